@@ -1,0 +1,54 @@
+/**
+ * Bundles the console with esbuild: one entry a page slice (SLICE/main.tsx) and one a style sheet (styles/NAME.css).
+ *
+ * Goes out, in portal/static: SLICE.js (an ES module), SLICE.css where the slice imports style sheets, styles/NAME.css,
+ * parts/PART-HASH.js for code that slices share, and public/* copied as it is. Invariant: everything a page loads comes
+ * from here; nothing is fetched from elsewhere, so a strict content security policy holds.
+ * When it runs and what it may skip is hatch_build.py's matter.
+ */
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { build } from "esbuild";
+
+const web = import.meta.dirname;
+const out = join(web, "..", "static");
+
+async function entries() {
+  const found = [];
+  for (const entry of await readdir(web, { withFileTypes: true })) {
+    const main = join(web, entry.name, "main.tsx");
+    if (entry.isDirectory() && existsSync(main)) found.push({ in: main, out: entry.name });
+  }
+  const styles = join(web, "styles");
+  for (const name of existsSync(styles) ? await readdir(styles) : []) {
+    if (name.endsWith(".css")) found.push({ in: join(styles, name), out: `styles/${name.slice(0, -4)}` });
+  }
+  return found;
+}
+
+async function empty(folder) {
+  await mkdir(folder, { recursive: true });
+  for (const name of await readdir(folder)) {
+    if (name !== ".gitkeep") await rm(join(folder, name), { recursive: true });
+  }
+}
+
+await empty(out);
+await build({
+  entryPoints: await entries(),
+  outdir: out,
+  bundle: true,
+  format: "esm",
+  splitting: true,
+  chunkNames: "parts/[name]-[hash]",
+  assetNames: "parts/[name]-[hash]",
+  minify: true,
+  target: ["es2022", "chrome110", "firefox115", "safari16.4"],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".svg": "file", ".woff2": "file" },
+  legalComments: "linked",
+  logLevel: "warning",
+});
+if (existsSync(join(web, "public"))) await cp(join(web, "public"), out, { recursive: true });
