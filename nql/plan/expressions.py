@@ -1,0 +1,211 @@
+"""Typed expressions over the columns of one relation.
+
+Every node knows its `dtype` and is checked when it is made. Values are physical (see `nql.datatypes`): a duration literal is
+microseconds, an address its 32 digits. Invariant: predicates are two-valued. What a null operand yields is decided here, by
+`null_is_value`, and never left to an engine: true means null counts as a value of its own (so `!=` holds for null), false means
+every comparison with null fails. `Moment`, `Now` and `Parameter` are symbolic; `nql.semantics.resolve` replaces them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal as Choice
+
+from nql.datatypes import BOOLEAN, DATETIME, ORDERED, DataType, Kind
+from nql.plan.windows import Moment
+
+Value = int | float | str | bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the input relation, by its name there."""
+
+    name: str
+    dtype: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Literal:
+    """A constant in physical form; None is a typed null."""
+
+    value: Value
+    dtype: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`$name`: its text is converted to `dtype` when values are known. `pattern` is true where wildcards apply."""
+
+    name: str
+    dtype: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class DateLiteral:
+    """A written date. Resolves to the instant in the user's zone."""
+
+    moment: Moment
+    dtype: DataType = DATETIME
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """The instant of asking."""
+
+    dtype: DataType = DATETIME
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """`left op right` on physical values. `/` and `^` always give floats; null, division by zero and no number at all give null.
+
+    Scales between units (a bare number beside a duration means seconds) are inserted by whoever builds the node.
+    """
+
+    op: Choice["+", "-", "*", "/", "^"]
+    left: Expr
+    right: Expr
+    dtype: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A scalar function of `nql.functions` on one operand. `zone` is an IANA name; None means the user's, filled by resolve."""
+
+    function: str
+    operand: Expr
+    dtype: DataType
+    zone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """`left op right`. Text compares without regard to case, versions by `version_key`, all other kinds by physical value."""
+
+    op: Choice["==", "!=", "<", ">", "<=", ">="]
+    left: Expr
+    right: Expr
+    null_is_value: bool = False
+    dtype: DataType = BOOLEAN
+
+    def __post_init__(self) -> None:
+        if self.op not in ("==", "!=") and self.left.dtype.kind not in ORDERED:
+            raise TypeError(f"{self.op} is not defined for {self.left.dtype.kind.value}")
+
+
+@dataclass(frozen=True, slots=True)
+class SameDay:
+    """`operand == day`, the whole day in the user's zone. Resolve replaces it by a range."""
+
+    operand: Expr
+    moment: Moment
+    negated: bool
+    null_is_value: bool = False
+    dtype: DataType = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Whole-text match without regard to case; `*` is any run of characters, `?` one. On `STRINGS`: any element matches.
+
+    `pattern` is a `Literal` or `Parameter` of text. Negated on a null: `null_is_value`. An empty or null array matches nothing.
+    """
+
+    operand: Expr
+    pattern: Literal | Parameter
+    negated: bool = False
+    null_is_value: bool = False
+    dtype: DataType = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class IsNull:
+    """Null test. An empty array counts as null."""
+
+    operand: Expr
+    negated: bool = False
+    dtype: DataType = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """All hold. At least one operand."""
+
+    operands: tuple[Expr, ...]
+    dtype: DataType = BOOLEAN
+
+    def __post_init__(self) -> None:
+        _check_predicates(self.operands)
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """Any holds. At least one operand."""
+
+    operands: tuple[Expr, ...]
+    dtype: DataType = BOOLEAN
+
+    def __post_init__(self) -> None:
+        _check_predicates(self.operands)
+
+
+@dataclass(frozen=True, slots=True)
+class MemberOf:
+    """`operand in values`, or not. Values are literals without null and without wildcards, or one list parameter.
+
+    A list that holds null or patterns is built with `Or`/`And` of `IsNull` and `Match` around this.
+    """
+
+    operand: Expr
+    values: tuple[Literal, ...] | Parameter
+    negated: bool = False
+    null_is_value: bool = False
+    dtype: DataType = BOOLEAN
+
+
+Expr = (
+    Column
+    | Literal
+    | Parameter
+    | DateLiteral
+    | Now
+    | Arithmetic
+    | Call
+    | Compare
+    | SameDay
+    | Match
+    | IsNull
+    | And
+    | Or
+    | MemberOf
+)
+
+
+def _check_predicates(operands: tuple[Expr, ...]) -> None:
+    if not operands or any(operand.dtype.kind is not Kind.BOOLEAN for operand in operands):
+        raise TypeError("and/or take one or more conditions")
+
+
+def children(expr: Expr) -> tuple[Expr, ...]:
+    """The direct operands."""
+    match expr:
+        case Arithmetic() | Compare():
+            return (expr.left, expr.right)
+        case Call() | IsNull() | SameDay():
+            return (expr.operand,)
+        case Match():
+            return (expr.operand, expr.pattern)
+        case MemberOf():
+            return (expr.operand, *(expr.values if isinstance(expr.values, tuple) else (expr.values,)))
+        case And() | Or():
+            return expr.operands
+        case _:
+            return ()
+
+
+def columns(expr: Expr) -> frozenset[str]:
+    """The names of all columns an expression reads."""
+    if isinstance(expr, Column):
+        return frozenset({expr.name})
+    return frozenset().union(*(columns(child) for child in children(expr)))

@@ -1,0 +1,67 @@
+"""A whole query: its relation and what its result looks like.
+
+`Plan` is what a cache may keep by text and catalog version: windows, dates and parameters are symbolic. `ResolvedPlan` is the
+same query at one instant, for one user's zone and one set of parameter values; only it can be translated by an engine.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from nql.datatypes import DataType
+from nql.plan.relations import Relation
+from nql.plan.windows import Absolute, Window
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """Display only: `as(format = currency, code = usd)`. `name` is one of energy, weight, currency, percent, bitrate."""
+
+    name: str
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One column of the result: its header (canonical path or alias), a label for people, and the relation's column it shows."""
+
+    header: str
+    label: str
+    column: str
+    dtype: DataType
+    format: Format | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterUse:
+    """A parameter of the query: its type, and whether it stands for a list (`in $names`)."""
+
+    name: str
+    dtype: DataType
+    many: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A typed query. `table` is the root table; `device` is the hidden column with the uid of each row's device, None where rows
+    are not about one device or it was not asked for; `window` is the root table's time selection as written."""
+
+    relation: Relation
+    outputs: tuple[Output, ...]
+    table: str
+    window: Window | None = None
+    device: str | None = None
+    parameters: tuple[ParameterUse, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPlan:
+    """A plan at one instant. `window` is what is shown beside the result: the root's, or else the first joined table's."""
+
+    relation: Relation
+    outputs: tuple[Output, ...]
+    table: str
+    now: int
+    zone: str
+    window: Absolute | None = None
+    device: str | None = None

@@ -1,0 +1,282 @@
+"""Relations: the tables, filters, joins and groupings of a query, each knowing its own schema.
+
+A relation's `schema` maps column names to types. Names that start with `@` are hidden keys held as integers: `@id` (row of an
+object table), `@row` (row of an event table, in order of arrival), `@device` and so on (the object an event points to). They
+identify rows, order ties and join; they are never shown. Invariant: a relation cannot be built over columns its input lacks.
+Everything a scan delivers is listed in it, so pruning needs no pass of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from nql.datatypes import DATETIME, DURATION, INT, DataType, Kind
+from nql.plan.expressions import Column, Expr, columns
+from nql.plan.windows import Absolute, Buckets, Period, Window
+
+Schema = Mapping[str, DataType]
+
+OBJECT_KEY = "@id"
+EVENT_KEY = "@row"
+ID = INT
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """How a row reaches an object: the hidden key column (`@device`) and the object's table (`device.devices`)."""
+
+    key: str
+    table: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScanColumn:
+    """One column a scan delivers under `name`: stored column `stored` of the table, or of the object at the end of `link`.
+
+    `entry` picks one name out of a typed map (`outputs.free_space`): null where the map lacks it.
+    """
+
+    name: str
+    dtype: DataType
+    stored: str
+    link: Link | None = None
+    entry: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Rows of one catalog table. `time` is the stored column the window is about, None for a table without time.
+
+    `daily` asks for one row a day and dimension set of a sampled table (day-precise windows).
+    """
+
+    table: str
+    columns: tuple[ScanColumn, ...]
+    window: Window | None = None
+    time: str | None = None
+    daily: bool = False
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.window is None) != (self.time is None):
+            raise TypeError("a window needs a time column, and the other way round")
+        _set_schema(self, {column.name: column.dtype for column in self.columns})
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """Objects with activity in a window: those with a sample in `samples`, and those without any sample in `stored` whose
+    `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object."""
+
+    input: Relation
+    samples: Scan
+    stored: Scan
+    key: str
+    first_seen: str = "@first_seen"
+    last_seen: str = "@last_seen"
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, OBJECT_KEY, self.first_seen, self.last_seen)
+        _need(self.samples, self.key)
+        _need(self.stored, self.key)
+        _set_schema(self, self.input.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """The rows for which the predicate holds."""
+
+    input: Relation
+    predicate: Expr
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.predicate.dtype.kind is not Kind.BOOLEAN:
+            raise TypeError("a filter takes a condition")
+        _need(self.input, *columns(self.predicate))
+        _set_schema(self, self.input.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class SemiJoin:
+    """The objects of `input` that at least one row of `events` points to through `key`. One object stays one row."""
+
+    input: Relation
+    events: Relation
+    key: str
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, OBJECT_KEY)
+        _need(self.events, self.key)
+        _set_schema(self, self.input.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
+
+    Functions: rows, count (non-null), distinct (non-null), sum, avg, min, max, last, and percentiles `p05`, `p95`, ... Nulls are
+    skipped; over nothing, counts are 0 and all else is null. `last` takes the row with the greatest `order` columns, in turn.
+    """
+
+    name: str
+    function: str
+    operand: Expr | None
+    dtype: DataType
+    where: Expr | None = None
+    order: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether nothing gives 0 rather than null."""
+        return self.function in ("rows", "count", "distinct")
+
+    def reads(self) -> frozenset[str]:
+        """All columns it needs."""
+        parts = [columns(part) for part in (self.operand, self.where) if part is not None]
+        return frozenset(self.order).union(*parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Attach:
+    """`input` with aggregates of the events that point to each object. `keep_all` keeps objects without events (include):
+    their counts are 0, other measures null; otherwise (with) they are dropped."""
+
+    input: Relation
+    events: Relation
+    key: str
+    measures: tuple[Measure, ...]
+    keep_all: bool
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, OBJECT_KEY)
+        _need(self.events, self.key, *(name for measure in self.measures for name in measure.reads()))
+        _set_schema(self, {**self.input.schema, **{measure.name: measure.dtype for measure in self.measures}})
+
+
+@dataclass(frozen=True, slots=True)
+class Aggregate:
+    """One row a distinct combination of `keys` (a null key is a group of its own), with measures; without keys and period exactly
+    one row. A period adds `start_time`, `end_time`, `bucket_duration` (datetime, datetime, duration) by the instant in `time`."""
+
+    input: Relation
+    keys: tuple[str, ...]
+    measures: tuple[Measure, ...]
+    period: Period | Buckets | None = None
+    time: str | None = None
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if (self.period is None) != (self.time is None):
+            raise TypeError("a period needs a time column, and the other way round")
+        _need(self.input, *self.keys, *(name for measure in self.measures for name in measure.reads()))
+        bucket = {"start_time": DATETIME, "end_time": DATETIME, "bucket_duration": DURATION} if self.period else {}
+        grouped = {key: self.input.schema[key] for key in self.keys}
+        _set_schema(self, {**grouped, **bucket, **{measure.name: measure.dtype for measure in self.measures}})
+
+
+@dataclass(frozen=True, slots=True)
+class Extend:
+    """Adds columns computed row by row; a name that exists is replaced. Items do not see each other."""
+
+    input: Relation
+    items: tuple[tuple[str, Expr], ...]
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, *(name for _, expr in self.items for name in columns(expr)))
+        _set_schema(self, {**self.input.schema, **{name: expr.dtype for name, expr in self.items}})
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """Only these columns, in this order."""
+
+    input: Relation
+    names: tuple[str, ...]
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, *self.names)
+        _set_schema(self, {name: self.input.schema[name] for name in self.names})
+
+
+@dataclass(frozen=True, slots=True)
+class SortKey:
+    """One column to order by."""
+
+    column: Column
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """Ordered rows: text without regard to case, versions component by component, nulls last in both directions. The last keys
+    are the row's identity, so that the order is total and repeatable."""
+
+    input: Relation
+    keys: tuple[SortKey, ...]
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _need(self.input, *(key.column.name for key in self.keys))
+        _set_schema(self, self.input.schema)
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The first `count` rows."""
+
+    input: Relation
+    count: int
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.count < 0:
+            raise TypeError("a limit is zero or more")
+        _set_schema(self, self.input.schema)
+
+
+Relation = Scan | Active | Filter | SemiJoin | Attach | Aggregate | Extend | Select | Sort | Limit
+
+
+def inputs(relation: Relation) -> tuple[Relation, ...]:
+    """The relations a relation is made from."""
+    match relation:
+        case Scan():
+            return ()
+        case Active():
+            return (relation.input, relation.samples, relation.stored)
+        case SemiJoin() | Attach():
+            return (relation.input, relation.events)
+        case _:
+            return (relation.input,)
+
+
+def scans(relation: Relation) -> tuple[Scan, ...]:
+    """All scans below a relation, root table first."""
+    if isinstance(relation, Scan):
+        return (relation,)
+    return tuple(scan for child in inputs(relation) for scan in scans(child))
+
+
+def absolute(scan: Scan) -> Absolute | None:
+    """The resolved window of a scan, None if its table has no time. Raises TypeError on an unresolved plan."""
+    if scan.window is None or isinstance(scan.window, Absolute):
+        return scan.window
+    raise TypeError("the plan is not resolved")
+
+
+def _need(relation: Relation, *names: str) -> None:
+    missing = [name for name in names if name not in relation.schema]
+    if missing:
+        raise TypeError(f"no column {', '.join(missing)} in {type(relation).__name__}")
+
+
+def _set_schema(relation: object, schema: dict[str, DataType]) -> None:
+    object.__setattr__(relation, "schema", MappingProxyType(schema))

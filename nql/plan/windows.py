@@ -1,0 +1,137 @@
+"""Time selections, as written and as resolved.
+
+Symbolic windows keep what the user said ("past 7d"); `nql.semantics.resolve` turns them into `Absolute` with the clock and the
+zones. Precision is known from the writing alone: in days, or dates without a clock time, means day-precise. All instants are
+microseconds since 1970 in UTC; ranges are half-open.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Precision(Enum):
+    """Day-precise windows are cut at midnights of the instance zone and read daily samples; clock-precise ones in the user zone."""
+
+    DAY = "day"
+    CLOCK = "clock"
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A written date, with a clock time if `hour` is set; `year` is None where it was left out (the latest such day not in the future)."""
+
+    year: int | None
+    month: int
+    day: int
+    hour: int | None = None
+    minute: int = 0
+    second: int = 0
+    utc: bool = False
+
+    @property
+    def precision(self) -> Precision:
+        """Day unless a clock time was written."""
+        return Precision.DAY if self.hour is None else Precision.CLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Ago:
+    """`<count><unit> ago`; unit is `min`, `h` or `d`."""
+
+    count: int
+    unit: str
+
+    @property
+    def precision(self) -> Precision:
+        """Day when counted in days."""
+        return Precision.DAY if self.unit == "d" else Precision.CLOCK
+
+
+Point = Moment | Ago
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """`past <count><unit>`; unit is `min`, `h` or `d`."""
+
+    count: int
+    unit: str
+
+    @property
+    def precision(self) -> Precision:
+        """Day when counted in days."""
+        return Precision.DAY if self.unit == "d" else Precision.CLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """`from <start> to <end>`: day-precise if both points are."""
+
+    start: Point
+    end: Point
+
+    @property
+    def precision(self) -> Precision:
+        """Day only when both points are day-precise."""
+        both = self.start.precision is Precision.DAY and self.end.precision is Precision.DAY
+        return Precision.DAY if both else Precision.CLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class OnDay:
+    """`on <date>`."""
+
+    day: Moment
+
+    @property
+    def precision(self) -> Precision:
+        """Always a day."""
+        return Precision.DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """No time selection on an event table: everything that is kept, `days` back from now. Read at full resolution."""
+
+    days: int
+
+    @property
+    def precision(self) -> Precision:
+        """Stored samples are read as they are."""
+        return Precision.CLOCK
+
+
+@dataclass(frozen=True, slots=True)
+class Absolute:
+    """A resolved window `[start, end)` in microseconds UTC, and the zone whose clock cut it."""
+
+    start: int
+    end: int
+    precision: Precision
+    zone: str
+
+
+Window = Past | Between | OnDay | Retention | Absolute
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """`by <count><unit>` of summarize; unit is `min`, `h` or `d`. Buckets start at the window's start."""
+
+    count: int
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """A resolved period. `edges` has one entry more than there are buckets, ascending; equal steps unless a clock change lies inside."""
+
+    edges: tuple[int, ...]
+
+    @property
+    def step(self) -> int | None:
+        """The common width in microseconds, None if widths differ."""
+        steps = {b - a for a, b in zip(self.edges, self.edges[1:], strict=False)}
+        return steps.pop() if len(steps) == 1 else None
