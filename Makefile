@@ -28,7 +28,7 @@ test: web ## the whole test suite, but for the long fault rounds (ARGS="..." goe
 quick: $(READY) ## format, lint, types, and the tests that take under a minute together
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy .
+	$(BIN)/mypy . .ci
 	$(BIN)/python hatch_build.py check
 	$(BIN)/pytest -m "not browser and not slow and not faults" $(ARGS)
 

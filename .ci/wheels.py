@@ -1,4 +1,4 @@
-"""Builds both wheels from the committed files with no node or npm on PATH, and tries them in an environment of their own.
+"""Builds both wheels from the committed files with no node or npm on PATH, and tries them in a fresh environment.
 
 Comes in: the commit that is checked out. Goes out: exit 0, or what is wrong with the wheels. Invariant: only
 committed files and locked build requirements take part, so that a wheel never holds what a checkout happens to have.
@@ -90,8 +90,9 @@ def start(folder: Path, muster: Path, agent: Path) -> None:
     run(folder, *install, "--require-hashes", "-r", str(ROOT / "requirements/runtime.txt"))
     run(folder, *install, "--no-deps", str(agent), str(muster))
     run(folder, UV, "pip", "check", "--quiet", "--python", python)
-    for module in ("nql", "engine", "storage", "portal", "muster", "agent.version"):
-        run(folder, python, "-c", f"import {module}")
+    for package in (*PACKAGES, "agent"):
+        if (ROOT / package / "__init__.py").exists():
+            run(folder, python, "-c", f"import {package}")
     for program, module in (("muster", "muster/cli.py"), ("muster-agent", "agent/main.py")):
         if (ROOT / module).exists():
             run(folder, str(environment / "bin" / program), "--help", quiet=True)
