@@ -47,8 +47,7 @@ lock: $(READY) ## compile the lock files again (UPGRADE=1 takes the newest versi
 	$(BIN)/python hatch_build.py lock
 
 clean: ## remove everything that is built or installed
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist portal/web/node_modules
-	find portal/static -mindepth 1 ! -name .gitkeep -delete
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist portal/web/node_modules portal/static
 
 $(READY): requirements/setup.txt requirements/dev.txt pyproject.toml agent/pyproject.toml agent/version.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'

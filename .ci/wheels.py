@@ -35,7 +35,7 @@ def main() -> None:
         run(ROOT, "git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(clone))
         build(clone, wheels, bare_path(folder / "bin"))
         muster, agent = wheel(wheels, "muster_nql-*.whl"), wheel(wheels, "muster_agent-*.whl")
-        problems = [*look_inside(clone, names(muster)), *look_inside_agent(names(agent))]
+        problems = [*look_inside(clone, names(muster)), *look_inside_agent(clone, names(agent))]
         if problems:
             sys.exit("\n".join(problems))
         start(folder, muster, agent)
@@ -74,11 +74,15 @@ def look_inside(clone: Path, held: set[str]) -> list[str]:
     ]
 
 
-def look_inside_agent(held: set[str]) -> list[str]:
-    """What the wheel of muster-agent has beside the package `agent`."""
-    own = [name for name in sorted(held) if ".dist-info/" not in name]
-    outside = [name for name in own if not name.startswith("agent/") or name.endswith("pyproject.toml")]
-    return [f"muster-agent holds {name}" for name in outside] if own else ["muster-agent is empty"]
+def look_inside_agent(clone: Path, held: set[str]) -> list[str]:
+    """What the wheel of muster-agent lacks, or has beside the package `agent`."""
+    code = {path.relative_to(clone).as_posix() for path in (clone / "agent").rglob("*.py")}
+    own = {name for name in held if ".dist-info/" not in name}
+    outside = {name for name in own if not name.startswith("agent/") or name == "agent/pyproject.toml"}
+    return [
+        *(f"muster-agent lacks {name}" for name in sorted(code - own)),
+        *(f"muster-agent holds {name}" for name in sorted(outside)),
+    ]
 
 
 def start(folder: Path, muster: Path, agent: Path) -> None:

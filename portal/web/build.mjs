@@ -27,14 +27,8 @@ async function entries() {
   return found;
 }
 
-async function empty(folder) {
-  await mkdir(folder, { recursive: true });
-  for (const name of await readdir(folder)) {
-    if (name !== ".gitkeep") await rm(join(folder, name), { recursive: true });
-  }
-}
-
-await empty(out);
+await rm(out, { recursive: true, force: true });
+await mkdir(out, { recursive: true });
 await build({
   entryPoints: await entries(),
   outdir: out,
