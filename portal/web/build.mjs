@@ -6,13 +6,14 @@
  * from here; nothing is fetched from elsewhere, so a strict content security policy holds.
  * When it runs and what it may skip is hatch_build.py's matter.
  */
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, readdir, rename, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
 const web = import.meta.dirname;
 const out = join(web, "..", "static");
+const fresh = join(web, "node_modules", ".fresh"); // takes the place of portal/static only once it is complete
 
 async function entries() {
   const found = [];
@@ -27,11 +28,10 @@ async function entries() {
   return found;
 }
 
-await rm(out, { recursive: true, force: true });
-await mkdir(out, { recursive: true });
+await rm(fresh, { recursive: true, force: true });
 await build({
   entryPoints: await entries(),
-  outdir: out,
+  outdir: fresh,
   bundle: true,
   format: "esm",
   splitting: true,
@@ -45,4 +45,6 @@ await build({
   legalComments: "linked",
   logLevel: "warning",
 });
-if (existsSync(join(web, "public"))) await cp(join(web, "public"), out, { recursive: true });
+if (existsSync(join(web, "public"))) await cp(join(web, "public"), fresh, { recursive: true });
+await rm(out, { recursive: true, force: true });
+await rename(fresh, out);
