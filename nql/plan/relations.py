@@ -133,7 +133,7 @@ class Measure:
     @property
     def counts(self) -> bool:
         """Whether nothing gives 0 rather than null."""
-        return self.function in ("rows", "count", "distinct")
+        return self.function in ("rows", "count", "distinct", "total")
 
     def reads(self) -> frozenset[str]:
         """All columns it needs."""

@@ -1,0 +1,291 @@
+"""Every function of the language, as data.
+
+`FUNCTIONS` is what people write: completion, documentation and the type rules read it. `MEASURES` and `SCALARS` are
+what a plan speaks of (`Measure.function`, `Call.function`): few, plain, and with one meaning each. Every engine has a
+builder for each of their names; a test demands equal key sets. Invariant: nothing about a function is said anywhere
+else. How a written function becomes measures and scalars is decided in `nql.semantics`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from types import MappingProxyType
+
+from nql.datatypes import DATETIME, INT, NUMERIC, DataType, Kind
+
+
+class Result(Enum):
+    """The type of a measure: a whole number, the operand's own, or its average (a float that keeps the unit)."""
+
+    INT = "int"
+    SAME = "same"
+    AVERAGE = "average"
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureFunction:
+    """An aggregate of a plan. `empty` is what it gives over nothing: 0 for counts and totals, else null."""
+
+    name: str
+    result: Result
+    doc: str
+    operand: bool = True
+    empty: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScalarFunction:
+    """A function of one value of a row; null gives null. `zoned` says that it reads the clock of a time zone."""
+
+    name: str
+    operand: Kind
+    dtype: DataType
+    doc: str
+    zoned: bool = False
+
+
+MEASURES: Mapping[str, MeasureFunction] = MappingProxyType(
+    {
+        item.name: item
+        for item in (
+            MeasureFunction("rows", Result.INT, "Number of rows.", operand=False, empty=0),
+            MeasureFunction("count", Result.INT, "Number of values that are not null.", empty=0),
+            MeasureFunction(
+                "distinct",
+                Result.INT,
+                "Number of different values that are not null. Text counts once in any case.",
+                empty=0,
+            ),
+            MeasureFunction("sum", Result.SAME, "Sum of the values; null if there is none."),
+            MeasureFunction("total", Result.SAME, "Sum of the values; 0 if there is none, or no row at all.", empty=0),
+            MeasureFunction(
+                "sumif",
+                Result.SAME,
+                "Sum over the rows that `where` keeps; 0 if it keeps none, null if there is no row at all.",
+            ),
+            MeasureFunction("avg", Result.AVERAGE, "Mean of the values that are not null."),
+            MeasureFunction("min", Result.SAME, "Smallest value."),
+            MeasureFunction("max", Result.SAME, "Greatest value."),
+            MeasureFunction("last", Result.SAME, "The value that is not null of the row with the greatest `order`."),
+            MeasureFunction(
+                "p05",
+                Result.AVERAGE,
+                "5th percentile, nearest rank: the value at position ceil(0.05 n) of n in ascending order.",
+            ),
+            MeasureFunction(
+                "p95",
+                Result.AVERAGE,
+                "95th percentile, nearest rank: the value at position ceil(0.95 n) of n in ascending order.",
+            ),
+        )
+    }
+)
+
+SCALARS: Mapping[str, ScalarFunction] = MappingProxyType(
+    {
+        item.name: item
+        for item in (
+            ScalarFunction("hour", Kind.DATETIME, INT, "Hour of the day, 0 to 23.", zoned=True),
+            ScalarFunction("day", Kind.DATETIME, INT, "Day of the month, 1 to 31.", zoned=True),
+            ScalarFunction(
+                "day_of_week", Kind.DATETIME, INT, "Day of the week, 1 is Monday and 7 is Sunday.", zoned=True
+            ),
+            ScalarFunction("whole_days", Kind.DURATION, INT, "Whole days in a duration, rounded down."),
+        )
+    }
+)
+
+
+class Role(Enum):
+    """What a written function does: sums up rows, computes from one value, or says how to show a value."""
+
+    AGGREGATE = "aggregate"
+    SCALAR = "scalar"
+    FORMAT = "format"
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function as people write it. `operands` are the kinds it may follow (`x.f()`); `alone` allows it without one
+    (`count()`); `named` lists its named arguments; `condition` says that it takes a condition; `clauses` allow it."""
+
+    name: str
+    role: Role
+    signature: str
+    doc: str
+    example: str
+    operands: frozenset[Kind]
+    alone: bool = False
+    condition: bool = False
+    named: tuple[str, ...] = ()
+    clauses: tuple[str, ...] = ("compute", "summarize")
+
+
+_VALUES = frozenset(Kind) - {Kind.MAP, Kind.OBJECTS, Kind.NULL}
+_TIMES = frozenset({Kind.DATETIME})
+_RANKED = NUMERIC | {Kind.DATETIME}
+_ROWS = ("where", "list", "sort")
+
+FUNCTIONS: Mapping[str, Function] = MappingProxyType(
+    {
+        item.name: item
+        for item in (
+            Function(
+                "count",
+                Role.AGGREGATE,
+                "count() · field.count() · object.count()",
+                "Number of rows; of different values of a field or different objects; of the values of a metric.",
+                "devices | summarize n = count()",
+                _VALUES,
+                alone=True,
+            ),
+            Function(
+                "countif",
+                Role.AGGREGATE,
+                "countif(condition) · object.countif(condition)",
+                "Number of rows, or of different objects, for which a condition holds.",
+                "devices | summarize n = countif(hardware.type == laptop)",
+                frozenset(),
+                alone=True,
+                condition=True,
+            ),
+            Function(
+                "sum",
+                Role.AGGREGATE,
+                "metric.sum()",
+                "Sum of the values; null if there is none.",
+                "execution.crashes during past 7d | summarize n = number_of_crashes.sum()",
+                NUMERIC,
+            ),
+            Function(
+                "sumif",
+                Role.AGGREGATE,
+                "metric.sumif(condition)",
+                "Sum over the rows for which a condition holds; 0 if there are rows but none of them does.",
+                'execution.crashes | summarize n = number_of_crashes.sumif(binary.name == "zoom*")',
+                NUMERIC,
+                condition=True,
+            ),
+            Function(
+                "avg",
+                Role.AGGREGATE,
+                "metric.avg()",
+                "Mean of the values; nulls are left out.",
+                "devices | summarize m = hardware.memory.avg()",
+                NUMERIC,
+            ),
+            Function(
+                "min",
+                Role.AGGREGATE,
+                "metric.min()",
+                "Smallest value.",
+                "devices | summarize m = hardware.memory.min()",
+                _RANKED,
+            ),
+            Function(
+                "max",
+                Role.AGGREGATE,
+                "metric.max()",
+                "Greatest value.",
+                "devices | summarize m = hardware.memory.max()",
+                _RANKED,
+            ),
+            Function(
+                "last",
+                Role.AGGREGATE,
+                "field.last()",
+                "Value of the latest row that has one.",
+                "devices | include session.logins | compute t = time.last()",
+                _VALUES,
+            ),
+            Function(
+                "p05",
+                Role.AGGREGATE,
+                "metric.p05()",
+                "5th percentile, by nearest rank.",
+                "session.logins | summarize t = time_until_desktop_is_ready.p05()",
+                NUMERIC,
+            ),
+            Function(
+                "p95",
+                Role.AGGREGATE,
+                "metric.p95()",
+                "95th percentile, by nearest rank.",
+                "session.logins | summarize t = time_until_desktop_is_ready.p95()",
+                NUMERIC,
+            ),
+            Function(
+                "time_elapsed",
+                Role.SCALAR,
+                "time.time_elapsed()",
+                "Time from the value until now. The time selection does not bound it.",
+                "devices | where last_seen.time_elapsed() > 2d",
+                _TIMES,
+                clauses=(*_ROWS, "compute", "summarize"),
+            ),
+            Function(
+                "hour",
+                Role.SCALAR,
+                "time.hour(timezone = 'Europe/Zurich')",
+                "Hour of the day, 0 to 23. Needs a time selection in hours or minutes.",
+                "execution.crashes during past 24h | where time.hour() >= 11",
+                _TIMES,
+                named=("timezone",),
+                clauses=_ROWS,
+            ),
+            Function(
+                "day",
+                Role.SCALAR,
+                "time.day(timezone = 'Europe/Zurich')",
+                "Day of the month, 1 to 31.",
+                "execution.crashes during past 30d | where time.day() == 1",
+                _TIMES,
+                named=("timezone",),
+                clauses=_ROWS,
+            ),
+            Function(
+                "day_of_week",
+                Role.SCALAR,
+                "time.day_of_week(timezone = 'Europe/Zurich')",
+                "Day of the week, 1 is Monday and 7 is Sunday.",
+                "execution.crashes during past 30d | where time.day_of_week() < 6",
+                _TIMES,
+                named=("timezone",),
+                clauses=_ROWS,
+            ),
+            Function(
+                "as",
+                Role.FORMAT,
+                "metric.as(format = currency, code = usd)",
+                "How to show a number; the value stays the same.",
+                "devices | summarize c = count() * 2000 | list c.as(format = currency, code = usd)",
+                NUMERIC,
+                named=("format", "code"),
+                clauses=("list", "sort"),
+            ),
+        )
+    }
+)
+
+FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"energy": (), "weight": (), "currency": ("CAD", "CHF", "GBP", "EUR", "USD"), "percent": (), "bitrate": ()}
+)
+
+
+def result_type(function: str, operand: DataType | None) -> DataType:
+    """The type of a measure over an operand's type; INT where there is no operand."""
+    rule = MEASURES[function].result
+    if rule is Result.INT or operand is None:
+        return INT
+    return operand if rule is Result.SAME else average_type(operand)
+
+
+def average_type(dtype: DataType) -> DataType:
+    """The type of a mean: a float that keeps kind and unit where there is one."""
+    if dtype.kind is Kind.INT:
+        return DataType(Kind.FLOAT, dtype.unit)
+    if dtype.kind in (Kind.DURATION, Kind.BYTES):
+        return DataType(dtype.kind, dtype.unit, real=True)
+    return DATETIME if dtype.kind is Kind.DATETIME else dtype
