@@ -77,6 +77,7 @@ CLOCKS = {
 
 BANNED_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 MOST_LINES = 400
+DOCSTRING_LINES = range(3, 11)
 
 
 def directions(modules: Iterable[Module]) -> Iterator[str]:
@@ -194,6 +195,14 @@ def docstrings(modules: Iterable[Module]) -> Iterator[str]:
     for module in modules:
         if not module.docstring:
             yield f"{module.path} has no docstring"
+
+
+def docstring_lengths(modules: Iterable[Module]) -> Iterator[str]:
+    """Modules whose docstring is too short to say what they keep, or too long to be read."""
+    for module in modules:
+        lines = len((module.docstring or "").splitlines())
+        if not module.is_package and lines not in DOCSTRING_LINES:
+            yield f"{module.path} has a docstring of {lines} lines; three to ten are wanted"
 
 
 def names(modules: Iterable[Module]) -> Iterator[str]:

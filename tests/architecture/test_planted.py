@@ -35,6 +35,8 @@ DIRECTIONS = [
     ("agent/core.py", "import nql.catalog", "nql.catalog"),
 ]
 
+DOC = '"""What goes in and out.\n\nThe invariant."""\n'
+
 PLANTED = [
     (rules.local_imports, "nql/api.py", "def f():\n    import nql.plan", "inside a function"),
     (rules.local_imports, "nql/api.py", "class A:\n    import json", "inside a function"),
@@ -48,26 +50,32 @@ PLANTED = [
     (rules.clocks, "portal/app.py", "from time import time_ns as now\nx = now()", "now"),
     (rules.clocks, "portal/app.py", "import datetime as dt\nx = dt.datetime.now(dt.UTC)", "dt.datetime.now"),
     (rules.clocks, "portal/app.py", "from datetime import datetime\nx = datetime.utcnow", "datetime.utcnow"),
-    (rules.package_files, "engine/__init__.py", '"""Doc."""\nfrom engine import execute', "more than a docstring"),
+    (
+        rules.package_files,
+        "engine/__init__.py",
+        '"""Doc."""\nfrom engine import execute',
+        "more than a docstring",
+    ),
     (rules.docstrings, "engine/execute.py", "x = 1", "no docstring"),
+    (rules.docstring_lengths, "engine/execute.py", '"""Runs."""', "of 1 lines"),
     (rules.names, "engine/utils.py", "", "named after no subject"),
     (rules.names, "portal/common/service.py", "", "named after no subject"),
     (rules.sizes, "engine/execute.py", "\n" * 401, "401 lines"),
 ]
 
 ALLOWED = {
-    "nql/api.py": '"""Doc."""\nfrom nql.semantics import bind\nimport nql.syntax.parse',
-    "nql/semantics/bind.py": '"""Doc."""\nfrom nql.plan import relations\nfrom nql.syntax import ast',
-    "nql/plan/relations.py": '"""Doc."""\nimport nql.catalog.model\nimport nql.functions',
-    "nql/syntax/parse.py": '"""Doc."""\nimport lark\nimport nql.diagnostics',
-    "engine/execute.py": '"""Doc."""\nimport time\nimport polars\nimport nql.plan.relations\nx = time.monotonic()',
-    "engine/sql/run.py": '"""Doc."""\ndef f():\n    import sqlglot\n    import pyarrow.dataset',
-    "storage/clock.py": '"""Doc."""\nimport time\nx = time.time()',
-    "storage/tables/read.py": '"""Doc."""\nfrom .. import clock\nimport storage.clock\nimport nql.catalog.model',
-    "portal/queries/service.py": '"""Doc."""\nimport polars\nimport storage.tables.api, agent.wire, nql.api',
-    "portal/app.py": '"""Doc."""\nimport storage.tables.journal\nimport portal.queries.service',
-    "muster/__init__.py": '"""Doc."""\nfrom muster.client import connect',
-    "muster/client.py": '"""Doc."""\nimport agent.core, portal.app, storage.control.runs, nql.plan.relations',
+    "nql/api.py": "from nql.semantics import bind\nimport nql.syntax.parse",
+    "nql/semantics/bind.py": "from nql.plan import relations\nfrom nql.syntax import ast",
+    "nql/plan/relations.py": "import nql.catalog.model\nimport nql.functions",
+    "nql/syntax/parse.py": "import lark\nimport nql.diagnostics",
+    "engine/execute.py": "import time\nimport polars\nimport nql.plan.relations\nx = time.monotonic()",
+    "engine/sql/run.py": "def f():\n    import sqlglot\n    import pyarrow.dataset",
+    "storage/clock.py": "import time\nx = time.time()",
+    "storage/tables/read.py": "from .. import clock\nimport storage.clock\nimport nql.catalog.model",
+    "portal/queries/service.py": "import polars\nimport storage.tables.api, agent.wire, nql.api",
+    "portal/app.py": "import storage.tables.journal\nimport portal.queries.service",
+    "muster/__init__.py": "from muster.client import connect",
+    "muster/client.py": "import agent.core, portal.app, storage.control.runs, nql.plan.relations",
 }
 
 
@@ -107,6 +115,6 @@ def test_undeclared_package_is_found(tmp_path: Path) -> None:
 
 
 def test_right_forms_pass(tmp_path: Path) -> None:
-    modules = planted(tmp_path, ALLOWED)
-    every = [rules.directions, rules.cycles, *(rule for rule, *_ in PLANTED)]
+    modules = planted(tmp_path, {path: DOC + text for path, text in ALLOWED.items()})
+    every = {rules.directions, rules.cycles, *(rule for rule, *_ in PLANTED)}
     assert [sentence for rule in every for sentence in rule(modules)] == []

@@ -27,6 +27,7 @@ Rule = Callable[[list[Module]], Iterator[str]]
         rules.rooms,
         rules.clocks,
         rules.package_files,
+        rules.docstring_lengths,
         rules.names,
     ],
 )
