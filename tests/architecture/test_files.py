@@ -56,6 +56,18 @@ def test_python_lock_has_hashes_and_no_addresses(lock: Path) -> None:
     assert [block.split()[0] for block in requirements if "==" not in block or "--hash=sha256:" not in block] == []
 
 
+def test_locks_hold_every_declared_package() -> None:
+    groups = [name for group in settings()["dependency-groups"].values() for name in group]
+    runtime = [*settings()["project"]["dependencies"], *settings("agent")["project"]["dependencies"]]
+    extras = [name for extra in settings()["project"]["optional-dependencies"].values() for name in extra]
+    build = [*settings()["build-system"]["requires"], *settings("agent")["build-system"]["requires"]]
+    wanted = {"runtime": runtime, "dev": [*runtime, *groups, *extras, *build], "build": build}
+    for name, requirements in wanted.items():
+        locked = re.findall(r"^([\w.-]+)==", (ROOT / f"requirements/{name}.txt").read_text(), re.MULTILINE)
+        missing = {re.split(r"[^\w.-]", requirement)[0] for requirement in requirements} - set(locked)
+        assert missing <= {"muster-agent"}, f"{name}: make lock"
+
+
 def test_npm_lock_has_hashes_and_no_addresses() -> None:
     packages = json.loads((ROOT / "portal/web/package-lock.json").read_text())["packages"]
     installed = {name: entry for name, entry in packages.items() if name}

@@ -4,6 +4,7 @@ Comes in: file texts a test, written to a temporary folder. Goes out: the senten
 A rule without a planted violation here fails, so that no rule can be empty.
 """
 
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -112,6 +113,11 @@ def test_undeclared_package_is_found(tmp_path: Path) -> None:
     assert list(rules.undeclared(modules, {"msgspec"})) == [
         "agent/main.py:1 imports requests, which no dependency declares"
     ]
+
+
+def test_every_rule_has_a_violation_planted() -> None:
+    every = {rule for rule in vars(rules).values() if inspect.isgeneratorfunction(rule)}
+    assert every == {rules.directions, rules.cycles, rules.undeclared, *(rule for rule, *_ in PLANTED)}
 
 
 def test_right_forms_pass(tmp_path: Path) -> None:
