@@ -1,8 +1,8 @@
 """The answer to a query: Arrow columns with their NQL types, what was really asked, and how fresh it is.
 
-`table` holds one Arrow column an output, in the order of `columns`, in the types of `arrow_type`: date-times as `timestamp[us, UTC]`,
-durations as `duration[us]`, addresses as people write them, maps as JSON text. `devices` is one device uid a row where rows are
-about a device, so that rows can be selected and acted on.
+`table` holds one Arrow column an output, in the order of `columns`, in the types of `arrow_type`: date-times as
+`timestamp[us, UTC]`, durations as `duration[us]`, addresses as people write them, maps as JSON text. `devices` is one
+device uid a row where rows are about a device, so that rows can be selected and acted on.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _ARROW = {
 
 
 def arrow_type(dtype: DataType) -> pa.DataType:
-    """The Arrow type of a result column: text for all kinds but numbers, times and arrays; averages of bytes are `float64`."""
+    """The Arrow type of a result column: text for all but numbers, times and arrays; averages of bytes `float64`."""
     if dtype.real and dtype.kind is not Kind.DURATION:
         return pa.float64()
     return _ARROW.get(dtype.kind, pa.string())

@@ -1,0 +1,87 @@
+"""NQL types in Polars: the type a value is held in, constants, and the forms in which values are compared.
+
+In: a `DataType` or a typed value. Out: Polars types and expressions. Invariant: two values are equal in NQL exactly
+when their comparable forms are equal, and they sort as these do. What null means is not decided here.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from nql.datatypes import DataType, Kind, Physical, version_key
+from nql.plan.expressions import Literal, Value
+
+_TYPES: dict[Physical, pl.DataType] = {
+    Physical.INT64: pl.Int64(),
+    Physical.FLOAT64: pl.Float64(),
+    Physical.BOOL: pl.Boolean(),
+    Physical.UTF8: pl.String(),
+    Physical.LIST_UTF8: pl.List(pl.String()),
+    Physical.VALUES: pl.List(
+        pl.Struct(
+            {
+                "name": pl.String(),
+                "number": pl.Int64(),
+                "real": pl.Float64(),
+                "text": pl.String(),
+                "texts": pl.List(pl.String()),
+            }
+        )
+    ),
+}
+
+
+def polars_type(dtype: DataType) -> pl.DataType:
+    """The Polars type a value is held in."""
+    return _TYPES[dtype.physical]
+
+
+def constant(value: Value, dtype: DataType) -> pl.Expr:
+    """A constant. A whole number beyond 64 bits becomes a float, so that comparing with it still works."""
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return pl.lit(float(value), dtype=pl.Float64())
+    if isinstance(value, float):
+        return pl.lit(value, dtype=pl.Float64())
+    return pl.lit(value, dtype=polars_type(dtype))
+
+
+def folded(text: pl.Expr) -> pl.Expr:
+    """Text without its case."""
+    return text.str.to_lowercase()
+
+
+def version_keys(text: pl.Expr) -> pl.Expr:
+    """The same key as `nql.datatypes.version_key`, computed in the engine."""
+    part = pl.element().str.strip_chars_start("0").str.zfill(20)
+    keys = text.str.extract_all(r"[0-9]+").list.eval(part).list.join(".")
+    return keys.str.replace(r"(?:(?:^|\.)0{20})+$", "")
+
+
+def comparable(value: pl.Expr, dtype: DataType) -> pl.Expr:
+    """The form in which a column's values are compared and counted: text folded, versions by key, all else as held."""
+    if dtype.kind is Kind.STRING:
+        return folded(value)
+    return version_keys(value) if dtype.kind is Kind.VERSION else value
+
+
+def comparable_constant(literal: Literal, dtype: DataType) -> pl.Expr:
+    """A constant in the form in which values of `dtype` are compared."""
+    return constant(comparable_value(literal.value, dtype), literal.dtype)
+
+
+def comparable_value(value: Value, dtype: DataType) -> Value:
+    """A plain value in the form in which values of `dtype` are compared."""
+    if not isinstance(value, str):
+        return value
+    if dtype.kind is Kind.STRING:
+        return value.lower()
+    return version_key(value) if dtype.kind is Kind.VERSION else value
+
+
+def orderable(value: pl.Expr, dtype: DataType) -> pl.Expr:
+    """The form in which a column sorts: as it compares, enum members by label, arrays as their text."""
+    if dtype.kind in (Kind.ENUM, Kind.OBJECTS):
+        return folded(value)
+    if dtype.kind is Kind.STRINGS:
+        return folded(value.list.join(", "))
+    return comparable(value, dtype)
