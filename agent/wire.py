@@ -1,0 +1,395 @@
+"""The messages between a device and the portal, their bounds, and the bytes that are signed. The portal imports it too.
+
+HTTP below `/agent/v1`: enrol, work, reports, batches (gzip); and one WebSocket, channel, that carries nudges. Every
+request but enrol is signed by the device, every answer to a known device, each order and each cancel by the portal, reports
+by the device once more. Invariant: what a signature covers is made by the functions at the end and nowhere else, from
+fields in a fixed order, each with its length. Devices are read strictly (an unknown field is an error), the portal
+tolerantly, so that it may be the newer one. Numbers of microseconds are UTC. Bytes travel as base64. Nothing here reads
+a clock, a key or a socket.
+"""
+
+from __future__ import annotations
+
+import re
+from hashlib import sha256
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Raw, Struct, field
+
+VERSION = 1
+PREFIX = "/agent/v1"
+ENROL, CHANNEL = f"{PREFIX}/enrol", f"{PREFIX}/channel"
+WORK, REPORTS, BATCHES = f"{PREFIX}/work", f"{PREFIX}/reports", f"{PREFIX}/batches"
+
+DEVICE_HEADER, TIME_HEADER = "Muster-Device", "Muster-Time"
+NONCE_HEADER, SIGNATURE_HEADER = "Muster-Nonce", "Muster-Signature"
+WINDOW = 300_000_000  # a request is taken if its time lies within this of the portal's; a nonce is remembered that long
+
+KIB, MIB = 1 << 10, 1 << 20
+MOST_BYTES = {ENROL: 8 * KIB, WORK: 64 * KIB, REPORTS: 2 * MIB, BATCHES: 2 * MIB}  # of a request as sent
+BATCH_BYTES = 8 * MIB  # of a batch, unpacked
+BATCH_ROWS = 50_000
+ANSWER_BYTES = 8 * MIB  # the most that a device reads of any answer
+FRAME_BYTES = 4 * KIB  # of one frame of the channel
+
+Micros = Annotated[int, Meta(ge=0, le=1 << 62)]
+Key = Annotated[bytes, Meta(min_length=32, max_length=32)]  # a raw public key
+Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # SHA-256
+Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]  # Ed25519
+Nonce16 = Annotated[bytes, Meta(min_length=16, max_length=64)]
+Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
+Text = Annotated[str, Meta(max_length=255)]
+Release = Annotated[str, Meta(pattern=r"^[0-9A-Za-z.+-]{1,64}\Z")]
+Hex64 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
+Name = Annotated[str, Meta(min_length=1, max_length=255)]
+Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
+
+State = Literal[
+    "in_progress", "success", "failure", "cancelled", "interrupted",
+    "expired", "no_script", "old_collector", "policy_denied",
+]  # fmt: skip
+# An output in physical form: times and durations in microseconds, sizes in bytes, ratios in percent.
+Value = bool | int | float | str | list[str]
+
+
+class Said(Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what a device says."""
+
+
+class Told(Struct, frozen=True):
+    """Base of what the portal says."""
+
+
+# --- enrolment ---------------------------------------------------------------------------------
+class Enrol(Said, frozen=True):
+    """A device asks to be known. `proof` is its signature of `enrol_bytes`: it holds the identity key."""
+
+    key: Annotated[str, Meta(min_length=1, max_length=256)]
+    identity: Key  # Ed25519
+    sealing: Key  # X25519
+    name: Annotated[str, Meta(min_length=1, max_length=255)]
+    platform: Literal["linux", "macos", "windows"]
+    agent_version: Release
+    proof: Signature
+    version: Literal[1] = 1
+
+
+class Enrolled(Told, frozen=True):
+    """The portal's answer. The device pins `portal_key` and `authors`; with authors it runs only what one of them
+    signed."""
+
+    device: Id
+    collector: Id
+    generation: Annotated[int, Meta(ge=1)]
+    simulated: bool
+    portal_key: Key
+    server_time: Micros
+    authors: Annotated[list[Key], Meta(max_length=64)] = field(default_factory=list)
+
+
+# --- work --------------------------------------------------------------------------------------
+class Held(Said, frozen=True):
+    """An execution that the device has under way."""
+
+    run: Id
+    attempt: Attempt
+
+
+class Pull(Said, frozen=True):
+    """A device asks for work: how many orders it has room for, and what it holds."""
+
+    room: Annotated[int, Meta(ge=0, le=16)]
+    held: Annotated[list[Held], Meta(max_length=64)] = field(default_factory=list)
+    agent_version: Release = "0"
+    tag: Text = ""
+    version: Literal[1] = 1
+
+
+class Order(Told, frozen=True):
+    """Run this, on this device, before `expires_at`. `content` is the JSON whose SHA-256 is `action_version`; `author` is
+    an author's signature of `author_bytes`. `priority` 0 goes before 1."""
+
+    run: Id
+    device: Id
+    attempt: Attempt
+    nonce: Id
+    expires_at: Micros
+    action: Text
+    action_version: Hex64
+    content: Raw
+    parameters: Annotated[dict[Name, Annotated[str, Meta(max_length=30_000)]], Meta(max_length=50)]
+    signature: Signature
+    author: Signature | None = None
+    priority: int = 0
+
+
+class Cancel(Told, frozen=True):
+    """Stop this execution. The device answers with a report `cancelled`, or with the end it came to before."""
+
+    run: Id
+    device: Id
+    attempt: Attempt
+    nonce: Id
+    signature: Signature
+
+
+class Work(Told, frozen=True):
+    """The answer to a pull. `more` says that another pull would bring more; `tag` names the device's configuration."""
+
+    orders: Annotated[list[Order], Meta(max_length=16)] = field(default_factory=list)
+    cancels: Annotated[list[Cancel], Meta(max_length=64)] = field(default_factory=list)
+    more: bool = False
+    tag: Text = ""
+
+
+# The content of an action version, as a device reads it. The portal is the one that checks it in full when it is saved.
+class Script(Told, frozen=True):
+    """The program for one platform."""
+
+    language: Text
+    text: Annotated[str, Meta(max_length=600_000)]
+
+
+class Input(Told, frozen=True):
+    """A parameter. With allowed values, others are taken only if `custom`."""
+
+    name: Name
+    allowed: Annotated[tuple[str, ...], Meta(max_length=1000)] = ()
+    custom: bool = False
+    default: str | None = None
+
+
+class Output(Told, frozen=True):
+    """A value that the script may write."""
+
+    name: Name
+    type: Text
+
+
+class Content(Told, frozen=True):
+    """What an action does. `timeout` is in seconds; `simulate` is read by simulated devices only."""
+
+    scripts: Annotated[dict[Text, Script], Meta(max_length=16)]
+    timeout: Annotated[int, Meta(ge=1, le=3600)]
+    run_as: Text = "system"
+    inputs: Annotated[tuple[Input, ...], Meta(max_length=50)] = ()
+    outputs: Annotated[tuple[Output, ...], Meta(max_length=50)] = ()
+    simulate: dict[str, Any] | None = None
+
+
+# --- reports -----------------------------------------------------------------------------------
+class Outcome(Said, frozen=True):
+    """How an execution stands, by the device. `error` is what the script wrote to standard error."""
+
+    time: Micros
+    started_at: Micros | None = None
+    finished_at: Micros | None = None
+    exit_code: Annotated[int, Meta(ge=-(1 << 31), lt=1 << 31)] | None = None
+    outputs: Annotated[dict[Name, Value], Meta(max_length=50)] = field(default_factory=dict)
+    detail: Annotated[str, Meta(max_length=1024)] = ""
+    error: Annotated[str, Meta(max_length=4096)] = ""
+
+
+class Report(Said, frozen=True):
+    """A start or an end of an execution. `outcome` is the JSON of an `Outcome`; `signature` covers `report_bytes`."""
+
+    run: Id
+    attempt: Attempt
+    nonce: Id
+    state: State
+    outcome: Raw
+    signature: Signature
+
+
+class Reports(Said, frozen=True):
+    """Reports in the order in which they came to be."""
+
+    reports: Annotated[list[Report], Meta(min_length=1, max_length=64)]
+    version: Literal[1] = 1
+
+
+class Verdict(Told, frozen=True):
+    """What became of one report. Whatever it is, the device is done with it; `refused` and `reason` go to its log."""
+
+    run: str
+    attempt: int
+    state: str
+    verdict: Text
+    reason: str = ""
+
+
+class Verdicts(Told, frozen=True):
+    """One verdict a report, in the same order, after they are stored."""
+
+    verdicts: list[Verdict]
+
+
+# --- telemetry ---------------------------------------------------------------------------------
+Column = Annotated[str, Meta(min_length=1, max_length=128)]
+
+
+class Columns(Said, frozen=True):
+    """Rows of one catalog table: stored columns of equal length; links (`@user`) hold the key text of the object."""
+
+    table: Annotated[str, Meta(min_length=1, max_length=128)]
+    columns: Annotated[dict[Column, list[Any]], Meta(min_length=1, max_length=200)]
+
+
+class Batch(Said, frozen=True):
+    """Rows to store at once or not at all, known by (device, generation, epoch, sequence). `tables` is the JSON of a list
+    of `Columns`, and `sha256` its digest, so that another content under the same number shows."""
+
+    epoch: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
+    sequence: Annotated[int, Meta(ge=1, le=1 << 53)]
+    sha256: Digest
+    tables: Raw
+    version: Literal[1] = 1
+
+
+class Stored(Told, frozen=True):
+    """The batch is stored for good."""
+
+    sequence: int
+    rows: int
+    duplicate: bool = False
+
+
+class Problem(Told, frozen=True):
+    """Why a request was not taken."""
+
+    code: Text
+    message: str
+    hint: str = ""
+
+
+class Refusal(Told, frozen=True):
+    """The body of every answer that is not 200."""
+
+    error: Problem
+
+
+# --- the channel -------------------------------------------------------------------------------
+# The request that opens it is signed like any other, so nothing is set up for a stranger. Then come Welcome and Hello.
+class Welcome(Told, frozen=True, tag="welcome"):
+    """The portal shows who it is (`signature` covers `welcome_bytes`) and asks for a signed challenge."""
+
+    challenge: Digest
+    server_time: Micros
+    signature: Signature
+    tag: Text = ""
+
+
+class Nudge(Told, frozen=True, tag="nudge"):
+    """There is work: pull."""
+
+
+class Ping(Told, frozen=True, tag="ping"):
+    """Say that you are there."""
+
+
+class Config(Told, frozen=True, tag="config"):
+    """The configuration has this tag now: fetch it if yours is another."""
+
+    config: Text
+
+
+class OpenSide(Told, frozen=True, tag="open_side"):
+    """Reserved: dial a side stream with this one-time token. A device of this version lets it be."""
+
+    token: Annotated[str, Meta(max_length=256)]
+    purpose: Text
+
+
+class Hello(Said, frozen=True, tag="hello"):
+    """The device's answer to the challenge; `signature` covers `hello_bytes`."""
+
+    agent_version: Release
+    signature: Signature
+    version: Literal[1] = 1
+
+
+class Pong(Said, frozen=True, tag="pong"):
+    """I am there."""
+
+
+ToldFrame = Welcome | Nudge | Ping | Config | OpenSide
+SaidFrame = Hello | Pong
+
+
+# --- coding ------------------------------------------------------------------------------------
+_encoder = msgspec.json.Encoder()
+_canonical = msgspec.json.Encoder(order="sorted")
+NONCE_TEXT = re.compile(r"[A-Za-z0-9_-]{16,64}")
+
+
+def encode(message: Any) -> bytes:
+    """The JSON of a message."""
+    return _encoder.encode(message)
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with sorted keys and no spaces: the same bytes for equal values."""
+    return _canonical.encode(value)
+
+
+def action_version(content: bytes) -> str:
+    """The name of an action version, from its content as it travels."""
+    return sha256(content).hexdigest()
+
+
+# --- what is signed ----------------------------------------------------------------------------
+def request_bytes(device: str, method: str, path: str, time: int, nonce: str, body: bytes) -> bytes:
+    """What a device signs of each request."""
+    return _signed("request", device, method, path, time, nonce, sha256(body).digest())
+
+
+def answer_bytes(device: str, nonce: str, time: int, status: int, body: bytes) -> bytes:
+    """What the portal signs of each answer; `nonce` is that of the request."""
+    return _signed("answer", device, nonce, time, status, sha256(body).digest())
+
+
+def enrol_bytes(key: str, identity: bytes, sealing: bytes, name: str) -> bytes:
+    """What a device signs when it enrols."""
+    return _signed("enrol", key, identity, sealing, name)
+
+
+def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int) -> bytes:
+    """What the portal signs when a channel opens; `nonce` is that of the opening request."""
+    return _signed("welcome", device, nonce, challenge, server_time)
+
+
+def hello_bytes(device: str, challenge: bytes) -> bytes:
+    """What a device signs to show that it is there now."""
+    return _signed("hello", device, challenge)
+
+
+def order_bytes(order: Order) -> bytes:
+    """What the portal signs of an order. The content is covered by its digest, which the device computes itself."""
+    parameters = sha256(canonical(order.parameters)).digest()
+    head = (order.run, order.device, order.attempt, order.nonce, order.expires_at, order.action, order.action_version)
+    return _signed("order", *head, parameters, order.author or b"", order.priority)
+
+
+def cancel_bytes(run: str, device: str, attempt: int, nonce: str) -> bytes:
+    """What the portal signs of a cancel."""
+    return _signed("cancel", run, device, attempt, nonce)
+
+
+def author_bytes(action: str, version: str) -> bytes:
+    """What an author signs, outside the portal: this version of this action."""
+    return _signed("author", action, version)
+
+
+def report_bytes(run: str, device: str, attempt: int, nonce: str, state: str, outcome: bytes) -> bytes:
+    """What a device signs of a report; `outcome` is the JSON as it travels."""
+    return _signed("report", run, device, attempt, nonce, state, sha256(outcome).digest())
+
+
+def _signed(purpose: str, *fields: str | int | bytes) -> bytes:
+    """A purpose and its fields, each with its length, so that no two statements have the same bytes."""
+    parts = [f"muster/{VERSION} {purpose}\0".encode()]
+    for item in fields:
+        data = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogatepass")
+        parts.append(len(data).to_bytes(8, "big") + data)
+    return b"".join(parts)
