@@ -1,10 +1,11 @@
 """Runs a plan: translates it to Polars, collects it with the engine that fits, and hands back a `Result` in Arrow.
 
 In: a resolved plan, a snapshot of the tables, and how many rows are wanted. Out: the rows in the types of
-`engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object tables
-lie in memory, so a query over them alone runs in memory (a third of the latency); one that reads events streams, which
-bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about meaning; engine and
-optimizations change how long an answer takes, never the answer. It runs to the end: whoever calls it bounds the time.
+`engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object
+tables lie in memory, so a query over them alone runs in memory (a third of the latency); one that reads events
+streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
+meaning; engine and optimizations change how long an answer takes, never the answer. It runs to the end: whoever calls
+it bounds the time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Literal as Choice
 import polars as pl
 import pyarrow as pa
 
-from engine.lazyframe.functions import CALENDAR
+from engine.bounds import CALENDAR
 from engine.lazyframe.relations import DEVICE, translate
 from engine.result import Result, ResultColumn, arrow_type
 from engine.source import Source

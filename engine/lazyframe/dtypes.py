@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from nql.datatypes import DataType, Kind, Physical, version_key
+from engine.comparing import comparable_value
+from nql.datatypes import DataType, Kind, Physical
 from nql.plan.expressions import Literal, Value
 
 _TYPES: dict[Physical, pl.DataType] = {
@@ -67,15 +68,6 @@ def comparable(value: pl.Expr, dtype: DataType) -> pl.Expr:
 def comparable_constant(literal: Literal, dtype: DataType) -> pl.Expr:
     """A constant in the form in which values of `dtype` are compared."""
     return constant(comparable_value(literal.value, dtype), literal.dtype)
-
-
-def comparable_value(value: Value, dtype: DataType) -> Value:
-    """A plain value in the form in which values of `dtype` are compared."""
-    if not isinstance(value, str):
-        return value
-    if dtype.kind is Kind.STRING:
-        return value.lower()
-    return version_key(value) if dtype.kind is Kind.VERSION else value
 
 
 def orderable(value: pl.Expr, dtype: DataType) -> pl.Expr:

@@ -14,18 +14,17 @@ from operator import and_, or_
 
 import polars as pl
 
+from engine.comparing import common_type, comparable_value, member_type
 from engine.lazyframe.dtypes import (
     comparable,
     comparable_constant,
-    comparable_value,
     constant,
     folded,
     polars_type,
-    version_keys,
 )
 from engine.lazyframe.functions import SCALARS
 from engine.patterns import Pattern, Shape, classify, regex
-from nql.datatypes import STRING, DataType, Kind, Physical
+from nql.datatypes import Kind, Physical
 from nql.plan.expressions import (
     And,
     Arithmetic,
@@ -110,16 +109,6 @@ def _arithmetic(expr: Arithmetic) -> pl.Expr:
     return wide.cast(pl.Int64, strict=False)  # null beyond 64 bits
 
 
-def common_type(left: Expr, right: Expr) -> DataType:
-    """The type in whose form two operands are compared: text if either is text, or two enums of different members."""
-    kinds = {left.dtype.kind, right.dtype.kind}
-    if Kind.STRING in kinds:
-        return STRING
-    if Kind.ENUM in kinds and not isinstance(right, Literal) and left.dtype.members != right.dtype.members:
-        return STRING
-    return left.dtype
-
-
 def _compare(expr: Compare) -> pl.Expr:
     dtype = common_type(expr.left, expr.right)
     left, right = (
@@ -185,10 +174,10 @@ def _is_null(expr: IsNull) -> pl.Expr:
 def _member(expr: MemberOf) -> pl.Expr:
     if not isinstance(expr.values, tuple):
         raise TypeError("the plan is not resolved: Parameter")
-    dtype = STRING if any(item.dtype.kind is Kind.STRING for item in expr.values) else expr.operand.dtype
+    dtype = member_type(expr.operand, expr.values)
     values = [comparable_value(item.value, dtype) for item in expr.values]
     operand = expression(expr.operand)
-    form = version_keys(operand) if dtype.kind is Kind.VERSION else comparable(operand, dtype)
+    form = comparable(operand, dtype)
     real = any(isinstance(item, float) or (isinstance(item, int) and abs(item) >= 2**63) for item in values)
     held = pl.Float64() if real else polars_type(dtype)
     hit = (form.cast(held) if real else form).is_in(pl.Series(values, dtype=held, strict=False).implode())

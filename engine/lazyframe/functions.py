@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from engine.bounds import CALENDAR, LOWEST
 from engine.lazyframe.dtypes import comparable
 from nql.datatypes import MICROSECONDS, DataType
-
-LOWEST = -(2**63)
-CALENDAR = (-62_135_596_800_000_000, 253_402_300_799_999_999)  # years 1 to 9999, what calendars of all engines can say
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,10 @@ from engine.buckets import Run, runs
 from engine.lazyframe.dtypes import orderable, polars_type
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Rows
+from engine.lazyframe.scans import scanned
 from engine.order import ordered
 from engine.source import Source
-from nql.datatypes import Kind, Physical
+from nql.datatypes import Kind
 from nql.functions import MEASURES as FUNCTIONS
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
@@ -29,11 +30,9 @@ from nql.plan.relations import (
     Extend,
     Filter,
     Limit,
-    Link,
     Measure,
     Relation,
     Scan,
-    ScanColumn,
     Select,
     SemiJoin,
     Sort,
@@ -62,7 +61,7 @@ def relation(node: Relation, source: Source) -> pl.LazyFrame:
     """The lazy frame of one relation, columns named as in its schema."""
     match node:
         case Scan():
-            return _scan(node, source)
+            return scanned(node, source)
         case Active():
             return _active(node, source)
         case Filter():
@@ -82,50 +81,6 @@ def relation(node: Relation, source: Source) -> pl.LazyFrame:
             return _sort(node, relation(node.input, source))
         case Limit():
             return relation(node.input, source).head(node.count)
-
-
-def _scan(node: Scan, source: Source) -> pl.LazyFrame:
-    window = absolute(node)
-    links = {column.link: None for column in node.columns if column.link is not None}  # a set that keeps its order
-    own = [column.stored for column in node.columns if column.link is None] + [link.key for link in links]
-    frame = source.scan(
-        node.table,
-        list(dict.fromkeys(own)),
-        start=None if window is None else window.start,
-        end=None if window is None else window.end,
-        daily=node.daily,
-    )
-    for link in links:
-        wanted = [column.stored for column in node.columns if column.link == link]
-        frame = _linked(frame, link, list(dict.fromkeys(wanted)), source)
-    return frame.select(_picked(column) for column in node.columns)
-
-
-def _linked(frame: pl.LazyFrame, link: Link, stored: list[str], source: Source) -> pl.LazyFrame:
-    """The frame with columns of the object at the end of a link, named `@device.<column>`; null where there is none."""
-    names = {name: f"{link.key}.{name}" for name in stored}
-    objects = source.scan(link.table, list(dict.fromkeys([OBJECT_KEY, *stored])))
-    columns = [pl.col(name).alias(alias) for name, alias in names.items()]
-    return frame.join(objects.select(pl.col(OBJECT_KEY).alias(link.key), *columns), on=link.key, how="left")
-
-
-def _picked(column: ScanColumn) -> pl.Expr:
-    stored = column.stored if column.link is None else f"{column.link.key}.{column.stored}"
-    if column.entry is None:
-        return pl.col(stored).alias(column.name)
-    entry = pl.col(stored).list.filter(pl.element().struct.field("name") == column.entry).list.first()
-    match column.dtype.physical:
-        case Physical.INT64:
-            picked = entry.struct.field("number")
-        case Physical.FLOAT64:  # an output may have been declared as a whole number before
-            picked = pl.coalesce(entry.struct.field("real"), entry.struct.field("number").cast(pl.Float64))
-        case Physical.BOOL:
-            picked = entry.struct.field("number") != 0
-        case Physical.LIST_UTF8:
-            picked = entry.struct.field("texts")
-        case _:
-            picked = entry.struct.field("text")
-    return picked.alias(column.name)
 
 
 def _active(node: Active, source: Source) -> pl.LazyFrame:

@@ -1,0 +1,181 @@
+"""Runs one record in every way that must not matter, and compares the answers with what it expects.
+
+In: a record. Out: nothing, or `Mismatch` with a diff that says which way differs. The ways: Polars as in production;
+Polars with optimizations off and on its other engine; DuckDB through SQL; and Polars over shuffled rows in two
+pieces. Invariant: rows are compared as written cells, so that a difference in type shows as much as one in value;
+floats agree to nine digits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pyarrow as pa
+from nql.api import Area, Context, compile_query, resolve
+
+from engine.execute import finish, fitting, run
+from engine.result import Result, ResultColumn
+from nql.datatypes import BYTES, DataType, Kind
+from nql.diagnostics import Diagnostic, QueryError, render
+from nql.plan.plan import ResolvedPlan
+from tests.logic.duck import duck_rows
+from tests.logic.fixture import NULL, Fixture, instant, load, value_of
+from tests.logic.records import Expected, Finding, Record
+
+KINDS = {kind.value: kind for kind in Kind}
+MICROSECOND = timedelta(microseconds=1)
+
+
+class Mismatch(AssertionError):
+    """A record whose answer differs from what it expects."""
+
+
+def check(record: Record) -> None:
+    """Run a record. Raises Mismatch."""
+    fixture = _fixture(record.settings)
+    try:
+        plan, warnings = _compiled(record, fixture)
+    except QueryError as error:
+        _check_findings(record, error.diagnostics)
+        if record.expected is not None:
+            raise Mismatch(f"rows expected, but\n{render(record.query, error.diagnostics)}") from None
+        return
+    _check_findings(record, warnings)
+    if record.expected is None:
+        if any(finding.severity == "error" for finding in record.findings):
+            raise Mismatch("an error is expected, but the query runs")
+        return
+    limit = int(record.settings["limit"]) if "limit" in record.settings else None
+    for way, result in answers(plan, fixture, limit):
+        _compare(way, record.expected, result)
+
+
+def answers(plan: ResolvedPlan, fixture: Fixture, limit: int | None = None) -> Iterator[tuple[str, Result]]:
+    """The answer to a plan in each way, with the way's name."""
+    source = fixture.source()
+    other = "in-memory" if fitting(plan) == "streaming" else "streaming"
+    yield "Polars", run(plan, source, limit=limit)
+    yield "Polars, not optimized", run(plan, source, limit=limit, optimized=False, engine=other)
+    yield "DuckDB", finish(plan, duck_rows(plan, source), source, limit=limit)
+    yield "shuffled and split", run(plan, source.disturbed(seed=7), limit=limit)
+
+
+def _fixture(settings: Mapping[str, str]) -> Fixture:
+    fixture = load(settings["fixture"])
+    return replace(
+        fixture,
+        now=instant(settings["now"]) if "now" in settings else fixture.now,
+        user_zone=settings.get("user zone", fixture.user_zone),
+        instance_zone=settings.get("instance zone", fixture.instance_zone),
+    )
+
+
+def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diagnostic, ...]]:
+    settings = record.settings
+    area = Area[settings["area"].upper()] if "area" in settings else Area.INVESTIGATION
+    compiled = compile_query(record.query, fixture.catalog, area=area, devices=settings.get("devices") == "true")
+    values: dict[str, Any] = {}
+    for key, text in settings.items():
+        if key.startswith("parameter "):
+            listed = [item.strip() for item in text[1:-1].split(",") if item.strip()]
+            values[key.split(" ")[1]] = listed if text.startswith("[") else text
+    context = Context(fixture.now, fixture.instance_zone, fixture.user_zone, values)
+    return resolve(compiled.plan, context), compiled.warnings
+
+
+def _check_findings(record: Record, diagnostics: tuple[Diagnostic, ...]) -> None:
+    found = [_finding(record.query, diagnostic) for diagnostic in diagnostics]
+    expected = list(record.findings)
+    missing = [wanted for wanted in expected if not any(_same(wanted, actual) for actual in found)]
+    extra = [actual for actual in found if not any(_same(wanted, actual) for wanted in expected)]
+    if missing or extra:
+        wanted = "".join(f"\n  - {item.severity} {item.code} at {item.text!r}" for item in missing)
+        actual = f"\n{render(record.query, diagnostics)}" if diagnostics else " none"
+        raise Mismatch(f"diagnostics differ{wanted}\nfound:{actual}")
+
+
+def _finding(query: str, diagnostic: Diagnostic) -> Finding:
+    span = query[diagnostic.span.start : diagnostic.span.end]
+    return Finding(diagnostic.severity.value, diagnostic.code, " ".join(span.split()))
+
+
+def _same(wanted: Finding, actual: Finding) -> bool:
+    text = wanted.text is None or wanted.text == actual.text
+    return text and (wanted.severity, wanted.code) == (actual.severity, actual.code)
+
+
+def _compare(way: str, expected: Expected, result: Result) -> None:
+    header = tuple(f"{column.name} {type_name(column.dtype)}" for column in result.columns)
+    actual = written(result)
+    if header != expected.header:
+        raise Mismatch(
+            f"{way}: columns differ\n- {' | '.join(expected.header)}\n+ {' | '.join(header)}{_shown(actual)}"
+        )
+    wanted = [tuple(map(_normal, row, result.columns)) for row in expected.rows]
+    if wanted == actual or (not expected.ordered and Counter(wanted) == Counter(actual)):
+        return
+    missing, extra = Counter(wanted) - Counter(actual), Counter(actual) - Counter(wanted)
+    lines = [f"- {' | '.join(row)}" for row in missing.elements()] + [
+        f"+ {' | '.join(row)}" for row in extra.elements()
+    ]
+    what = "rows differ" if lines else "the order of rows differs"
+    raise Mismatch("\n".join([f"{way}: {what}", *lines]) + _shown(actual))
+
+
+def _shown(rows: list[tuple[str, ...]]) -> str:
+    return "\nfound rows:" + "".join(f"\n  {' | '.join(row)}" for row in rows[:50])
+
+
+def type_name(dtype: DataType) -> str:
+    """A type as headers write it: its kind, `real` behind averages of bytes and durations."""
+    return f"{dtype.kind.value} real" if dtype.real else dtype.kind.value
+
+
+def written(result: Result) -> list[tuple[str, ...]]:
+    """The rows of a result as cells."""
+    columns = [column.cast(_plain(column.type)).to_pylist() for column in result.table.columns]
+    cells = [
+        [cell(value, meta.dtype) for value in values] for values, meta in zip(columns, result.columns, strict=True)
+    ]
+    return list(zip(*cells, strict=True))
+
+
+def _plain(dtype: pa.DataType) -> pa.DataType:
+    """Times and durations as whole microseconds."""
+    return pa.int64() if pa.types.is_timestamp(dtype) or pa.types.is_duration(dtype) else dtype
+
+
+def cell(value: Any, dtype: DataType) -> str:
+    """A physical value as a cell."""
+    if value is None:
+        return NULL
+    match dtype.kind:
+        case Kind.BOOLEAN:
+            return "true" if value else "false"
+        case Kind.DATETIME:
+            moment = datetime(1970, 1, 1, tzinfo=UTC) + value * MICROSECOND
+            return moment.isoformat().replace("+00:00", "Z")
+        case Kind.DURATION:
+            return f"{value / 1_000_000:.10g}s"
+        case Kind.BYTES:
+            unit = next(name for name, size in reversed(BYTES.items()) if abs(value) >= size or size == 1)
+            return f"{value / BYTES[unit]:.9g}{unit}"
+        case Kind.STRINGS:
+            return f"[{', '.join(value)}]"
+        case _:
+            return f"{value:.9g}" if isinstance(value, float) else str(value)
+
+
+def _normal(text: str, column: ResultColumn) -> str:
+    """An expected cell in the same writing as a found one."""
+    dtype = column.dtype
+    if text == NULL or dtype.kind in (Kind.IP, Kind.MAP, Kind.ENUM, Kind.OBJECTS):
+        return text
+    value = value_of(text, dtype)
+    if dtype.kind is Kind.DURATION:
+        value = round(value)
+    return cell(value, dtype)

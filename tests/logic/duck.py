@@ -1,0 +1,28 @@
+"""Runs a plan on DuckDB, the second opinion on every answer.
+
+In: a resolved plan and a source. Out: its rows in physical types, named as the Polars translation names them.
+Invariant: it shares the plan and the stored rows with the other engine, and nothing else.
+"""
+
+from __future__ import annotations
+
+import duckdb
+import polars as pl
+
+from engine.lazyframe.dtypes import polars_type
+from engine.source import Source
+from engine.sql.relations import translate
+from nql.plan.plan import ResolvedPlan
+
+
+def duck_rows(plan: ResolvedPlan, source: Source) -> pl.DataFrame:
+    """The rows that DuckDB gives for a plan."""
+    translation = translate(plan)
+    with duckdb.connect() as connection:
+        for view in translation.views:
+            rows = source.scan(view.table, view.columns, start=view.start, end=view.end, daily=view.daily).collect()
+            connection.register(view.name, rows.to_arrow())
+        answer = connection.sql(translation.query.sql(dialect="duckdb")).to_arrow_table()
+    frame = pl.DataFrame(pl.from_arrow(answer))
+    types = {str(at): polars_type(output.dtype) for at, output in enumerate(plan.outputs)}
+    return frame.cast(types)  # type: ignore[arg-type]

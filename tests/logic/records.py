@@ -1,0 +1,125 @@
+"""Reads `.nqltest` files: logic tests of the language as data.
+
+A file is a list of records. Settings hold for the records that follow until they are set again.
+
+    fixture: spec
+
+    === 14 bytes compare in their unit
+    devices | where hardware.memory > 8GB | list name
+    --- rows
+    device.name string
+    PC-001
+
+    === 86 sorted without regard to case
+    @ limit: 2
+    ...
+    --- ordered rows
+    --- warning NQL412 at "time"
+    --- error NQL301 at "5"
+
+Settings are `fixture`, `now`, `user zone`, `instance zone`, `parameter <name>`, `limit` and `area`; a line that
+starts with `@` sets for one record alone. Rows are compared as a multiset unless they are `ordered`. Cells are parted
+by ` | `. Invariant: whatever stands in a file is checked; an unknown word is an error, never ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+SETTINGS = ("fixture", "now", "user zone", "instance zone", "limit", "area", "devices")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """An expected diagnostic: severity, code, and the text its span covers (None: anywhere)."""
+
+    severity: str
+    code: str
+    text: str | None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The expected table: a header of `name type` and rows of cells as written."""
+
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """One test: a query under settings, and its rows or findings. `line` is where it starts in its file."""
+
+    name: str
+    line: int
+    query: str
+    settings: dict[str, str]
+    expected: Expected | None
+    findings: tuple[Finding, ...] = field(default=())
+
+
+def parse(text: str) -> list[Record]:
+    """The records of a file. Raises ValueError with the line on anything that is not understood."""
+    settings: dict[str, str] = {}
+    records: list[Record] = []
+    lines = text.splitlines()
+    starts = [at for at, line in enumerate(lines) if line.startswith("===")] + [len(lines)]
+    _settings(lines[: starts[0]], settings, 0)
+    for start, end in zip(starts, starts[1:], strict=False):
+        body = lines[start + 1 : end]
+        between = next((at for at, line in enumerate(body) if line.strip() == "~~~"), len(body))
+        records.append(_record(lines[start], body[:between], dict(settings), start + 1))
+        _settings(body[between + 1 :], settings, start)
+    return records
+
+
+def _settings(lines: list[str], settings: dict[str, str], line: int) -> None:
+    for text in lines:
+        if text.strip() and not text.startswith("#"):
+            _set(text, settings, line)
+
+
+def _set(text: str, settings: dict[str, str], line: int) -> None:
+    key, colon, value = text.partition(":")
+    key = key.strip()
+    if not colon or not (key in SETTINGS or re.fullmatch(r"parameter \w+", key)):
+        raise ValueError(f"line {line + 1}: not a setting: {text}")
+    settings[key] = value.strip()
+
+
+def _record(title: str, body: list[str], settings: dict[str, str], line: int) -> Record:
+    query: list[str] = []
+    expected: Expected | None = None
+    findings: list[Finding] = []
+    at = 0
+    while at < len(body) and not body[at].startswith("---"):
+        if body[at].startswith("@"):
+            _set(body[at][1:], settings, line + at)
+        else:
+            query.append(body[at])
+        at += 1
+    while at < len(body):
+        head = body[at].removeprefix("---").strip()
+        at += 1
+        block = []
+        while at < len(body) and not body[at].startswith("---"):
+            block.append(body[at])
+            at += 1
+        if head in ("rows", "ordered rows"):
+            expected = _expected(block, head.startswith("ordered"))
+        elif found := re.fullmatch(r'(error|warning) (NQL\d+)(?: at "(.*)")?', head):
+            findings.append(Finding(found[1], found[2], found[3]))
+        elif head or any(part.strip() for part in block):
+            raise ValueError(f"line {line + at}: not understood: {head}")
+    if expected is None and not findings:
+        raise ValueError(f"line {line}: expects nothing")
+    text = "\n".join(query).strip("\n")
+    return Record(title.strip("= "), line, text, settings, expected, tuple(findings))
+
+
+def _expected(block: list[str], ordered: bool) -> Expected:
+    lines = [line for line in block if line.strip() and not line.startswith("# ")]
+    header, *rows = (tuple(cell.strip() for cell in line.split(" | ")) for line in lines)
+    return Expected(header, tuple(rows), ordered)
