@@ -1,0 +1,105 @@
+"""The control database's public face: one object whose parts each own their tables.
+
+In: a database URL (`sqlite:///...`) and the instant of opening. Out: `Control`. Invariant: everything here is
+synchronous and safe to call from any thread; the portal calls it in worker threads. What spans several parts in one
+transaction stands here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+
+from storage.control import deadlines, enrolment
+from storage.control.accounts import Accounts
+from storage.control.actions import Actions
+from storage.control.audit import Audit
+from storage.control.database import Database
+from storage.control.deadlines import Deadlines
+from storage.control.dispatch import Dispatch
+from storage.control.enrolment import Enrolment
+from storage.control.executions import Change, Executions
+from storage.control.outbox import Outbox
+from storage.control.runs import Run, RunRequest, Runs
+from storage.control.sessions import Sessions
+from storage.control.sites import Site, Sites
+from storage.control.states import State
+from storage.control.tokens import Tokens
+
+Listener = Callable[[Change], None]
+
+
+class Control:
+    """The open control database."""
+
+    def __init__(self, url: str, *, now: int) -> None:
+        self._database = Database(url)
+        self._listeners: list[Listener] = []
+        self.accounts = Accounts(self._database)
+        self.sessions = Sessions(self._database)
+        self.tokens = Tokens(self._database)
+        self.sites = Sites(self._database)
+        self.enrolment = Enrolment(self._database)
+        self.actions = Actions(self._database)
+        self.runs = Runs(self._database)
+        self.executions = Executions(self._database)
+        self.dispatch = Dispatch(self._database, self._tell)
+        self.deadlines = Deadlines(self._database, self._tell)
+        self.outbox = Outbox(self._database)
+        self.audit = Audit(self._database)
+        self.site: Site = self.sites.ensure_standard(now=now)
+
+    @property
+    def epoch(self) -> str:
+        """A UUID that belongs to this database alone: outbox sequence numbers mean something only together with it."""
+        return self.site.id
+
+    def listen(self, listener: Listener) -> None:
+        """Have `listener` called for every change of an execution once it is durable, in the thread that made it;
+        it must be quick."""
+        self._listeners.append(listener)
+
+    def create_run(self, request: RunRequest, *, now: int) -> tuple[Run, bool]:
+        """As `runs.create_run`, telling listeners of the executions that came into being."""
+        run, new = self.runs.create_run(request, now=now)
+        if new:
+            self._tell(Change(run.id, device, State.WAITING_ON_DEVICE) for device in sorted(set(request.devices)))
+        return run, new
+
+    def revoke_device(self, uid: str, *, by: str, now: int) -> bool:
+        """Close a device's identity and cancel what it has not begun; False if it was closed already. Raises
+        NotFoundError."""
+
+        def work(connection: Connection) -> tuple[bool, list[Change]]:
+            if not enrolment.revoke(connection, uid, by=by, now=now):
+                return False, []
+            return True, deadlines.cancel_all_of(connection, uid, by=by, now=now)
+
+        done, changes = self._database.write(work)
+        self._tell(changes)
+        return done
+
+    def check(self) -> None:
+        """Raise UnavailableError where the database can be read or written no more. Writes nothing that stays."""
+        with self._database.read() as connection:
+            connection.execute(text("SELECT 1"))
+        self._database.write(lambda connection: connection.execute(text("SELECT 1")))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._database.close()
+
+    def _tell(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            for listener in self._listeners:
+                listener(change)
+
+
+def open_control(path: Path, *, now: int) -> Control:
+    """The control database in a file, made (readable by its owner alone) and brought to the newest schema where
+    needed."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600)
+    return Control(f"sqlite:///{path}", now=now)

@@ -1,0 +1,182 @@
+"""The connection to the control database: many readers, one writer, writes grouped into one commit.
+
+In: functions of a connection. Out: what they return. Invariants: a write is durable when `write` returns (SQLite with
+`synchronous=FULL`); each write sees and makes a consistent whole, or nothing; a write that fails takes no other with
+it; a reader sees one instant. What is written, and by whom, is the matter of the modules that own the tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
+from typing import Any, Generic, TypeVar
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import DBAPIError
+
+from storage.control.errors import RefusedError, UnavailableError
+
+T = TypeVar("T")
+BUSY_MILLISECONDS = 10_000
+GROUP = 256  # writes in one commit, at most
+UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
+
+
+class Database:
+    """One control database, opened and migrated to the newest schema."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = _engine(url, "BEGIN IMMEDIATE")
+        self._readers = _engine(url, "BEGIN")
+        self._waiting: list[_Job[Any]] = []
+        self._queue = Lock()
+        self._turn = Lock()
+        try:
+            _migrate(self._engine)
+            self._writer = self._engine.connect()
+        except DBAPIError as error:
+            raise _unavailable(error) or error from error
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one instant and cannot write."""
+        with self._readers.connect() as connection:
+            try:
+                yield connection
+            except DBAPIError as error:
+                raise _unavailable(error) or error from error
+
+    def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction of its own meaning and return once it is durable. Raises what `work` raises, or
+        UnavailableError.
+
+        Threads that write at once share one commit: whoever gets the turn does the work of all that wait.
+        """
+        job = _Job(work)
+        with self._queue:
+            self._waiting.append(job)
+        with self._turn:
+            if not job.done:
+                self._do_waiting()
+        return job.result()
+
+    def close(self) -> None:
+        """Let go of every connection. Writes that are under way end first."""
+        with self._turn:
+            self._writer.close()
+            self._engine.dispose()
+            self._readers.dispose()
+
+    def _do_waiting(self) -> None:
+        with (
+            self._queue
+        ):  # our own job is among the first: everything queued before it has the same turn or had an earlier one
+            jobs, self._waiting = self._waiting, []
+        for start in range(0, len(jobs), GROUP):
+            _do(self._writer, jobs[start : start + GROUP])
+
+
+class _Job(Generic[T]):
+    """A write that waits for its turn, then its outcome."""
+
+    __slots__ = ("_error", "_value", "_work", "done")
+
+    def __init__(self, work: Callable[[Connection], T]) -> None:
+        self._work = work
+        self._value: T | None = None
+        self._error: BaseException | None = None
+        self.done = False
+
+    def run(self, connection: Connection) -> None:
+        """Do the work inside a savepoint, so that its failure leaves the group alone. Raises UnavailableError."""
+        savepoint = connection.begin_nested()
+        try:
+            self._value = self._work(connection)
+            savepoint.commit()
+        except Exception as error:
+            said = _unavailable(error) if isinstance(error, DBAPIError) else None
+            if said is not None:
+                raise said from error  # the database has given up the whole transaction, savepoints and all
+            savepoint.rollback()
+            self._error = error
+
+    def fail(self, error: BaseException) -> None:
+        """The commit did not happen."""
+        self._error = self._error or error
+
+    def result(self) -> T:
+        """What the work returned; raises what it raised."""
+        if self._error is not None:
+            raise self._error
+        return self._value  # type: ignore[return-value]  # set, as there was no error
+
+
+def _do(writer: Connection, jobs: list[_Job[Any]]) -> None:
+    try:
+        with writer.begin():
+            for job in jobs:
+                job.run(writer)
+    except BaseException as error:
+        said = (_unavailable(error) if isinstance(error, DBAPIError) else None) or error
+        for job in jobs:
+            job.fail(said)
+    finally:
+        for job in jobs:
+            job.done = True
+
+
+def _engine(url: str, begin: str) -> Engine:
+    sqlite = url.startswith("sqlite")
+    engine = create_engine(
+        url,
+        connect_args={"check_same_thread": False} if sqlite else {},
+        hide_parameters=True,  # errors go to logs, and parameters may be anything
+    )
+    if sqlite:
+
+        @event.listens_for(engine, "connect")
+        def _connect(connection: Any, _record: object) -> None:
+            connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                f"busy_timeout={BUSY_MILLISECONDS}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            if begin == "BEGIN":
+                connection.execute("PRAGMA query_only=ON")
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _migrate(engine: Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except CommandError as error:
+        raise RefusedError(
+            "newer_database", f"the control database was made by a newer version of this program ({error})"
+        ) from error
+
+
+def _unavailable(error: DBAPIError) -> UnavailableError | None:
+    name = getattr(error.orig, "sqlite_errorname", "")
+    if not name.startswith(UNAVAILABLE):
+        return None
+    return UnavailableError(
+        "storage_full" if name == "SQLITE_FULL" else "storage_unavailable",
+        f"the control database cannot be written: {error.orig}",
+    )

@@ -1,0 +1,238 @@
+"""The device's side of executions: what it may run now, and what it says of it. The caller has checked who speaks,
+and the signature.
+
+In: a device uid, and reports by (run, device, attempt). Out: orders; for each report whether it counted. Invariants:
+the attempt is a fencing token (reports of another one are kept as history and change nothing); a report may come any
+number of times; only an execution that was handed out can be reported; `lost_contact` is replaced by one result,
+once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from enum import Enum
+from typing import Any
+
+from sqlalchemy import Connection, Row, or_, select
+
+from storage.control import actions, audit, executions, schema
+from storage.control.database import Database
+from storage.control.errors import RefusedError
+from storage.control.executions import Change
+from storage.control.outcomes import ERROR_BYTES, Outcome, cut, typed
+from storage.control.records import from_json, to_json
+from storage.control.states import FINAL, REPORTED, RUNNING, State
+
+TABLE = schema.executions
+SECOND = 1_000_000
+LEASE = (
+    15 * SECOND
+)  # an order whose start was not reported by then is handed out again; the device knows it by run and attempt
+GRACE = 300 * SECOND  # after start + timeout, before contact is lost
+AT_ONCE = 2
+LONGEST = 49 * 86_400 * SECOND
+
+
+class Recorded(Enum):
+    """What became of a report: it counted, it had counted before, or it came too late or of an older attempt and
+    is history."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a device is told to run. `content` is the canonical JSON whose SHA-256 is `version`; times in
+    microseconds UTC."""
+
+    run: str
+    device: str
+    execution: str
+    attempt: int
+    nonce: str
+    action: str
+    version: str
+    content: str
+    parameters: dict[str, str]
+    expires_at: int
+    timeout: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """A run that the device shall stop. It answers with a finished report of state `cancelled` (or the end that
+    came first)."""
+
+    run: str
+    attempt: int
+    nonce: str
+
+
+class Dispatch:
+    """Handing out work and taking reports. `listen` is told of every change after it is durable, in the thread
+    that made it."""
+
+    def __init__(self, database: Database, tell: Callable[[Iterable[Change]], None]) -> None:
+        self._database = database
+        self._tell = tell
+
+    def claim_work(self, device: str, *, now: int, limit: int = AT_ONCE) -> list[Order]:
+        """Orders for a device, at most as many as may run beside what runs there; persons' runs before schedules'.
+        Leased for LEASE."""
+        if not self._has_work(device, now):
+            return []
+
+        def work(connection: Connection) -> list[Order]:
+            running = select(TABLE.c.run).where(TABLE.c.device == device, TABLE.c.state.in_([s.value for s in RUNNING]))
+            free = min(limit, AT_ONCE) - len(connection.execute(running).all())
+            if free <= 0:
+                return []
+            # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
+            order = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
+            rows = connection.execute(
+                executions.wide().where(*_claimable(device, now)).order_by(*order).limit(free)
+            ).all()
+            for row in rows:
+                executions.note(connection, row, {"claimed_at": row.claimed_at or now, "lease_until": now + LEASE})
+                if row.claimed_at is None:
+                    detail = {"device": device, "attempt": row.attempt}
+                    audit.record(
+                        connection, audit.Entry(now, f"device:{device}", "execution.claimed", f"run:{row.run}", detail)
+                    )
+            return [_order(connection, row) for row in rows]
+
+        return self._database.write(work)
+
+    def cancellations(self, device: str) -> list[Cancel]:
+        """What the device is asked to stop and has not answered yet."""
+        states = [State.WAITING_ON_DEVICE.value, *(state.value for state in RUNNING)]
+        query = select(TABLE).where(TABLE.c.device == device, TABLE.c.state.in_(states), TABLE.c.cancel_at.is_not(None))
+        with self._database.read() as connection:
+            return [Cancel(row.run, row.attempt, row.nonce) for row in connection.execute(query.limit(100))]
+
+    def waiting_devices(self, *, now: int) -> set[str]:
+        """Devices that have something to fetch: what the slow tick nudges again."""
+        waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & or_(
+            TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now
+        )
+        with self._database.read() as connection:
+            return set(connection.scalars(select(TABLE.c.device).where(waiting).distinct()))
+
+    def record_started(self, run: str, device: str, attempt: int, *, started_at: int, now: int) -> Recorded:
+        """The script runs. `started_at` is the device's clock, brought between the claim and now. Raises
+        NotFoundError, RefusedError."""
+
+        def work(connection: Connection) -> tuple[Recorded, list[Change]]:
+            row = _reported(connection, run, device, attempt)
+            if attempt < row.attempt:
+                executions.keep(
+                    connection,
+                    row,
+                    "older_attempt",
+                    attempt,
+                    State.IN_PROGRESS.value,
+                    {"started_at": started_at},
+                    now=now,
+                )
+                return Recorded.STALE, []
+            began = min(max(started_at, row.claimed_at), now)
+            if row.state != State.WAITING_ON_DEVICE.value:
+                if row.state == State.LOST_CONTACT.value and row.started_at is None:
+                    executions.note(connection, row, {"started_at": began})
+                return Recorded.DUPLICATE, []
+            values = {"started_at": began, "deadline": max(began + row.timeout, now) + GRACE, "lease_until": None}
+            return Recorded.ACCEPTED, executions.move(
+                connection, [row], State.IN_PROGRESS, values, by=f"device:{device}", now=now
+            )
+
+        return self._record(work)
+
+    def record_finished(self, run: str, device: str, attempt: int, outcome: Outcome, *, now: int) -> Recorded:
+        """The execution ended. Outputs that are not declared or not of their type are left out and said so. Raises
+        NotFoundError, RefusedError."""
+        if outcome.state not in REPORTED:
+            raise RefusedError("bad_state", f"a device does not report the state {outcome.state.value}")
+
+        def work(connection: Connection) -> tuple[Recorded, list[Change]]:
+            row = _reported(connection, run, device, attempt)
+            body = asdict(outcome) | {"state": outcome.state.value, "outputs": dict(outcome.outputs)}
+            if attempt < row.attempt:
+                executions.keep(connection, row, "older_attempt", attempt, outcome.state.value, body, now=now)
+                return Recorded.STALE, []
+            if State(row.state) in FINAL:
+                if row.state != outcome.state.value:
+                    executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
+                return Recorded.DUPLICATE, []
+            if row.settled_at is not None:
+                executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
+                return Recorded.STALE, []
+            if row.state == State.LOST_CONTACT.value:
+                before = {"detail": row.detail, "changed_at": row.changed_at}
+                executions.keep(connection, row, "replaced", attempt, row.state, before, now=now)
+            values, detail = _ended(connection, row, outcome, now)
+            return Recorded.ACCEPTED, executions.move(
+                connection, [row], outcome.state, values, by=f"device:{device}", now=now, detail=detail
+            )
+
+        return self._record(work)
+
+    def _record(self, work: Callable[[Connection], tuple[Recorded, list[Change]]]) -> Recorded:
+        recorded, changes = self._database.write(work)
+        self._tell(changes)
+        return recorded
+
+    def _has_work(self, device: str, now: int) -> bool:
+        with self._database.read() as connection:  # most pulls find nothing, and then nothing is written
+            return connection.scalar(select(TABLE.c.run).where(*_claimable(device, now)).limit(1)) is not None
+
+
+def _claimable(device: str, now: int) -> tuple[Any, ...]:
+    fresh = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & (TABLE.c.expires_at > now) & TABLE.c.cancel_at.is_(None)
+    handed = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & TABLE.c.claimed_at.is_not(None)
+    unknown = (TABLE.c.state == State.LOST_CONTACT.value) & TABLE.c.started_at.is_(None) & TABLE.c.settled_at.is_(None)
+    states = TABLE.c.state.in_([State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value])
+    free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+    return TABLE.c.device == device, states, free, or_(fresh, handed, unknown)
+
+
+def _order(connection: Connection, row: Row[Any]) -> Order:
+    action = actions.load(connection, row.action, row.version)
+    return Order(
+        run=row.run,
+        device=row.device,
+        execution=row.id,
+        attempt=row.attempt,
+        nonce=row.nonce,
+        action=row.action,
+        version=row.version,
+        content=action.content,
+        parameters=from_json(row.parameters),
+        expires_at=row.expires_at,
+        timeout=row.timeout,
+    )
+
+
+def _reported(connection: Connection, run: str, device: str, attempt: int) -> Row[Any]:
+    row = executions.one(connection, run, device)
+    if row.claimed_at is None or not 0 < attempt <= row.attempt:
+        raise RefusedError("not_ordered", "this execution was never handed to this device")
+    return row
+
+
+def _ended(connection: Connection, row: Row[Any], outcome: Outcome, now: int) -> tuple[dict[str, Any], str | None]:
+    declared = actions.load(connection, row.action, row.version).outputs
+    outputs, problems = typed(declared, outcome.outputs)
+    detail = "; ".join([outcome.detail, *problems[:20]] if outcome.detail else problems[:20])
+    values: dict[str, Any] = {"outputs": to_json(outputs), "exit_code": outcome.exit_code, "lease_until": None}
+    values["error"] = outcome.error and cut(outcome.error, ERROR_BYTES)
+    if outcome.started_at is not None and row.started_at is None:
+        values["started_at"] = min(max(outcome.started_at, row.claimed_at), now)
+    if outcome.started_at is not None and outcome.finished_at is not None:
+        took = outcome.finished_at - outcome.started_at  # by one clock, however wrong it is
+        values["duration"] = took if 0 <= took <= LONGEST else None
+    began = values.get("started_at", row.started_at) or row.claimed_at
+    values["finished_at"] = min(max(outcome.finished_at or now, began), now)
+    return values, detail or None

@@ -1,0 +1,275 @@
+"""The executions of runs: one row a device. Writes the tables `executions` and `execution_history`, and nothing else
+does.
+
+In: changes of state, decided by `dispatch` (what devices say) and `deadlines` (what time says). Out: executions, and
+their form as rows of `remote_action.executions`. Invariants: a state changes only along `states.NEXT`; with each
+change goes an audit row, and with each final one an outbox row, in the same transaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
+
+from storage.control import audit, outbox, schema
+from storage.control.database import Database
+from storage.control.errors import NotFoundError
+from storage.control.ids import Random, uuid7
+from storage.control.outcomes import SLOTS, cut, texts, values
+from storage.control.records import from_json, to_json
+from storage.control.states import FINAL, NEXT, OPEN, State
+
+TABLE, HISTORY, RUNS = schema.executions, schema.execution_history, schema.runs
+ROWS = "remote_action.executions"
+HISTORY_MOST = 20  # entries kept of one execution: a hostile device may send any number
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An execution went to another state (or came into being)."""
+
+    run: str
+    device: str
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One execution. Times are microseconds UTC, `duration` microseconds on the device, `outputs` physical values
+    by name."""
+
+    run: str
+    device: str
+    id: str
+    state: State
+    detail: str | None
+    attempt: int
+    nonce: str
+    changed_at: int
+    expires_at: int
+    claimed_at: int | None
+    started_at: int | None
+    deadline: int | None
+    finished_at: int | None
+    cancel_at: int | None
+    exit_code: int | None
+    outputs: Mapping[str, Any]
+    error: str | None
+    duration: int | None
+
+
+class Executions:
+    """Reading executions."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def execution(self, run: str, device: str) -> Execution:
+        """One execution. Raises NotFoundError."""
+        with self._database.read() as connection:
+            return _execution(one(connection, run, device))
+
+    def of_run(self, run: str, *, limit: int = 1000, offset: int = 0) -> list[Execution]:
+        """The executions of a run in the order of their devices."""
+        query = select(TABLE).where(TABLE.c.run == run).order_by(TABLE.c.device).limit(limit).offset(offset)
+        with self._database.read() as connection:
+            return [_execution(row) for row in connection.execute(query)]
+
+    def counts(self, run: str) -> dict[str, int]:
+        """How many executions of a run are in each state that any is in."""
+        query = (
+            select(TABLE.c.state, func.count())
+            .where(TABLE.c.run == run)
+            .group_by(TABLE.c.state)
+            .order_by(TABLE.c.state)
+        )
+        with self._database.read() as connection:
+            return {row[0]: row[1] for row in connection.execute(query)}
+
+    def open_counts(self) -> dict[str, int]:
+        """How many executions are in each state that is not final, over all runs."""
+        states = sorted(state.value for state in (*OPEN, State.LOST_CONTACT))
+        query = select(TABLE.c.state, func.count()).where(TABLE.c.state.in_(states)).group_by(TABLE.c.state)
+        with self._database.read() as connection:
+            return dict.fromkeys(states, 0) | {row[0]: row[1] for row in connection.execute(query)}
+
+    def history(self, run: str, device: str) -> list[dict[str, Any]]:
+        """What was reported of an execution and did not become, or no longer is, its state; oldest first."""
+        query = (
+            select(HISTORY)
+            .where(HISTORY.c.run == run, HISTORY.c.device == device)
+            .order_by(HISTORY.c.received_at, HISTORY.c.id)
+        )
+        with self._database.read() as connection:
+            return [dict(row._mapping) | {"body": from_json(row.body)} for row in connection.execute(query)]
+
+    def rows_after(self, sequence: int) -> list[dict[str, Any]]:
+        """Rows of `remote_action.executions` that the tables, having all up to `sequence`, lack: open ones and
+        later finals; one instant."""
+        provisional = [state.value for state in (*OPEN, State.LOST_CONTACT)]
+        with self._database.read() as connection:
+            later = [message.row for message in outbox.after(connection, sequence, table=ROWS)]
+            found = connection.execute(wide().where(TABLE.c.state.in_(provisional), TABLE.c.settled_at.is_(None))).all()
+            return table_rows(connection, found) + later
+
+
+def add(connection: Connection, run: Mapping[str, Any], devices: Iterable[str], random: Random) -> None:
+    """The executions of a new run (its columns), all waiting on their device; in the caller's transaction."""
+    now = run["requested_at"]
+    common = {
+        "run": run["id"], "state": State.WAITING_ON_DEVICE.value, "attempt": 1, "priority": run["priority"],
+        "changed_at": now, "expires_at": run["expires_at"],
+    }  # fmt: skip
+    rows = [common | {"device": uid, "id": uuid7(now, random), "nonce": random(16).hex()} for uid in devices]
+    connection.execute(insert(TABLE), rows)
+
+
+def wide() -> Select[Any]:
+    """Executions with the columns of their run beside them."""
+    beside = ("action", "version", "parameters", "trigger_method", "requested_by", "requested_at", "timeout", "purpose",
+              "reason", "internal_source", "external_source", "external_reference")  # fmt: skip
+    return select(TABLE, *(RUNS.c[name] for name in beside)).join(RUNS, RUNS.c.id == TABLE.c.run)
+
+
+def one(connection: Connection, run: str, device: str) -> Row[Any]:
+    """The wide row of one execution. Raises NotFoundError."""
+    row = connection.execute(wide().where(TABLE.c.run == run, TABLE.c.device == device)).one_or_none()
+    if row is None:
+        raise NotFoundError("unknown_execution", "this device has no execution in this run")
+    return row
+
+
+def move(
+    connection: Connection,
+    rows: Iterable[Row[Any]],
+    state: State,
+    values: Mapping[str, Any],
+    *,
+    by: str,
+    now: int,
+    detail: str | None = None,
+) -> list[Change]:
+    """Bring executions (wide rows, read in this transaction) to another state, with audit and outbox. `values` are
+    other columns."""
+    rows = list(rows)
+    for row in rows:
+        if state not in NEXT[State(row.state)]:
+            raise ValueError(f"an execution does not go from {row.state} to {state.value}")
+    change = {**values, "state": state.value, "changed_at": now, "detail": detail and cut(detail, 4096)}
+    for row in rows:
+        connection.execute(update(TABLE).where(_same(row)).values(change))
+    audit.record_all(
+        connection,
+        [
+            audit.Entry(
+                now,
+                by,
+                f"execution.{state.value}",
+                f"run:{row.run}",
+                {"device": row.device, "attempt": row.attempt, "before": row.state},
+            )
+            for row in rows
+        ],
+    )
+    if state in FINAL:
+        put_final(connection, rows, now=now)
+    return [Change(row.run, row.device, state) for row in rows]
+
+
+def put_final(connection: Connection, rows: Iterable[Row[Any]], *, now: int) -> None:
+    """Send the rows of these executions, as they are now, to the tables."""
+    current = [one(connection, row.run, row.device) for row in rows]
+    outbox.put(connection, [(ROWS, row) for row in table_rows(connection, current)], now=now)
+
+
+def note(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
+    """Change columns of an execution that are not its state."""
+    connection.execute(update(TABLE).where(_same(row)).values(**values))
+
+
+def keep(connection: Connection, row: Row[Any], kind: str, attempt: int, state: str, body: object, *, now: int) -> None:
+    """Put a report beside the execution that does not (or no longer) decide its state; a bounded number of them."""
+    mine = (HISTORY.c.run == row.run, HISTORY.c.device == row.device)
+    kept = connection.scalar(select(func.count()).select_from(HISTORY).where(*mine)) or 0
+    same = select(HISTORY.c.id).where(
+        *mine, HISTORY.c.kind == kind, HISTORY.c.attempt == attempt, HISTORY.c.body == to_json(body)
+    )
+    if kept >= HISTORY_MOST or connection.scalar(same) is not None:
+        return
+    values = {
+        "id": uuid7(now), "run": row.run, "device": row.device, "attempt": attempt, "kind": kind, "state": state,
+        "body": to_json(body), "received_at": now,
+    }  # fmt: skip
+    connection.execute(insert(HISTORY).values(values))
+
+
+def output_types(connection: Connection, nql_id: str) -> dict[str, str]:
+    """The type of every output name that any version of an action had."""
+    table = schema.action_outputs
+    return {row.name: row.type for row in connection.execute(select(table).where(table.c.nql_id == nql_id))}
+
+
+def table_rows(connection: Connection, rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
+    """Wide rows as rows of `remote_action.executions`: stored columns and links, by key text."""
+    types: dict[str, dict[str, str]] = {}
+    made = []
+    for row in rows:
+        if row.action not in types:
+            types[row.action] = output_types(connection, row.action)
+        made.append(_table_row(row, types[row.action]))
+    return made
+
+
+def _table_row(row: Row[Any], types: Mapping[str, str]) -> dict[str, Any]:
+    outputs = {name: value for name, value in (from_json(row.outputs) or {}).items() if types.get(name) in SLOTS}
+    return {
+        "@device": row.device,
+        "@remote_action": row.action,
+        "time": row.changed_at,
+        "request_time": row.requested_at,
+        "request_id": row.run,
+        "execution_id": row.id,
+        "status": row.state,
+        "status_details": row.detail or row.error,
+        "outputs": values(types, outputs),
+        "inputs": texts(from_json(row.parameters)),
+        "trigger_method": row.trigger_method,
+        "internal_source": row.internal_source,
+        "external_source": row.external_source,
+        "external_reference": row.external_reference,
+        "trigger_reason": row.reason,
+        "purpose": row.purpose,
+        "number_of_executions": 1,
+        "triggered_by": row.requested_by,
+        "duration": row.duration,
+    }
+
+
+def _same(row: Row[Any]) -> Any:
+    return (TABLE.c.run == row.run) & (TABLE.c.device == row.device)
+
+
+def _execution(row: Row[Any]) -> Execution:
+    return Execution(
+        run=row.run,
+        device=row.device,
+        id=row.id,
+        state=State(row.state),
+        detail=row.detail,
+        attempt=row.attempt,
+        nonce=row.nonce,
+        changed_at=row.changed_at,
+        expires_at=row.expires_at,
+        claimed_at=row.claimed_at,
+        started_at=row.started_at,
+        deadline=row.deadline,
+        finished_at=row.finished_at,
+        cancel_at=row.cancel_at,
+        exit_code=row.exit_code,
+        outputs=from_json(row.outputs) or {},
+        error=row.error,
+        duration=row.duration,
+    )

@@ -1,0 +1,16 @@
+"""Runs migrations on the connection that `storage.control.database` hands over; Alembic loads this file by its path.
+
+In: a connection inside a transaction. Out: the newest schema. Invariant: all steps to the newest schema commit
+together or not at all.
+"""
+
+from __future__ import annotations
+
+from alembic import context
+
+from storage.control import schema
+
+context.configure(
+    connection=context.config.attributes["connection"], target_metadata=schema.metadata, render_as_batch=True
+)
+context.run_migrations()

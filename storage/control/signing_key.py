@@ -1,0 +1,55 @@
+"""The portal's Ed25519 key, with which it signs orders. It lies in the data folder as a file of its own, never in the
+database.
+
+In: the path. Out: the private key. Invariants: the file is readable by its owner alone (a wider one is refused); it
+appears whole or not at all; an existing key is never replaced, since every enrolled device has pinned it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from storage.control.errors import RefusedError
+
+
+def signing_key(path: Path) -> Ed25519PrivateKey:
+    """The key of a file, made if the file does not exist. Raises RefusedError: wide_open_key, broken_key."""
+    if not path.exists():
+        _make(path)
+    if path.stat().st_mode & 0o077:
+        raise RefusedError(
+            "wide_open_key", f"{path} can be read by others than its owner: chmod 600 it, or replace the key"
+        )
+    try:
+        key = load_pem_private_key(path.read_bytes(), password=None)
+    except ValueError as error:
+        raise RefusedError("broken_key", f"{path} holds no private key") from error
+    if not isinstance(key, Ed25519PrivateKey):
+        raise RefusedError("broken_key", f"{path} holds a key of another kind than Ed25519")
+    return key
+
+
+def _make(path: Path) -> None:
+    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(pem)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(part, path)  # never over an existing key
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
