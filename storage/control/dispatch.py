@@ -9,7 +9,7 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
@@ -79,10 +79,15 @@ class Dispatch:
         self._database = database
         self._tell = tell
 
-    def claim_work(self, device: str, *, now: int, limit: int = AT_ONCE) -> list[Order]:
+    def claim_work(
+        self, device: str, *, now: int, limit: int = AT_ONCE, held: Collection[tuple[str, int]] | None = None
+    ) -> list[Order]:
         """Orders for a device, at most as many as may run beside what runs there; persons' runs before schedules'.
-        Leased for LEASE."""
-        if not self._has_work(device, now):
+
+        Leased for LEASE, unless the device says which (run, attempt) it has under way: then what it lacks is handed
+        out again at once.
+        """
+        if not self._has_work(device, now, held):
             return []
 
         def work(connection: Connection) -> list[Order]:
@@ -93,7 +98,7 @@ class Dispatch:
             # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
             order = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
             rows = connection.execute(
-                executions.wide().where(*_claimable(device, now)).order_by(*order).limit(free)
+                executions.wide().where(*_claimable(device, now, held)).order_by(*order).limit(free)
             ).all()
             for row in rows:
                 executions.note(connection, row, {"claimed_at": row.claimed_at or now, "lease_until": now + LEASE})
@@ -184,17 +189,20 @@ class Dispatch:
         self._tell(changes)
         return recorded
 
-    def _has_work(self, device: str, now: int) -> bool:
+    def _has_work(self, device: str, now: int, held: Collection[tuple[str, int]] | None) -> bool:
         with self._database.read() as connection:  # most pulls find nothing, and then nothing is written
-            return connection.scalar(select(TABLE.c.run).where(*_claimable(device, now)).limit(1)) is not None
+            return connection.scalar(select(TABLE.c.run).where(*_claimable(device, now, held)).limit(1)) is not None
 
 
-def _claimable(device: str, now: int) -> tuple[Any, ...]:
+def _claimable(device: str, now: int, held: Collection[tuple[str, int]] | None) -> tuple[Any, ...]:
     fresh = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & (TABLE.c.expires_at > now) & TABLE.c.cancel_at.is_(None)
     handed = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & TABLE.c.claimed_at.is_not(None)
     unknown = (TABLE.c.state == State.LOST_CONTACT.value) & TABLE.c.started_at.is_(None) & TABLE.c.settled_at.is_(None)
     states = TABLE.c.state.in_([State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value])
-    free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+    if held is None:
+        free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+    else:
+        free = TABLE.c.run.not_in([run for run, _ in held])
     return TABLE.c.device == device, states, free, or_(fresh, handed, unknown)
 
 

@@ -67,6 +67,30 @@ class Outbox:
                 return int(first) - 1
             return connection.scalar(select(func.max(TABLE.c.sequence))) or 0
 
+    def next_batch(self, limit: int = 1000) -> list[Message]:
+        """The oldest messages that are not relayed, at most `limit`; empty if all are.
+
+        The group is fixed before it is handed out: until it is marked, also after a crash, the same messages come
+        again, so that the number of the last one names the group for whoever must recognise it.
+        """
+        waiting = TABLE.c.relayed_at.is_(None)
+        with self._database.read() as connection:
+            if connection.scalar(select(TABLE.c.sequence).where(waiting).limit(1)) is None:
+                return []
+
+        def work(connection: Connection) -> list[Message]:
+            query = select(TABLE).where(waiting).order_by(TABLE.c.sequence).limit(limit)
+            rows = connection.execute(query).all()
+            if rows and rows[0].batch is not None:
+                again = select(TABLE).where(TABLE.c.batch == rows[0].batch).order_by(TABLE.c.sequence)
+                rows = connection.execute(again).all()
+            elif rows:
+                last = rows[-1].sequence
+                connection.execute(update(TABLE).where(waiting, TABLE.c.sequence <= last).values(batch=last))
+            return [Message(row.sequence, row.kind, from_json(row.payload)) for row in rows]
+
+        return self._database.write(work)
+
     def after(self, sequence: int, limit: int = 1000) -> list[Message]:
         """Up to `limit` messages with a greater sequence number, oldest first."""
         with self._database.read() as connection:

@@ -241,6 +241,7 @@ outbox = Table(
     _text("kind"),
     _text("payload"),  # JSON
     _time("created_at", null=False),
+    Column("batch", BigInteger, nullable=True),  # the greatest sequence of the group it is sent in
     _time("relayed_at"),
     Index("ix_outbox_waiting", "sequence", sqlite_where=text("relayed_at IS NULL")),
     sqlite_autoincrement=True,

@@ -109,6 +109,13 @@ def test_leases_and_two_at_once(control: Control) -> None:
     assert [order.run for order in control.dispatch.claim_work("a", now=NOW + 5 * LEASE)] == [runs[2].id]
 
 
+def test_a_device_that_says_what_it_holds_need_not_wait(control: Control) -> None:
+    run = ask(control, "a")
+    assert [order.run for order in control.dispatch.claim_work("a", now=NOW, held=[])] == [run.id]
+    assert [order.run for order in control.dispatch.claim_work("a", now=NOW, held=[])] == [run.id]
+    assert control.dispatch.claim_work("a", now=NOW, held=[(run.id, 1)]) == []
+
+
 def test_people_before_schedules(control: Control) -> None:
     scheduled = ask(control, "a", trigger_method="scheduled")
     manual = ask(control, "a", now=NOW + 1, trigger_method="manual")

@@ -74,6 +74,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("payload", sa.Text(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("batch", sa.BigInteger(), nullable=True),
         sa.Column("relayed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
