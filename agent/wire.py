@@ -1,11 +1,11 @@
 """The messages between a device and the portal, their bounds, and the bytes that are signed. The portal imports it too.
 
 HTTP below `/agent/v1`: enrol, work, reports, batches (gzip); and one WebSocket, channel, that carries nudges. Every
-request but enrol is signed by the device, every answer to a known device, each order and each cancel by the portal, reports
-by the device once more. Invariant: what a signature covers is made by the functions at the end and nowhere else, from
-fields in a fixed order, each with its length. Devices are read strictly (an unknown field is an error), the portal
-tolerantly, so that it may be the newer one. Numbers of microseconds are UTC. Bytes travel as base64. Nothing here reads
-a clock, a key or a socket.
+request but enrol is signed by the device; every answer to a known device, each order and each cancel by the portal;
+reports by the device once more. Invariant: what a signature covers is made by the functions at the end and nowhere
+else, from fields in a fixed order, each with its length. Devices are read strictly (an unknown field is an error), the
+portal tolerantly, so that it may be the newer one. Numbers of microseconds are UTC. Bytes travel as base64. Nothing
+here reads a clock, a key or a socket.
 """
 
 from __future__ import annotations
@@ -107,8 +107,8 @@ class Pull(Said, frozen=True):
 
 
 class Order(Told, frozen=True):
-    """Run this, on this device, before `expires_at`. `content` is the JSON whose SHA-256 is `action_version`; `author` is
-    an author's signature of `author_bytes`. `priority` 0 goes before 1."""
+    """Run this, on this device, before `expires_at`. `content` is the JSON whose SHA-256 is `action_version`; `author`
+    is an author's signature of `author_bytes`. `priority` 0 goes before 1."""
 
     run: Id
     device: Id
@@ -237,8 +237,8 @@ class Columns(Said, frozen=True):
 
 
 class Batch(Said, frozen=True):
-    """Rows to store at once or not at all, known by (device, generation, epoch, sequence). `tables` is the JSON of a list
-    of `Columns`, and `sha256` its digest, so that another content under the same number shows."""
+    """Rows to store at once or not at all, known by (device, generation, epoch, sequence). `tables` is the JSON of a
+    list of `Columns`, and `sha256` its digest, so that another content under the same number shows."""
 
     epoch: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")]
     sequence: Annotated[int, Meta(ge=1, le=1 << 53)]

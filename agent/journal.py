@@ -1,0 +1,139 @@
+"""What this device was told to run, and what became of it: written down before anything starts.
+
+In: intents, reports, acknowledgements. Out: after a start of the agent, every execution it knows. Invariants: an
+intent is on the disk before its process starts, and a report before it is sent; reports are never dropped; an
+execution stays known until its order has expired and its end is acknowledged, so that no replayed order starts twice.
+Rewriting the file keeps exactly what is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from agent import files, frames, wire
+
+REWRITE_BYTES = 1 << 20
+KEPT = 3_600_000_000  # an execution is forgotten this long after its order expired
+
+
+class Intent(msgspec.Struct, frozen=True, tag="intent", tag_field="kind"):
+    """The device is about to run an order."""
+
+    run: str
+    attempt: int
+    nonce: str
+    expires_at: int
+    action: str
+    at: int
+
+
+class Filed(msgspec.Struct, frozen=True, tag="report", tag_field="kind"):
+    """A report that has to reach the portal."""
+
+    report: wire.Report
+    expires_at: int
+
+
+class Sent(msgspec.Struct, frozen=True, tag="sent", tag_field="kind"):
+    """A report that the portal has."""
+
+    run: str
+    attempt: int
+    state: str
+
+
+class Forgotten(msgspec.Struct, frozen=True, tag="forgotten", tag_field="kind"):
+    """An execution that cannot come back."""
+
+    run: str
+    attempt: int
+
+
+Record = Intent | Filed | Sent | Forgotten
+Key = tuple[str, int]  # run, attempt
+OPEN: Literal["in_progress"] = "in_progress"
+_decoder = msgspec.json.Decoder(Record)
+
+
+@dataclass(slots=True)
+class Execution:
+    """What is known of one execution."""
+
+    run: str
+    attempt: int
+    nonce: str
+    expires_at: int
+    intent: Intent | None = None
+    reports: list[wire.Report] = field(default_factory=list)
+    sent: set[str] = field(default_factory=set)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its end is written down."""
+        return any(report.state != OPEN for report in self.reports)
+
+    @property
+    def unsent(self) -> list[wire.Report]:
+        """Reports without an acknowledgement."""
+        return [report for report in self.reports if report.state not in self.sent]
+
+
+class Journal:
+    """The journal of one state folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = files.private_folder(folder) / "work.log"
+        self.known: dict[Key, Execution] = {}
+        self._file = frames.FrameFile(self._path)
+        for _, record in self._file.read():
+            self._apply(_decoder.decode(record))
+
+    def write(self, record: Record) -> None:
+        """Write a record down, durably. Raises OSError, and then it is not known."""
+        self._file.append(wire.encode(record))
+        self._apply(record)
+        if self._file.size > REWRITE_BYTES and isinstance(record, Forgotten):
+            self._rewrite()
+
+    def forget(self, now: int) -> list[Key]:
+        """Forget what expired long ago and is acknowledged; `now` is the portal's time."""
+        old = [
+            key for key, item in self.known.items() if item.expires_at + KEPT < now and item.ended and not item.unsent
+        ]
+        for key in old:
+            self.write(Forgotten(*key))
+        return old
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def _apply(self, record: Record) -> None:
+        match record:
+            case Intent(run, attempt, nonce, expires_at):
+                self.known[run, attempt] = Execution(run, attempt, nonce, expires_at, record)
+            case Filed(report, expires_at):
+                key = (report.run, report.attempt)
+                item = self.known.setdefault(key, Execution(*key, report.nonce, expires_at))
+                item.reports = [*(one for one in item.reports if one.state != report.state), report]
+            case Sent(run, attempt, state):
+                if (run, attempt) in self.known:
+                    self.known[run, attempt].sent.add(state)
+            case Forgotten(run, attempt):
+                self.known.pop((run, attempt), None)
+
+    def _rewrite(self) -> None:
+        kept = bytearray()
+        for item in self.known.values():
+            records: list[Record] = [item.intent] if item.intent else []
+            records += [Filed(report, item.expires_at) for report in item.reports]
+            records += [Sent(item.run, item.attempt, state) for state in sorted(item.sent)]
+            for record in records:
+                kept += frames.frame(wire.encode(record))
+        files.replace(self._path, bytes(kept))
+        self._file.close()
+        self._file = frames.FrameFile(self._path)
