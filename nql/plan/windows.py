@@ -104,6 +104,18 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Weeks:
+    """A window over weekly samples: extended to whole weeks, which start on Monday 00:00 UTC."""
+
+    window: Past | Between | OnDay | Retention
+
+    @property
+    def precision(self) -> Precision:
+        """Stored samples are read as they are."""
+        return self.window.precision
+
+
+@dataclass(frozen=True, slots=True)
 class Absolute:
     """A resolved window `[start, end)` in microseconds UTC, and the zone whose clock cut it."""
 
@@ -113,7 +125,7 @@ class Absolute:
     zone: str
 
 
-Window = Past | Between | OnDay | Retention | Absolute
+Window = Past | Between | OnDay | Retention | Weeks | Absolute
 
 
 @dataclass(frozen=True, slots=True)

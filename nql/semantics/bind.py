@@ -1,0 +1,98 @@
+"""Meaning: an `Ast` and a catalog become a typed plan, windows and parameters still symbolic.
+
+In: a query as written, its text (for the author's own words), names, the product area. Out: a `Plan` and warnings, or a
+`QueryError` with everything that is wrong. The clauses are read in order, each in the scope the ones before it left;
+relations are built bottom-up at the end, when every scan knows what is read from it. Invariant: no clock, no zone, no
+value of a parameter is looked at.
+"""
+
+from __future__ import annotations
+
+from nql.datatypes import STRING
+from nql.diagnostics import Diagnostic, QueryError
+from nql.plan.plan import Output, Plan
+from nql.plan.relations import Link, Relation, Select
+from nql.semantics.areas import DEVICES, check_area
+from nql.semantics.clauses import clause, close_join, identity, in_order, rows_of
+from nql.semantics.columns import default_columns, unique
+from nql.semantics.names import Names
+from nql.semantics.problems import Problems, Reported
+from nql.semantics.scope import Area, Shown, State
+from nql.semantics.tables import active, root_of
+from nql.syntax import ast
+
+DEVICE_UID = "@device.uid"
+
+
+def bind(
+    query: ast.Query, text: str, names: Names, *, area: Area = Area.INVESTIGATION, devices: bool = False
+) -> tuple[Plan, tuple[Diagnostic, ...]]:
+    """The plan of a query and its warnings. Raises QueryError with all that is wrong."""
+    state = read(query, text, names, area=area)
+    close_join(state)
+    try:
+        shown = unique(default_columns(state) if state.shown is None else state.shown)
+    except Reported:
+        shown = []
+    device = _device(state) if devices else None
+    if state.problems.errors:
+        raise QueryError([*state.problems.errors, *state.problems.warnings])
+    if state.order:
+        in_order(state)
+    plan = Plan(
+        _relation(state, shown, device),
+        tuple(Output(one.header, one.label, one.column.name, one.column.dtype, one.format) for one in shown),
+        state.root.table.name,
+        state.root.window or (state.first_join.window if state.first_join is not None else None),
+        device,
+        tuple(state.parameters.values()),
+    )
+    return plan, tuple(state.problems.warnings)
+
+
+def read(query: ast.Query, text: str, names: Names, *, area: Area = Area.INVESTIGATION) -> State:
+    """What is known after the last clause, with all problems met. Raises QueryError if not even the table is known."""
+    problems = Problems()
+    try:
+        root = root_of(names, problems, query.table)
+    except Reported:
+        raise QueryError(problems.errors) from None
+    state = State(text, names, area, problems, root)
+    for node in query.clauses:
+        try:
+            clause(state, node)
+        except Reported:
+            _skip(state, node)
+    check_area(state, query.span)
+    return state
+
+
+def _skip(state: State, node: ast.Clause) -> None:
+    """Goes on after a broken clause: its names are known to be broken, so that nobody complains about them again."""
+    if isinstance(node, ast.Compute | ast.Summarize):
+        for item in node.items:
+            state.broken(item.name.text)
+        state.joined = None
+
+
+def _device(state: State) -> str | None:
+    """The hidden column with each row's device, None where rows are not about one device."""
+    table = state.root.table
+    if state.summary is not None:
+        return None
+    if table.name == DEVICES:
+        return state.root.extra(DEVICE_UID, STRING, "uid").name
+    if table.links.get("device") == DEVICES:
+        return state.root.extra(DEVICE_UID, STRING, "uid", Link("@device", DEVICES)).name
+    return None
+
+
+def _relation(state: State, shown: list[Shown], device: str | None) -> Relation:
+    keys = [column.name for column in identity(state)]
+    relation = rows_of(state.root)
+    if state.root.window is not None and not state.root.events:
+        relation = active(state.names, state.root, state.root.window, relation)
+    for step in state.steps:
+        relation = step(relation)
+    names = [one.column.name for one in shown] + keys + ([device] if device is not None else [])
+    return Select(relation, tuple(dict.fromkeys(names)))

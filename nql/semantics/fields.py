@@ -1,0 +1,157 @@
+"""A name where a value of one row is wanted: an alias, a group key, or a field of the rows in scope.
+
+In: a path and the `State`. Out: a `Value`, or a diagnostic that names close spellings and says where a field really
+lives. Invariant: what is read is registered with the rows it comes from, and nothing else is. Components of sampled
+metrics (`m.avg`) are built in `nql.semantics.metrics`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from nql.catalog.model import Table
+from nql.datatypes import DATETIME, DURATION, INT, DataType
+from nql.plan.expressions import Arithmetic, Call, Expr, Now
+from nql.semantics.metrics import component
+from nql.semantics.names import Ambiguous, FieldRef, ObjectRef, label
+from nql.semantics.problems import Reported, close, did_you_mean, replacements
+from nql.semantics.scope import Alias, Rows, State
+from nql.syntax import ast
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A typed value of a row. `computed` values are aliases of metrics: a null among them fails `!=` too. `header` and
+    `label` name it in a result."""
+
+    expr: Expr
+    header: str
+    label: str
+    computed: bool = False
+    ref: FieldRef | None = None
+
+    @property
+    def dtype(self) -> DataType:
+        """The value's type."""
+        return self.expr.dtype
+
+
+def value_of(state: State, path: ast.Path) -> Value:
+    """The value a path stands for in the current scope. Raises Reported."""
+    found = meaning(state, path)
+    if isinstance(found, Alias):
+        return Value(found.column, found.name, found.name, computed=not found.group)
+    if isinstance(found, ObjectRef):
+        fields = [f"{path.text}.{name}" for name in found.table.default if "." not in name][:2]
+        hint = f"Name one of its fields, such as {' or '.join(fields)}." if fields else "Name one of its fields."
+        raise state.problems.error("NQL205", f"{path.text} is an object, not a field.", path.span, hint)
+    if state.summary is not None:
+        return _group(state, path, found)
+    return field_value(state, state.current, found, path)
+
+
+def meaning(state: State, path: ast.Path) -> Alias | FieldRef | ObjectRef:
+    """What a path means in the current scope. Raises Reported."""
+    alias = state.aliases.get(path.text.lower())
+    if alias is not None and state.joined is None:
+        if alias.broken:
+            raise Reported
+        return alias
+    rows = state.current
+    found = state.names.find(rows.table, path.text)
+    if found is None and state.joined is not None:
+        found = _root_field(state, path)
+    if isinstance(found, Ambiguous):
+        message = f"{path.text} may mean {' or '.join(found.paths)}."
+        raise state.problems.error("NQL203", message, path.span, "Say which.", replacements(path.span, found.paths))
+    if found is None:
+        raise unknown(state, path, alias)
+    return found
+
+
+def field_value(state: State, rows: Rows, ref: FieldRef, path: ast.Path) -> Value:
+    """The value of a field over some rows. Raises Reported for a metric without its component."""
+    if ref.sampled_gauge and ref.component is None:
+        fixes = replacements(path.span, [f"{path.text}.avg", f"{path.text}.max"])
+        message = f"{path.text} holds several values a sample."
+        hint = f"Say which: {path.text}.avg, .sum, .count, .min or .max."
+        raise state.problems.error("NQL206", message, path.span, hint, fixes)
+    local = ref.path.partition(".")[2] if ref.link is not None else ref.path
+    return Value(read(rows, ref), ref.table.header(local), label(ref.path), ref=ref)
+
+
+def read(rows: Rows, ref: FieldRef) -> Expr:
+    """The expression that gives a field, its columns registered. Derived fields are computed from what is stored."""
+    item = ref.field
+    if ref.component is not None:
+        return component(rows, ref)
+    if item.same_as is not None:
+        return rows.stored(ref.table.fields[item.same_as].name, item.dtype, ref.link)
+    if item.days_since is not None:
+        since = rows.stored(ref.table.fields[item.days_since].name, DATETIME, ref.link)
+        return Call("whole_days", Arithmetic("-", Now(), since, DURATION), replace(item.dtype, kind=INT.kind))
+    return rows.stored(item.name, item.dtype, ref.link, ref.entry)
+
+
+def unknown(state: State, path: ast.Path, hidden: Alias | None = None) -> Reported:
+    """Records that a name means nothing here, with what was probably meant."""
+    if hidden is not None:
+        message = f"{path.text} belongs to the {state.root.table.record} rows and cannot be used among the events."
+        return state.problems.error("NQL204", message, path.span, "Use it after compute.")
+    table = state.current.table
+    known = [name for name, _ in state.names.spellings(table)]
+    if state.joined is None:
+        known += [alias.name for alias in state.aliases.values() if not alias.broken]
+    if state.summary is not None:
+        known = [*state.summary.keys, *(alias.name for alias in state.aliases.values())]
+    words = close(path.text, known) or close(path.text.rpartition(".")[2], known)
+    home = _home(state, path)
+    fixes = replacements(path.span, words)
+    if path.text.lower() in _TIMES and table.time is not None and not words:
+        fixes = replacements(path.span, [table.time])
+    message = f"There is no field {path.text} in {table.shortcut or table.name}."
+    return state.problems.error("NQL202", message, path.span, home or did_you_mean(words), fixes)
+
+
+_TIMES = ("time", "start_time", "timestamp", "date")
+
+
+def _root_field(state: State, path: ast.Path) -> FieldRef | ObjectRef | None:
+    """Inside an event scope: a field of the object that the query is about, reached through the event's link."""
+    found = state.names.find(state.root.table, path.text)
+    rows = state.current
+    link = state.names.link(rows.table, state.root.table)
+    if not isinstance(found, FieldRef) or found.link is not None or link is None:
+        return None
+    return replace(found, path=f"{link.key[1:]}.{found.path}", link=link)
+
+
+def _group(state: State, path: ast.Path, ref: FieldRef) -> Value:
+    assert state.summary is not None
+    key = state.summary.keys.get(ref.stored_path)
+    if key is not None:
+        return Value(key.column, key.header, key.label, ref=ref)
+    columns = [shown.header for shown in state.summary.shown]
+    message = f"{path.text} is not in the summary."
+    hint = f"After summarize there are {', '.join(columns)}. To group by it, write it after by."
+    raise state.problems.error("NQL208", message, path.span, hint)
+
+
+def _home(state: State, path: ast.Path) -> str:
+    """Where a field of this name lives, in a sentence; nothing if nowhere."""
+    if state.summary is None and state.joined is None and state.first_join is not None:
+        found = state.names.find(state.first_join.table, path.text)
+        if isinstance(found, FieldRef):
+            table = state.first_join.table
+            return f"It is a field of {table.name}, whose rows ended at compute: give it a name there."
+    tail = path.text.lower()
+    places = [table for table in state.names.catalog.tables.values() if _has(table, tail)][:3]
+    if not places:
+        return ""
+    return f"It is a field of {' and of '.join(table.name for table in places)}."
+
+
+def _has(table: Table, path: str) -> bool:
+    return "<" not in table.name and any(
+        spelling in table.fields for spelling in (path, path.removeprefix(f"{table.record}."))
+    )

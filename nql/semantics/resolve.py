@@ -1,0 +1,174 @@
+"""A plan at one instant: windows become absolute, now and dates become values, parameters get theirs.
+
+In: a `Plan` and a `Context` (now in microseconds UTC, the zones, parameter values). Out: a `ResolvedPlan`, the only thing an
+engine translates. Invariant: types and columns stay as they are; a part in which nothing is symbolic is the same object
+afterwards. Raises `QueryError` for a parameter without a fitting value and for a time that cannot be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from nql.datatypes import DATETIME
+from nql.diagnostics import NOWHERE, Diagnostic, QueryError
+from nql.plan.expressions import (
+    And, Arithmetic, Call, Column, Compare, DateLiteral, Expr, IsNull, Literal, Match, MemberOf, Now, Or, Parameter,
+    SameDay,
+)  # fmt: skip
+from nql.plan.plan import Plan, ResolvedPlan
+from nql.plan.relations import (
+    Active, Aggregate, Attach, Extend, Filter, Limit, Measure, Relation, Scan, Select, SemiJoin, Sort,
+)  # fmt: skip
+from nql.plan.windows import Absolute, Buckets, Period, Window
+from nql.semantics.instants import Clock, absolute, buckets, day_range, instant
+from nql.semantics.values import Given, given_values
+
+Values = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One instant of asking: now in microseconds UTC, the zones' IANA names, and the values of parameters as text."""
+
+    now: int
+    instance_zone: str = "UTC"
+    user_zone: str = "UTC"
+    parameters: Values = field(default_factory=dict)
+
+
+def resolve(plan: Plan, context: Context) -> ResolvedPlan:
+    """The plan at one instant. Raises QueryError."""
+    clock = Clock(context.now, context.instance_zone, context.user_zone)
+    resolver = _Resolver(clock, given_values(plan.parameters, context.parameters, clock))
+    try:
+        relation = resolver.relation(plan.relation)
+        window = resolver.window(plan.window) if plan.window is not None else None
+    except (ValueError, OverflowError) as error:
+        raise QueryError([Diagnostic("NQL422", str(error), NOWHERE)]) from None
+    return ResolvedPlan(relation, plan.outputs, plan.table, context.now, context.user_zone, window, plan.device)
+
+
+class _Resolver:
+    """Rebuilds what holds something symbolic."""
+
+    __slots__ = ("clock", "given", "windows")
+
+    def __init__(self, clock: Clock, given: Mapping[str, Given]) -> None:
+        self.clock = clock
+        self.given = given
+        self.windows: dict[Window, Absolute] = {}
+
+    def window(self, window: Window) -> Absolute:
+        found = self.windows.get(window)
+        if found is None:
+            found = self.windows[window] = absolute(window, self.clock)
+        return found
+
+    def relation(self, relation: Relation) -> Relation:
+        match relation:
+            case Scan():
+                return relation if relation.window is None else replace(relation, window=self.window(relation.window))
+            case Active(below, samples, stored):
+                found, kept = self.relation(samples), self.relation(stored)
+                assert isinstance(found, Scan)
+                assert isinstance(kept, Scan)
+                return replace(relation, input=self.relation(below), samples=found, stored=kept)
+            case SemiJoin(below, events):
+                return replace(relation, input=self.relation(below), events=self.relation(events))
+            case Attach(below, events):
+                measures = tuple(self._measure(measure) for measure in relation.measures)
+                return replace(relation, input=self.relation(below), events=self.relation(events), measures=measures)
+            case _:
+                below = self.relation(relation.input)
+                return self._above(relation, below)
+
+    def _above(self, relation: Filter | Aggregate | Extend | Select | Sort | Limit, below: Relation) -> Relation:
+        match relation:
+            case Filter(_, predicate):
+                now = self.expr(predicate)
+                return relation if below is relation.input and now is predicate else Filter(below, now)
+            case Extend(_, items):
+                return replace(relation, input=below, items=tuple((name, self.expr(expr)) for name, expr in items))
+            case Aggregate():
+                measures = tuple(self._measure(measure) for measure in relation.measures)
+                return replace(relation, input=below, measures=measures, period=self._period(relation))
+            case _:
+                return relation if below is relation.input else replace(relation, input=below)
+
+    def _period(self, relation: Aggregate) -> Period | Buckets | None:
+        if not isinstance(relation.period, Period):
+            return relation.period
+        window = _root_window(relation.input)
+        if window is None:
+            raise TypeError("a period needs rows with a window")
+        return buckets(relation.period, self.window(window))
+
+    def _measure(self, measure: Measure) -> Measure:
+        operand = self.expr(measure.operand) if measure.operand is not None else None
+        where = self.expr(measure.where) if measure.where is not None else None
+        if operand is measure.operand and where is measure.where:
+            return measure
+        return replace(measure, operand=operand, where=where)
+
+    def expr(self, expr: Expr) -> Expr:
+        match expr:
+            case Column() | Literal():
+                return expr
+            case Now():
+                return Literal(self.clock.now, DATETIME)
+            case DateLiteral(moment):
+                return Literal(instant(moment, self.clock), DATETIME)
+            case SameDay():
+                return self._same_day(expr)
+            case Parameter(name):
+                return self.given[name].literals[0]
+            case Call(function, operand, dtype, zone):
+                return Call(function, self.expr(operand), dtype, zone or self.clock.user)
+            case And(operands):
+                return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
+            case Or(operands):
+                return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
+            case Arithmetic() | Compare():
+                left, right = self.expr(expr.left), self.expr(expr.right)
+                same = left is expr.left and right is expr.right
+                return expr if same else replace(expr, left=left, right=right)
+            case IsNull(operand):
+                inner = self.expr(operand)
+                return expr if inner is operand else replace(expr, operand=inner)
+            case Match(operand, pattern):
+                text = self.given[pattern.name].literals[0] if isinstance(pattern, Parameter) else pattern
+                return replace(expr, operand=self.expr(operand), pattern=text)
+            case MemberOf():
+                return self._member_of(expr)
+
+    def _same_day(self, expr: SameDay) -> Expr:
+        operand = self.expr(expr.operand)
+        first, after = (Literal(at, DATETIME) for at in day_range(expr.moment, self.clock))
+        if not expr.negated:
+            return And((Compare(">=", operand, first), Compare("<", operand, after)))
+        outside: tuple[Expr, ...] = (Compare("<", operand, first), Compare(">=", operand, after))
+        return Or((*outside, IsNull(operand)) if expr.null_is_value else outside)
+
+    def _member_of(self, expr: MemberOf) -> Expr:
+        operand = self.expr(expr.operand)
+        if isinstance(expr.values, tuple):
+            return replace(expr, operand=operand)
+        given = self.given[expr.values.name]
+        parts: list[Expr] = [Match(operand, pattern, expr.negated, expr.null_is_value) for pattern in given.patterns]
+        if given.literals or not parts:
+            parts.insert(0, replace(expr, operand=operand, values=given.literals))
+        if len(parts) == 1:
+            return parts[0]
+        return And(tuple(parts)) if expr.negated else Or(tuple(parts))
+
+
+def _changed(expr: And | Or, before: tuple[Expr, ...], after: tuple[Expr, ...]) -> Expr:
+    return expr if all(a is b for a, b in zip(before, after, strict=True)) else replace(expr, operands=after)
+
+
+def _root_window(relation: Relation) -> Window | None:
+    """The window of the table a relation starts with."""
+    while not isinstance(relation, Scan):
+        relation = relation.input
+    return relation.window

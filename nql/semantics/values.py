@@ -1,0 +1,112 @@
+"""Values of parameters: texts from outside become typed values of a plan.
+
+In: the parameters a plan uses and what was given for them, as text. Out: literals in physical form; for lists of text also
+the patterns among them. Invariant: a text is read as the query itself would read it, so `$since` may be `2024-11-08` and
+`$size` may be `8GB`; it is never put into a query's text. Raises `QueryError` naming every parameter that does not fit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from nql.datatypes import (
+    BOOLEAN, BYTES, DATETIME, DURATION, FLOAT, INT, IP, MICROSECONDS, SIZE, STRING, VERSION, DataType, Kind, enum_text,
+    ip_text,
+)  # fmt: skip
+from nql.diagnostics import NOWHERE, Diagnostic, QueryError
+from nql.plan.expressions import Literal
+from nql.plan.plan import ParameterUse
+from nql.semantics.instants import Clock, instant
+from nql.semantics.literals import EXAMPLES, is_pattern, moment
+from nql.semantics.problems import Problems, Reported
+from nql.syntax.literals import written_date
+
+MOST_VALUES = 10_000
+LONGEST_VALUE = 4096
+_NUMBER = re.compile(r"\s*(-?\d{1,18}(?:\.\d{1,18})?)\s*([a-z]*)\s*", re.IGNORECASE)
+_SIZES = {name.lower(): size for name, size in BYTES.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a parameter stands for: plain values, and texts with wildcards where a list of text was given."""
+
+    literals: tuple[Literal, ...]
+    patterns: tuple[Literal, ...] = ()
+
+
+def given_values(
+    uses: tuple[ParameterUse, ...], values: Mapping[str, str | Sequence[str]], clock: Clock
+) -> Mapping[str, Given]:
+    """The value of each parameter used. Names are looked up as written. Raises QueryError."""
+    if not uses:
+        return {}
+    given: dict[str, Given] = {}
+    wrong: list[Diagnostic] = []
+    for use in uses:
+        value = values.get(use.name)
+        if value is None:
+            wrong.append(Diagnostic("NQL508", f"There is no value for ${use.name}.", NOWHERE))
+            continue
+        try:
+            given[use.name] = _given(use, value, clock)
+        except ValueError as error:
+            wrong.append(Diagnostic("NQL509", f"${use.name}: {error}", NOWHERE))
+    if wrong:
+        raise QueryError(wrong)
+    return given
+
+
+def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Given:
+    texts = [value] if isinstance(value, str) else list(value)
+    if len(texts) > MOST_VALUES or any(not isinstance(text, str) or len(text) > LONGEST_VALUE for text in texts):
+        raise ValueError(f"at most {MOST_VALUES:,} texts of {LONGEST_VALUE:,} characters")
+    if not use.many:
+        if len(texts) != 1:
+            raise ValueError("one value is needed, not a list")
+        return Given((_literal(use.dtype, texts[0], clock),))
+    if use.dtype.kind in (Kind.STRING, Kind.VERSION, Kind.ENUM):
+        plain = tuple(_literal(use.dtype, text, clock) for text in texts if not is_pattern(text))
+        return Given(plain, tuple(Literal(text, STRING) for text in texts if is_pattern(text)))
+    return Given(tuple(_literal(use.dtype, text, clock) for text in texts))
+
+
+def _literal(dtype: DataType, text: str, clock: Clock) -> Literal:
+    """A text as a value of a type. Raises ValueError saying what is expected."""
+    match dtype.kind:
+        case Kind.STRING:
+            return Literal(text, STRING)
+        case Kind.INT | Kind.FLOAT | Kind.PERCENTAGE | Kind.DURATION | Kind.BYTES:
+            return _quantity(dtype, text)
+        case Kind.BOOLEAN if text.lower() in ("true", "false"):
+            return Literal(text.lower() == "true", BOOLEAN)
+        case Kind.ENUM if (stored := enum_text(dtype, text)) is not None:
+            return Literal(stored, dtype)
+        case Kind.VERSION if re.fullmatch(r"v?\d+(\.\d+)*", text):
+            return Literal(text.removeprefix("v"), VERSION)
+        case Kind.DATETIME if (written := written_date(text)) is not None:
+            try:
+                return Literal(instant(moment(Problems(), written), clock), DATETIME)
+            except Reported:
+                raise ValueError("there is no such date or time") from None
+        case Kind.IP:
+            return Literal(ip_text(text), IP)
+    raise ValueError(f"expected {EXAMPLES[dtype.kind]}")
+
+
+def _quantity(dtype: DataType, text: str) -> Literal:
+    found = _NUMBER.fullmatch(text)
+    units: Mapping[str, int] = {Kind.DURATION: MICROSECONDS, Kind.BYTES: _SIZES}.get(dtype.kind, {})
+    unit = found[2].lower() if found else ""
+    if found is None or (unit and unit not in units):
+        raise ValueError(f"expected {EXAMPLES[dtype.kind]}")
+    number = float(found[1]) if "." in found[1] else int(found[1])
+    if dtype.kind in (Kind.DURATION, Kind.BYTES):
+        scale = units[unit] if unit else MICROSECONDS["s"] if dtype.kind is Kind.DURATION else 1
+        value = round(number * scale)
+        if abs(value) >= 2**63:
+            raise ValueError("the value is too large")
+        return Literal(value, DURATION if dtype.kind is Kind.DURATION else SIZE)
+    return Literal(number, INT if isinstance(number, int) else FLOAT)
