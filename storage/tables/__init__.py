@@ -1,0 +1,1 @@
+"""The table store: what devices report, kept so that it survives anything and is ready for the query engine."""

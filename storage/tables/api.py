@@ -1,0 +1,163 @@
+"""The face of the table store: append a batch and get it acknowledged, take a snapshot and ask it.
+
+In: batches of rows, made from what agents sent by `rows_from_wire`. Out: acknowledgements after fsync, snapshots of
+everything acknowledged. Invariant: nothing here shares objects with its callers but plain data, so that a process
+boundary fits behind it. One process at a time holds a folder; `SnapshotSource` answers queries over a snapshot and
+needs no store.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from nql.catalog.model import Catalog
+from storage.tables.clock import system_clock
+from storage.tables.errors import (
+    Closed,
+    Corrupt,
+    FormatTooNew,
+    Holder,
+    JournalCorrupt,
+    LockHeld,
+    ManifestCorrupt,
+    Refused,
+    SegmentCorrupt,
+    StorageFailed,
+    StorageFull,
+    StoreError,
+    WrongZone,
+)
+from storage.tables.files import Files
+from storage.tables.rows import Ack, Batch, Rows
+from storage.tables.snapshot import Snapshot
+from storage.tables.store import Outcome, Store
+from storage.tables.writer import Append, Seal, Writer
+
+__all__ = [
+    "Ack",
+    "Batch",
+    "Closed",
+    "Corrupt",
+    "FormatTooNew",
+    "Holder",
+    "JournalCorrupt",
+    "LockHeld",
+    "ManifestCorrupt",
+    "Refused",
+    "Rows",
+    "SegmentCorrupt",
+    "Snapshot",
+    "StorageFailed",
+    "StorageFull",
+    "StoreError",
+    "Tables",
+    "WrongZone",
+    "open_tables",
+]
+
+MOST_WAITING = 4096  # batches taken and not yet answered; more wait in their callers
+
+
+async def open_tables(
+    folder: Path | str,
+    catalog: Catalog,
+    *,
+    zone: str | None = None,
+    clock: Callable[[], int] = system_clock,
+    files: Files | None = None,
+) -> Tables:
+    """Open a data folder, making it if needed, and recover what a crash left.
+
+    `zone` is the instance zone, fixed when the folder is made (then UTC if None); None takes the folder's own. `clock`
+    gives microseconds UTC. Raises LockHeld, Corrupt, FormatTooNew, WrongZone, OSError.
+    """
+    store = await asyncio.to_thread(Store, Path(folder), catalog, zone=zone, clock=clock, files=files)
+    return Tables(store)
+
+
+class Tables:
+    """An open store. Its methods may be called from any task of any event loop."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._answers = _Answers()
+        self._writer = Writer(store, self._answers.flush)
+        self._room = asyncio.Semaphore(MOST_WAITING)
+
+    @property
+    def zone(self) -> str:
+        """The instance zone."""
+        return self._store.manifest.zone
+
+    async def append(self, batch: Batch) -> Ack:
+        """Store a batch; it is durable and visible when this returns. A batch that was stored before is acknowledged as
+        a duplicate.
+
+        Raises Refused (nothing of it is stored, nor ever will be), StorageFull and StorageFailed (nothing is stored,
+        try again), Closed. A caller that stops waiting does not stop the batch.
+        """
+        async with self._room:
+            return await self._ask(lambda answer: Append(batch, answer))
+
+    async def snapshot(self) -> Snapshot:
+        """Everything acknowledged so far."""
+        return await asyncio.to_thread(self._store.snapshot)
+
+    async def seal(self) -> None:
+        """Move everything into sealed files now, which happens by itself in time. Raises StorageFailed, Corrupt,
+        Closed."""
+        await self._ask(Seal)
+
+    async def close(self) -> None:
+        """Answer what is waiting, seal, and let the folder go. Closing twice does nothing."""
+        try:
+            answered = self._ask(lambda answer: Seal(answer, last=True))
+            await answered
+        except Closed:
+            return
+        except StoreError:
+            pass  # the journal keeps what could not be sealed
+        await asyncio.to_thread(self._writer.join)
+        self._store.abandon()
+
+    async def _ask(self, item: Callable[[Callable[[Outcome], None]], Append | Seal]) -> Ack:
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Ack] = loop.create_future()
+        self._writer.put(item(lambda outcome: self._answers.add(loop, future, outcome)))
+        return await future
+
+
+class _Answers:
+    """Answers on their way from the writer's thread to event loops: one wake-up a loop and group."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Ack], Outcome]]] = {}
+
+    def add(self, loop: asyncio.AbstractEventLoop, future: asyncio.Future[Ack], outcome: Outcome) -> None:
+        """Note an answer."""
+        with self._lock:
+            self._waiting.setdefault(loop, []).append((future, outcome))
+
+    def flush(self) -> None:
+        """Send all noted answers."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        for loop, answers in waiting.items():
+            try:
+                loop.call_soon_threadsafe(_answer, answers)
+            except RuntimeError:
+                continue  # the loop is closed: nobody waits any more
+
+
+def _answer(answers: list[tuple[asyncio.Future[Ack], Outcome]]) -> None:
+    for future, outcome in answers:
+        if future.done():
+            continue
+        if isinstance(outcome, Ack):
+            future.set_result(outcome)
+        else:
+            future.set_exception(outcome)

@@ -1,0 +1,64 @@
+"""Daily samples of a sampled table, derived from its stored buckets.
+
+In: buckets with their dimensions and metrics. Out: one row for each day of the instance zone and set of dimensions
+(links and all columns that are no metric): counters summed, of gauges sums and counts summed, the least of the minima,
+the greatest of the maxima; `@row` is the least. Invariant: a total over days equals the total over their buckets. A
+bucket counts to the day it begins in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from storage.tables.days import day_start
+from storage.tables.schema import TableSchema
+
+_TIMES = ("start_time", "end_time", "bucket_duration")
+_DATE = "@date"
+
+
+def dimensions(schema: TableSchema) -> list[str]:
+    """The columns that tell daily rows of one day apart."""
+    metrics = _metrics(schema)
+    return [name for name in schema.columns if name not in metrics and name not in _TIMES and name != "@row"]
+
+
+def one_a_day(buckets: pl.LazyFrame, schema: TableSchema, columns: Sequence[str], zone: ZoneInfo) -> pl.LazyFrame:
+    """The daily rows of these buckets, with these columns. A bucket's day is the one its `start_time` lies in."""
+    local = (
+        pl.from_epoch(pl.col(schema.time), time_unit="us").dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
+    )
+    metrics = _metrics(schema)
+    combined = [_combined(name, metrics[name]) for name in columns if name in metrics]
+    days = (
+        buckets.with_columns(local.dt.date().alias(_DATE))
+        .group_by(_DATE, *dimensions(schema))
+        .agg(pl.col("@row").min(), *combined)
+    )
+    start = pl.col(_DATE).map_batches(lambda dates: _starts(dates, zone, 0), return_dtype=pl.Int64())
+    end = pl.col(_DATE).map_batches(lambda dates: _starts(dates, zone, 1), return_dtype=pl.Int64())
+    times = {"start_time": start, "end_time": end, "bucket_duration": end - start}
+    return days.select(times[name].alias(name) if name in times else pl.col(name) for name in columns)
+
+
+def _metrics(schema: TableSchema) -> dict[str, str]:
+    return {column.name: column.metric for column in schema.table.stored() if column.metric is not None}
+
+
+def _combined(name: str, how: str) -> pl.Expr:
+    column = pl.col(name)
+    if how == "min":
+        return column.min()
+    if how == "max":
+        return column.max()
+    return pl.when(column.count() > 0).then(column.sum()).alias(name)  # nothing measured is null, not zero
+
+
+def _starts(dates: pl.Series, zone: ZoneInfo, later: int) -> pl.Series:
+    """The first instants of calendar days, or of the days after."""
+    known = {day: day_start(day + timedelta(days=later), zone) for day in dates.unique() if isinstance(day, date)}
+    return pl.Series(dates.name, [known.get(day) for day in dates], dtype=pl.Int64)

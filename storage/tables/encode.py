@@ -1,0 +1,195 @@
+"""From a batch of rows to what the journal keeps: checked columns as Arrow, key texts as dense ids.
+
+In: a `Batch` and the present ids. Out: `Prepared`, and new ids allocated in the object tables, which the caller takes
+back if the batch does not become durable. Raises Refused, with everything taken back already. Invariant: what comes out
+fits the schema, so applying it cannot fail. Rights and bounds of a sender are not judged here but in
+`storage.tables.validate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nql.datatypes import Physical
+from storage.tables.errors import Refused
+from storage.tables.frames import BatchPart, NewKeys, Prepared, TablePart, encode_rows
+from storage.tables.objects import ObjectTable
+from storage.tables.rows import MAX_EPOCH, MAX_ROWS, MAX_SOURCE, Batch, Rows
+from storage.tables.schema import ARROW, DEVICES, SEPARATOR, Schemas, TableSchema
+
+_NONE = type(None)
+_TYPES: Mapping[Physical, frozenset[type]] = {
+    Physical.INT64: frozenset({int, _NONE}),
+    Physical.FLOAT64: frozenset({float, int, _NONE}),
+    Physical.BOOL: frozenset({bool, _NONE}),
+    Physical.UTF8: frozenset({str, _NONE}),
+    Physical.LIST_UTF8: frozenset({list, tuple, _NONE}),
+    Physical.VALUES: frozenset({list, tuple, _NONE}),
+}
+_MOST = (1 << 63) - 1
+Objects = Mapping[str, ObjectTable]
+
+
+def prepare(batch: Batch, schemas: Schemas, objects: Objects, row: int) -> Prepared:
+    """Encode a batch whose first event row gets the number `row`. Raises Refused."""
+    _check_name(batch)
+    before = {name: len(table.keys) for name, table in objects.items()}
+    try:
+        encoder = _Encoder(batch, objects)
+        for rows in batch.rows:
+            schema = schemas.get(rows.table)
+            if schema is None:
+                raise Refused(f"there is no table {rows.table!r} to write to")
+            encoder.add(schema, rows)
+        return encoder.finish(before, row)
+    except BaseException as error:
+        take_back(objects, before)
+        if isinstance(error, pa.ArrowException | TypeError | ValueError | OverflowError):
+            raise Refused(f"rows that cannot be stored: {error}") from error
+        raise
+
+
+def take_back(objects: Objects, counts: Mapping[str, int]) -> None:
+    """Forget the ids allocated since the tables had so many keys."""
+    for name, count in counts.items():
+        objects[name].take_back(count)
+
+
+def _check_name(batch: Batch) -> None:
+    if not 0 < len(batch.source) <= MAX_SOURCE or not len(batch.epoch) <= MAX_EPOCH:
+        raise Refused("a batch needs a source and an epoch of reasonable length")
+    if not (0 <= batch.generation <= _MOST and 0 <= batch.sequence <= _MOST and 0 <= batch.received <= _MOST):
+        raise Refused("generation, sequence and time of a batch are 64-bit numbers, not negative")
+    if sum(rows.count for rows in batch.rows) > MAX_ROWS:
+        raise Refused(f"a batch holds at most {MAX_ROWS} rows")
+
+
+@dataclass(slots=True)
+class _Encoder:
+    batch: Batch
+    objects: Objects
+    tables: list[TablePart] = field(default_factory=list)
+    batches: list[Any] = field(default_factory=list)
+    payloads: list[Any] = field(default_factory=list)
+
+    def add(self, schema: TableSchema, rows: Rows) -> None:
+        """Encode the rows of one table."""
+        if unknown := [name for name in rows.columns if name not in schema.columns or name in ("@id", "@row")]:
+            raise Refused(f"{schema.name} has no column {unknown[0]!r} to write to")
+        count = rows.count
+        if any(len(values) != count for values in rows.columns.values()):
+            raise Refused(f"the columns of {schema.name} are not equally long")
+        links = self._links(schema, rows.columns)
+        columns = {
+            name: links[name] if name in links else array_of(schema, name, rows.columns[name]) for name in rows.columns
+        }
+        owners: list[int] = []
+        if schema.is_object:
+            columns, owners = self._objects(schema, rows, columns)
+        elif count and (schema.time not in columns or columns[schema.time].null_count):
+            raise Refused(f"every row of {schema.name} needs its {schema.time}")
+        if count == 0 and not owners:
+            return
+        encoded = pa.record_batch(list(columns.values()), names=list(columns))
+        payload = encode_rows(encoded)
+        self.tables.append(TablePart(schema.name, count, payload.size, owners))
+        self.batches.append(encoded)
+        self.payloads.append(payload)
+
+    def finish(self, before: Mapping[str, int], row: int) -> Prepared:
+        """The batch, with the keys that got ids since `before`."""
+        fresh = {
+            name: NewKeys(before[name], table.keys[before[name] :])
+            for name, table in self.objects.items()
+            if len(table.keys) > before[name]
+        }
+        batch = self.batch
+        part = BatchPart(
+            batch.source, batch.generation, batch.epoch, batch.sequence, batch.received, row, self.tables, fresh
+        )
+        return Prepared(part, tuple(self.batches), tuple(self.payloads))
+
+    def _links(self, schema: TableSchema, columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
+        """The link columns as ids; an object nobody spoke of gets one. Those with a simple key come first, for the
+        others' keys."""
+        found: dict[str, Any] = {}
+        ids: dict[str, list[int | None]] = {}
+        wanted = [name for name in schema.links if name in columns]
+        for name in sorted(wanted, key=lambda item: len(self.objects[schema.links[item]].schema.key)):
+            target = self.objects[schema.links[name]]
+            texts = columns[name]
+            _check_types(schema, name, texts, _TYPES[Physical.UTF8])
+            if target.schema.key_links:
+                texts = [_joined(target.schema, name, ids, row, text) for row, text in enumerate(texts)]
+            ids[name] = _ids(target, texts)
+            found[name] = pa.array(ids[name], type=pa.int64())
+        return found
+
+    def _objects(self, schema: TableSchema, rows: Rows, columns: dict[str, Any]) -> tuple[dict[str, Any], list[int]]:
+        """The rows of an object table: ids instead of keys; and the devices whose set they are."""
+        parts = [self._key_part(schema, name, rows, columns) for name in schema.key]
+        table = self.objects[schema.name]
+        keys = parts[0] if len(parts) == 1 else [SEPARATOR.join(key) for key in zip(*parts, strict=True)]
+        result = {"@id": pa.array([table.allocate(key) for key in keys], type=pa.int64())}
+        result |= {name: values for name, values in columns.items() if name not in schema.key}
+        if not schema.owned:
+            return result, []
+        result["@device"] = columns.get("@device", pa.array([], type=pa.int64()))
+        return result, sorted(set(result["@device"].to_pylist())) or self._own_device()
+
+    def _key_part(self, schema: TableSchema, name: str, rows: Rows, columns: Mapping[str, Any]) -> list[str]:
+        values = rows.columns.get(name)
+        if values is None and rows.count:
+            raise Refused(f"rows of {schema.name} need their key {name}")
+        if None in (values or ()) or "" in (values or ()):
+            raise Refused(f"a row of {schema.name} has no {name}")
+        if name.startswith("@"):
+            return list(map(str, columns[name].to_pylist())) if values else []
+        return list(values or ())
+
+    def _own_device(self) -> list[int]:
+        """Whose set an empty one is: the sender's, if it is a device."""
+        own = self.objects[DEVICES].ids.get(self.batch.source) if DEVICES in self.objects else None
+        return [] if own is None else [own]
+
+
+def array_of(schema: TableSchema, name: str, values: Sequence[Any]) -> Any:
+    """A column as Arrow. Raises Refused, or what Arrow raises, for values of another type."""
+    physical = schema.columns[name]
+    _check_types(schema, name, values, _TYPES[physical])
+    array = pa.array(values, type=ARROW[physical])
+    if physical is Physical.FLOAT64 and not pc.all(pc.is_finite(array)).as_py() and array.null_count < len(array):
+        raise Refused(f"{schema.name}.{name} holds a number that is not finite")
+    return array
+
+
+def _check_types(schema: TableSchema, name: str, values: Sequence[Any], allowed: frozenset[type]) -> None:
+    if wrong := set(map(type, values)) - allowed:
+        raise Refused(f"{schema.name}.{name} cannot hold {wrong.pop().__name__} values")
+
+
+def _ids(target: ObjectTable, texts: Sequence[str | None]) -> list[int | None]:
+    known = target.ids
+    ids: list[int | None] = [None if text is None else known.get(text, -1) for text in texts]
+    if -1 not in ids:
+        return ids
+    if "" in texts:
+        raise Refused(f"an empty key for {target.schema.name}")
+    return [None if text is None else target.allocate(text) for text in texts]
+
+
+def _joined(
+    target: TableSchema, name: str, ids: Mapping[str, list[int | None]], row: int, text: str | None
+) -> str | None:
+    """The key of an object that is known by another one and its own name, such as a page of an application."""
+    if text is None:
+        return None
+    parts = [ids[link][row] if link in ids else None for link in target.key_links]
+    if None in parts:
+        raise Refused(f"{name} needs {' and '.join(target.key_links)} in the same row")
+    return SEPARATOR.join([*map(str, parts), text])

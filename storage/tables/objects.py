@@ -1,0 +1,192 @@
+"""Resident object tables: what the store knows of each device, user, binary, by dense id.
+
+In: new keys, fields to set, instants at which an object was seen. Out: columns as Arrow, row position = id. Invariant:
+an id is given once and never again; a row, once there, stays (an object that left its device's set is only no longer
+`live`). Ids are allocated before the batch that needs them is durable and taken back if it fails; rows appear when it
+is applied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from storage.tables.schema import ARROW, SEPARATOR, TEXT, TableSchema
+
+KEY = "@key"
+LIVE = "@live"
+_BLOCK = 4096
+
+
+class Column:
+    """Values by id, with their Arrow form kept by blocks so that a change costs one block."""
+
+    __slots__ = ("_blocks", "_dirty", "_type", "values")
+
+    def __init__(self, arrow_type: Any) -> None:
+        self.values: list[Any] = []
+        self._type = arrow_type
+        self._blocks: list[Any] = []
+        self._dirty: set[int] = set()
+
+    def get(self, row: int) -> Any:
+        """The value of a row, None if it was never set."""
+        return self.values[row] if row < len(self.values) else None
+
+    def set(self, row: int, value: Any) -> None:
+        """Set the value of a row."""
+        if row >= len(self.values):
+            first = len(self.values)
+            self.values.extend([None] * (row + 1 - first))
+            self._dirty.update(range(first // _BLOCK, row // _BLOCK + 1))
+        self.values[row] = value
+        self._dirty.add(row // _BLOCK)
+
+    def arrow(self, rows: int) -> Any:
+        """The first `rows` values as a chunked array."""
+        if rows > len(self.values):
+            self.set(rows - 1, None)
+        blocks = (rows + _BLOCK - 1) // _BLOCK
+        self._blocks.extend([None] * (blocks - len(self._blocks)))
+        for block in self._dirty:
+            self._blocks[block] = pa.array(self.values[block * _BLOCK : (block + 1) * _BLOCK], type=self._type)
+        self._dirty.clear()
+        return pa.chunked_array(self._blocks, type=self._type)
+
+
+class ObjectTable:
+    """One object table. `rows` counts applied rows; `version` changes with every change; `dirty` tells of unsaved
+    ones."""
+
+    def __init__(self, schema: TableSchema) -> None:
+        self.schema = schema
+        self.ids: dict[str, int] = {}
+        self.keys: list[str] = []
+        self.rows = 0
+        self.version = 0
+        self.dirty = False
+        self._columns: dict[str, Column] = {}
+        self._live = Column(pa.bool_())
+        self._sets: dict[int, set[int]] = {}
+        self._arrow: tuple[int, Any] | None = None
+
+    def allocate(self, key: str) -> int:
+        """The id of a key, a new one if it has none."""
+        found = self.ids.get(key)
+        if found is None:
+            found = self.ids[key] = len(self.keys)
+            self.keys.append(key)
+        return found
+
+    def take_back(self, count: int) -> None:
+        """Forget all ids from `count` on, which were allocated and never applied."""
+        for key in self.keys[count:]:
+            del self.ids[key]
+        del self.keys[count:]
+
+    def introduce(self, first: int, keys: Sequence[str]) -> None:
+        """New rows, known by their keys alone. Raises ValueError if the ids are not the next ones."""
+        if first != self.rows:
+            raise ValueError(f"{self.schema.name} has {self.rows} rows, the new ones begin at {first}")
+        for row, key in enumerate(keys, first):
+            if self.allocate(key) != row:
+                raise ValueError(f"{self.schema.name} knows a new key already")
+            self._set_key(row, key)
+        self.rows += len(keys)
+        self._changed()
+
+    def upsert(self, rows: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
+        """Set fields of rows, later ones winning. A column that is not given stays."""
+        for name, values in columns.items():
+            column = self._column(name)
+            for row, value in zip(rows, values, strict=True):
+                column.set(row, value)
+        self._changed()
+
+    def replace_sets(self, owners: Iterable[int], rows: Sequence[int], owner_of: Sequence[int]) -> None:
+        """What these devices have is exactly `rows`; what they had besides is gone."""
+        fresh: dict[int, set[int]] = {owner: set() for owner in owners}
+        for row, owner in zip(rows, owner_of, strict=True):
+            fresh[owner].add(row)
+        for owner, now in fresh.items():
+            for row in self._sets.get(owner, set()) - now:
+                self._live.set(row, False)
+            for row in now:
+                self._live.set(row, True)
+            self._sets[owner] = now
+        self._changed()
+
+    def link(self, name: str, row: int) -> int:
+        """The object that a row's key names by this link."""
+        found = self._column(name).get(row)
+        if not isinstance(found, int):
+            raise ValueError(f"row {row} of {self.schema.name} has no {name}")
+        return found
+
+    def seen(self, row: int, first: int, last: int) -> None:
+        """An object was seen from `first` to `last`."""
+        known_first, known_last = self._column("first_seen"), self._column("last_seen")
+        before, after = known_first.get(row), known_last.get(row)
+        if before is None or first < before:
+            known_first.set(row, first)
+        if after is None or last > after:
+            known_last.set(row, last)
+        self._changed()
+
+    def seen_if_never(self, row: int, instant: int) -> None:
+        """An object that nothing is known of when it was seen, was seen now."""
+        for name in ("first_seen", "last_seen"):
+            column = self._column(name)
+            if column.get(row) is None:
+                column.set(row, instant)
+        self._changed()
+
+    def arrow(self) -> Any:
+        """All set columns as Arrow, with `@id`, and `@live` where objects can leave; made anew only after a change."""
+        if self._arrow is None or self._arrow[0] != self.version:
+            columns = {"@id": pa.arange(0, self.rows)}
+            columns |= {name: column.arrow(self.rows) for name, column in self._columns.items()}
+            if self.schema.owned:
+                columns[LIVE] = self._live.arrow(self.rows)
+            self._arrow = (self.version, pa.table(columns))
+        return self._arrow[1]
+
+    def saved(self) -> Any:
+        """What a file of this table holds: the columns of `arrow` and the key text of every id."""
+        return self.arrow().append_column(KEY, pa.array(self.keys[: self.rows], type=TEXT))
+
+    def load(self, table: Any) -> None:
+        """Take over what a file held; columns that the catalog does not know any more are kept."""
+        self.introduce(0, table[KEY].to_pylist())
+        for name in table.column_names:
+            values = table[name].to_pylist()
+            if name == LIVE:
+                self._load_live(values)
+            elif name not in ("@id", KEY):
+                self._columns.setdefault(name, Column(table.schema.field(name).type))
+                self.upsert(range(self.rows), {name: values})
+        self.dirty = False
+
+    def _load_live(self, values: list[bool | None]) -> None:
+        owners = self._column("@device")
+        for row, live in enumerate(values):
+            self._live.set(row, bool(live))
+            if live:
+                self._sets.setdefault(owners.get(row), set()).add(row)
+
+    def _set_key(self, row: int, key: str) -> None:
+        parts = key.split(SEPARATOR, len(self.schema.key) - 1)
+        for name, part in zip(self.schema.key, parts, strict=True):
+            self._column(name).set(row, int(part) if name.startswith("@") else part)
+
+    def _column(self, name: str) -> Column:
+        column = self._columns.get(name)
+        if column is None:
+            column = self._columns[name] = Column(ARROW[self.schema.columns[name]])
+        return column
+
+    def _changed(self) -> None:
+        self.version += 1
+        self.dirty = True

@@ -1,0 +1,171 @@
+"""Answers of the table store to the query engine: lazy frames over a snapshot.
+
+In: a snapshot and the catalog. Out: for a table, columns and a window, a lazy frame of exactly these columns.
+Invariant: a scan reads only files and frames of its snapshot, only days the window touches, and no file whose digest
+this process has not checked. It satisfies `engine.source.Source` and does not know it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from nql.catalog.model import Catalog, Table
+from storage.tables.daily import dimensions, one_a_day
+from storage.tables.days import next_start
+from storage.tables.objects import LIVE
+from storage.tables.schema import POLARS, TableSchema, is_stored, schema_of
+from storage.tables.sealed import Checked
+from storage.tables.snapshot import Snapshot
+
+_CHECKED = Checked()
+
+
+class SnapshotSource:
+    """One snapshot of all tables, to be asked by queries. Keeps the snapshot, and so its files, alive."""
+
+    def __init__(self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED) -> None:
+        self.snapshot = snapshot
+        self.catalog = catalog
+        self._checked = checked
+        self._schemas: dict[str, TableSchema] = {}
+
+    @property
+    def complete_until(self) -> int:
+        """The instant, in microseconds UTC, up to which everything acknowledged is visible here."""
+        return self.snapshot.complete_until
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        daily: bool = False,
+    ) -> pl.LazyFrame:
+        """Rows of a table whose time lies in `[start, end)`, all rows without a window; see
+        `engine.source.Source.scan`.
+
+        Raises KeyError for a table or column the catalog does not know, SegmentCorrupt for a damaged file.
+        """
+        found = self.catalog.tables.get(table) or self.catalog.table(table)
+        if found is None:
+            raise KeyError(table)
+        if not is_stored(found):
+            return self._scan_item(found, columns, start, end)
+        schema = self._schema(found)
+        if missing := [name for name in columns if name not in schema.columns]:
+            raise KeyError(f"{found.name}.{missing[0]}")
+        if schema.is_object:
+            return self._objects(schema, columns)
+        if daily and "start_time" in schema.columns and "bucket_duration" in schema.columns:
+            return self._daily(schema, columns, start, end)
+        return self._events(schema, columns, start, end)
+
+    def _schema(self, table: Table) -> TableSchema:
+        schema = self._schemas.get(table.name)
+        if schema is None:
+            schema = self._schemas[table.name] = schema_of(table)
+        return schema
+
+    def _scan_item(self, table: Table, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
+        """The rows of the general table that belong to one configured item."""
+        base = None if table.base is None else self.catalog.tables.get(table.base)
+        if base is None or table.nql_id is None:
+            raise KeyError(table.name)
+        link, target = next(
+            (link, name) for link, name in base.links.items() if self.catalog.tables[name].key == ("nql_id",)
+        )
+        items = self.scan(target, ["@id", "nql_id"])
+        wanted = items.filter(pl.col("nql_id").str.strip_chars_start("#") == table.nql_id).select(
+            pl.col("@id").alias(f"@{link}")
+        )
+        rows = self.scan(base.name, list(dict.fromkeys([*columns, f"@{link}"])), start=start, end=end)
+        return rows.join(wanted, on=f"@{link}", how="semi").select(columns)
+
+    def _objects(self, schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+        held = self.snapshot.objects.get(schema.name)
+        if held is None:
+            return _nothing(schema, columns)
+        present = [
+            name for name in dict.fromkeys([*columns, *([LIVE] if schema.owned else [])]) if name in held.column_names
+        ]
+        frame = pl.from_arrow(held.select(present or ["@id"]))
+        assert isinstance(frame, pl.DataFrame)
+        if schema.owned:
+            frame = frame.filter(pl.col(LIVE))
+        return _complete(frame.lazy(), schema, frame.columns, columns)
+
+    def _events(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
+        parts = self._segments(schema, columns, start, end) + self._tail(schema, columns, start, end)
+        return pl.concat(parts, how="vertical") if parts else _nothing(schema, columns)
+
+    def _segments(
+        self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
+    ) -> list[pl.LazyFrame]:
+        """Segments that hold the same columns and stand alike to the window are scanned together."""
+        folder = self.snapshot.folder
+        alike: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+        for item in self.snapshot.segments:
+            if item.table == schema.name and _meets(item.min_time, item.max_time, start, end):
+                names = self._checked.columns(folder, item.file, item.sha256)
+                inside = _inside(item.min_time, item.max_time, start, end)
+                alike.setdefault((names, inside), []).append(str(folder / item.file))
+        return [
+            _complete(_cut(pl.scan_ipc(paths, glob=False), schema.time, start, end, inside), schema, names, columns)
+            for (names, inside), paths in alike.items()
+        ]
+
+    def _tail(
+        self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
+    ) -> list[pl.LazyFrame]:
+        return [
+            _complete(
+                _cut(part.frame.lazy(), schema.time, start, end, _inside(part.min_time, part.max_time, start, end)),
+                schema,
+                part.frame.columns,
+                columns,
+            )
+            for part in self.snapshot.tail
+            if part.table == schema.name and _meets(part.min_time, part.max_time, start, end)
+        ]
+
+    def _daily(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
+        """Days that begin in the window, each made of all its rows."""
+        zone = ZoneInfo(self.snapshot.zone)
+        first = None if start is None else next_start(start, zone)
+        last = None if end is None else next_start(end, zone)
+        needed = list(dict.fromkeys(["@row", schema.time, *dimensions(schema), *columns]))
+        return one_a_day(self._events(schema, needed, first, last), schema, columns, zone)
+
+
+def _meets(first: int, last: int, start: int | None, end: int | None) -> bool:
+    return (end is None or first < end) and (start is None or last >= start)
+
+
+def _inside(first: int, last: int, start: int | None, end: int | None) -> bool:
+    return (end is None or last < end) and (start is None or first >= start)
+
+
+def _cut(frame: pl.LazyFrame, time: str, start: int | None, end: int | None, inside: bool) -> pl.LazyFrame:
+    if inside:
+        return frame
+    if start is not None:
+        frame = frame.filter(pl.col(time) >= start)
+    return frame if end is None else frame.filter(pl.col(time) < end)
+
+
+def _complete(frame: pl.LazyFrame, schema: TableSchema, present: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
+    """Exactly the columns asked for; null where the rows were written without."""
+    have = set(present)
+    return frame.select(
+        pl.col(name) if name in have else pl.lit(None, dtype=POLARS[schema.columns[name]]).alias(name)
+        for name in columns
+    )
+
+
+def _nothing(schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+    return pl.LazyFrame(schema={name: POLARS[schema.columns[name]] for name in columns})

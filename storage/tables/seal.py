@@ -1,0 +1,161 @@
+"""Sealing: what is in memory and in the journal becomes sealed files named by a new manifest.
+
+In: the state and the present manifest. Out: the next manifest, valid on disk, and the files that it made superfluous.
+Invariant: until the manifest is replaced nothing that counts has changed, and a failure leaves only files of no
+account; the journal goes after the manifest that does without it is durable, never before. Days past a table's
+retention leave here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from polars import CompatLevel
+
+from storage.tables.days import DAY, day_name
+from storage.tables.errors import SegmentCorrupt, Unsure
+from storage.tables.files import Files, discard
+from storage.tables.manifest import Manifest, Sealed, Segment, write_manifest
+from storage.tables.schema import Schemas
+from storage.tables.sealed import read_arrow, write_arrow, write_bytes
+from storage.tables.state import State
+from storage.tables.tail import TailPart
+
+log = logging.getLogger(__name__)
+MERGE_AT = 8  # segments of one table, day and tier become one
+_TIERS = (4_096, 32_768, 262_144)  # rows; a segment of the last size or above stays as it is
+SEGMENTS, OBJECTS = "segments", "objects"
+
+
+@dataclass(slots=True)
+class Sealing:
+    """One sealing under way: what it wrote so far, and the number of the next file."""
+
+    files: Files
+    folder: Path
+    schemas: Schemas
+    next_file: int
+    written: list[str] = field(default_factory=list)
+
+    def name(self, folder: str, stem: str, suffix: str) -> str:
+        """A file name that was never used before, noted before it is made so that a failure can remove it."""
+        name = f"{folder}/{stem}-{self.next_file:08}.{suffix}"
+        self.next_file += 1
+        self.written.append(name)
+        return name
+
+    def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame]) -> Segment:
+        """Seal rows of one table and day, given in order of arrival."""
+        frame = pl.concat(list(frames), how="diagonal", rechunk=True)
+        arrow = frame.to_arrow(compat_level=CompatLevel.newest())
+        file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
+        sealed = write_arrow(self.files, self.folder, file, [arrow], arrow.schema)
+        times = frame[self.schemas[table].time]
+        rows = frame["@row"]
+        bounds = [_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max())]
+        return Segment(sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, *bounds)
+
+    def undo(self) -> None:
+        """Remove what was written."""
+        for name in self.written:
+            discard(self.files, self.folder / name)
+
+
+def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: int, now: int) -> Manifest:
+    """Write everything in memory to sealed files and make the manifest that names them valid, though not yet durable:
+    the caller syncs the folder before it removes anything. `journal` is the number of the next journal file. Raises
+    OSError, SegmentCorrupt, Unsure."""
+    work = Sealing(files, folder, state.schemas, manifest.next_file)
+    try:
+        kept = [item for item in manifest.segments if not expired(state.schemas, item.table, item.day, now)]
+        fresh = list(_seal_tail(work, state, now))
+        segments = _merge(work, kept + fresh)
+        objects = dict(manifest.objects) | _seal_objects(work, state)
+        marks = _seal_marks(work, state) if state.marks.dirty or manifest.marks is None else manifest.marks
+        result = Manifest(
+            manifest.format, manifest.number + 1, manifest.zone, manifest.created, now,
+            state.next_row, work.next_file, journal, segments, objects, marks,
+        )  # fmt: skip
+        files.sync_folder(folder / SEGMENTS)
+        files.sync_folder(folder / OBJECTS)
+        write_manifest(files, folder, result)
+    except Unsure:
+        raise  # whichever manifest is valid finds its files
+    except BaseException:
+        work.undo()
+        raise
+    return result
+
+
+def expired(schemas: Schemas, table: str, day: int, now: int) -> bool:
+    """Whether all rows of a day are older than the table keeps them."""
+    schema = schemas.get(table)
+    days = schema.table.retention_days if schema else None
+    return days is not None and (day + 1) * DAY <= now - days * DAY
+
+
+def _seal_tail(work: Sealing, state: State, now: int) -> Iterator[Segment]:
+    for (table, day), parts in state.tail.by_day().items():
+        if not expired(state.schemas, table, day, now):
+            yield work.segment(table, day, [part.frame for part in _in_order(parts)])
+
+
+def _in_order(parts: list[TailPart]) -> list[TailPart]:
+    return sorted(parts, key=lambda part: _whole(part.frame["@row"].min()))
+
+
+def _merge(work: Sealing, segments: list[Segment]) -> list[Segment]:
+    """Many small segments of a day become one, so that a day of sealing every minute leaves a few files."""
+    result: list[Segment] = []
+    for (table, day, tier), group in groupby(sorted(segments, key=_place), key=lambda item: _place(item)[:3]):
+        alike = list(group)
+        if tier == len(_TIERS) or len(alike) < MERGE_AT:
+            result += alike
+            continue
+        try:
+            frames = [_frame(read_arrow(work.folder, item.file, item.sha256)) for item in alike]
+        except SegmentCorrupt as error:
+            log.error("segments of a day are not merged: %s", error)
+            result += alike
+            continue
+        result.append(work.segment(table, day, frames))
+    return result
+
+
+def _place(segment: Segment) -> tuple[str, int, int, int]:
+    tier = sum(segment.rows >= size for size in _TIERS)
+    return segment.table, segment.day, tier, segment.first_row
+
+
+def _frame(table: Any) -> pl.DataFrame:
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _seal_objects(work: Sealing, state: State) -> dict[str, Sealed]:
+    sealed: dict[str, Sealed] = {}
+    for name, table in state.objects.items():
+        if table.dirty:
+            with state.lock:
+                saved = table.saved()
+            sealed[name] = write_arrow(
+                work.files, work.folder, work.name(OBJECTS, name, "arrow"), [saved], saved.schema
+            )
+    return sealed
+
+
+def _seal_marks(work: Sealing, state: State) -> Sealed:
+    return write_bytes(work.files, work.folder, work.name(OBJECTS, "marks", "json"), state.marks.encode())
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"a number that is {value!r}")
+    return value

@@ -1,0 +1,132 @@
+"""Sealed files: Arrow IPC, written once, fsynced, checked by SHA-256 after writing and whenever a process first opens
+them.
+
+In: frames, or bytes. Out: a file with a name that was never used before, its size and digest. Invariant: a reader never
+sees rows of a file whose bytes have not been checked in this process.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import threading
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from storage.tables.errors import SegmentCorrupt
+from storage.tables.files import Files
+from storage.tables.manifest import Sealed
+
+_CHUNK = 1 << 20
+_BATCH_ROWS = 131_072
+
+
+class _Sink(io.RawIOBase):
+    """A file being written from its beginning, with the digest of what went in."""
+
+    def __init__(self, files: Files, handle: int) -> None:
+        super().__init__()
+        self._files = files
+        self._handle = handle
+        self.length = 0
+        self.digest = sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        self._files.write(self._handle, view, self.length)
+        self.digest.update(view)
+        self.length += len(view)
+        return len(view)
+
+
+def write_arrow(files: Files, folder: Path, name: str, tables: Iterable[Any], schema: Any) -> Sealed:
+    """Write Arrow tables of one schema as one file. Raises OSError, or SegmentCorrupt if the file does not read
+    back."""
+    rows = 0
+    handle = files.create(folder / name)
+    try:
+        sink = _Sink(files, handle)
+        buffered = io.BufferedWriter(sink, _CHUNK)
+        with pa.ipc.new_file(pa.PythonFile(buffered, mode="w"), schema) as writer:
+            for table in tables:
+                writer.write_table(table, max_chunksize=_BATCH_ROWS)
+                rows += table.num_rows
+        buffered.flush()
+        files.sync(handle)
+    finally:
+        files.close(handle)
+    sealed = Sealed(name, rows, sink.length, sink.digest.hexdigest())
+    check(folder, sealed.file, sealed.sha256)
+    return sealed
+
+
+def write_bytes(files: Files, folder: Path, name: str, data: bytes) -> Sealed:
+    """Write bytes as one file. Raises OSError, or SegmentCorrupt if the file does not read back."""
+    handle = files.create(folder / name)
+    try:
+        files.write(handle, data, 0)
+        files.sync(handle)
+    finally:
+        files.close(handle)
+    sealed = Sealed(name, 0, len(data), sha256(data).hexdigest())
+    check(folder, sealed.file, sealed.sha256)
+    return sealed
+
+
+def check(folder: Path, name: str, digest: str) -> None:
+    """Raise SegmentCorrupt unless the file is there and has this digest."""
+    path = folder / name
+    found = sha256()
+    try:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_CHUNK):
+                found.update(piece)
+    except OSError as error:
+        raise SegmentCorrupt(path, f"cannot be read ({error.strerror})") from error
+    if found.hexdigest() != digest:
+        raise SegmentCorrupt(path, "its bytes are not the ones that were written (wrong digest)")
+
+
+def read_arrow(folder: Path, name: str, digest: str) -> Any:
+    """The table in a sealed file, checked. Raises SegmentCorrupt."""
+    check(folder, name, digest)
+    try:
+        with pa.memory_map(str(folder / name)) as source:
+            return pa.ipc.open_file(source).read_all()
+    except (pa.ArrowException, OSError) as error:
+        raise SegmentCorrupt(folder / name, f"cannot be read ({error})") from error
+
+
+class Checked:
+    """The sealed files this process has checked, with their column names. A file that changed since is checked
+    again."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: dict[tuple[str, str], tuple[tuple[int, int, int], tuple[str, ...]]] = {}
+
+    def columns(self, folder: Path, name: str, digest: str) -> tuple[str, ...]:
+        """The columns of a file that is as it was written. Raises SegmentCorrupt."""
+        path = folder / name
+        try:
+            state = path.stat()
+        except OSError as error:
+            raise SegmentCorrupt(path, f"cannot be read ({error.strerror})") from error
+        stamp = (state.st_ino, state.st_size, state.st_mtime_ns)
+        key = (os.fspath(path), digest)
+        known = self._known.get(key)
+        if known is not None and known[0] == stamp:
+            return known[1]
+        check(folder, name, digest)
+        with pa.memory_map(str(path)) as source:
+            names = tuple(pa.ipc.open_file(source).schema.names)
+        with self._lock:
+            self._known[key] = (stamp, names)
+        return names

@@ -1,0 +1,220 @@
+"""The store without threads: commit a group of batches, seal, give snapshots. One thread writes; snapshots may be taken
+in any.
+
+In: batches. Out: for each an acknowledgement or the reason against it. Invariant: prepare, make durable, apply,
+acknowledge, in this order; what fails before it is durable leaves no trace. Waiting, grouping and timing are the
+business of `storage.tables.writer`.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from nql.catalog.model import Catalog
+from storage.tables.encode import prepare, take_back
+from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, failure
+from storage.tables.files import Files, discard
+from storage.tables.frames import Prepared, encode_body
+from storage.tables.journal import Journal, journal_numbers, journal_path
+from storage.tables.lock import FolderLock
+from storage.tables.recover import recover
+from storage.tables.rows import Ack, Batch
+from storage.tables.schema import Schemas
+from storage.tables.seal import seal
+from storage.tables.snapshot import Holds, Snapshot
+
+log = logging.getLogger(__name__)
+MOST_UNSEALED = 8_000_000  # rows; beyond, sealing must have failed for long, and memory is at stake
+
+Outcome = Ack | StoreError
+Name = tuple[str, int, str, int]
+
+
+@dataclass(slots=True)
+class Group:
+    """Batches on their way to one frame, with what each will be told. `first` tells how many ids each object table had
+    before."""
+
+    first: dict[str, int]
+    outcomes: list[Outcome]
+    prepared: list[tuple[int, Prepared]]
+    names: dict[Name, int]
+    row: int
+    size: int = 0
+
+
+class Store:
+    """A folder opened for writing."""
+
+    def __init__(
+        self, folder: Path, catalog: Catalog, *, zone: str | None, clock: Callable[[], int], files: Files | None = None
+    ) -> None:
+        """Open a folder, making it if needed. Raises LockHeld, Corrupt, FormatTooNew, WrongZone, OSError."""
+        self.folder = folder
+        self.files = files or Files()
+        self.clock = clock
+        self.schemas = Schemas(catalog)
+        self.files.make_folder(folder)
+        self._lock = FolderLock(folder, clock())
+        try:
+            recovered = recover(self.files, folder, self.schemas, zone, clock())
+        except BaseException:
+            self._lock.release()
+            raise
+        self.manifest, self.state, self.journal = recovered.manifest, recovered.state, recovered.journal
+        self.broken: str | None = None
+        self._holds = Holds()
+        self._leaving: list[tuple[int, str]] = []  # the first manifest without the file, and the file
+        self._durable = True  # whether the manifest's name is known to be on disk
+        self._last: Snapshot | None = None
+
+    # --- writing --------------------------------------------------------------------------------
+
+    def commit(self, batches: Sequence[Batch]) -> list[Outcome]:
+        """Store a group of batches with one fsync."""
+        group = self.begin()
+        for batch in batches:
+            self.add(group, batch)
+        return self.finish(group)
+
+    def begin(self) -> Group:
+        """A new, empty group. There must be no other one."""
+        first = {name: len(table.keys) for name, table in self.state.objects.items()}
+        return Group(first, [], [], {}, self.state.next_row)
+
+    def add(self, group: Group, batch: Batch) -> None:
+        """Encode a batch into a group, or note what speaks against it."""
+        name = (batch.source, batch.generation, batch.epoch, batch.sequence)
+        try:
+            if self.broken:
+                raise StorageFailed(self.broken)
+            if self.state.tail.rows > MOST_UNSEALED:
+                raise StorageFull("too many rows wait to be sealed")
+            if name in group.names or self.state.marks.seen(*name):
+                group.outcomes.append(Ack(batch.sequence, 0, duplicate=True))
+                return
+            prepared = prepare(batch, self.schemas, self.state.objects, group.row)
+        except StoreError as error:
+            group.outcomes.append(error)
+            return
+        except Exception as error:
+            log.exception("a batch could not be encoded")
+            group.outcomes.append(StorageFailed(f"a batch could not be encoded ({error!r})"))
+            return
+        group.names[name] = len(group.outcomes)
+        group.prepared.append((len(group.outcomes), prepared))
+        group.outcomes.append(Ack(batch.sequence, sum(part.rows for part in prepared.part.tables)))
+        group.row += sum(part.rows for part in prepared.part.tables if not self.schemas[part.table].is_object)
+        group.size += prepared.size
+
+    def finish(self, group: Group) -> list[Outcome]:
+        """Make a group durable and visible; on failure none of it is, and its acknowledgements become the error."""
+        if not group.prepared:
+            return group.outcomes
+        try:
+            self.journal.append(encode_body([prepared for _, prepared in group.prepared]))
+        except OSError as error:
+            take_back(self.state.objects, group.first)
+            reason = failure(error)
+            log.warning("%s", reason)
+            return [reason if isinstance(outcome, Ack) else outcome for outcome in group.outcomes]
+        try:
+            with self.state.lock:
+                for _, prepared in group.prepared:
+                    self.state.apply(prepared)
+        except Exception as error:
+            self.broken = f"a stored batch could not be applied; open the folder anew ({error})"
+            log.exception("a stored batch could not be applied")
+            return [StorageFailed(self.broken) for _ in group.outcomes]
+        return group.outcomes
+
+    # --- sealing --------------------------------------------------------------------------------
+
+    def seal(self) -> None:
+        """Move everything in memory to sealed files. Raises StorageFailed or Corrupt; nothing is lost then, and it may
+        be tried again."""
+        if self.broken:
+            raise StorageFailed(self.broken)
+        self.tidy()
+        if not self.state.dirty:
+            return
+        before, number = self.manifest, self.journal.number + 1
+        try:
+            manifest = seal(self.files, self.folder, self.state, before, number, self.clock())
+        except StorageFailed as error:
+            self.broken = error.reason
+            raise
+        except OSError as error:
+            raise failure(error) from error
+        self._durable = False
+        with self.state.lock:
+            self.manifest = manifest
+            self.state.sealed()
+            self._last = None
+        self.journal.close()
+        self.journal = Journal(self.files, self.folder, number)
+        self._leaving += [(manifest.number, name) for name in sorted(before.files() - manifest.files())]
+        self.tidy()
+
+    def tidy(self) -> None:
+        """Remove files that neither the manifest nor a snapshot needs."""
+        if not self._durable:
+            try:
+                self.files.sync_folder(self.folder)
+            except OSError as error:
+                log.warning("the manifest is not yet on disk: %s", error)
+                return
+            self._durable = True
+            for number in journal_numbers(self.folder):
+                if number < self.manifest.journal:
+                    discard(self.files, journal_path(self.folder, number))
+        with self.state.lock:
+            oldest = self._holds.oldest()
+        free = [item for item in self._leaving if oldest is None or oldest >= item[0]]
+        self._leaving = [item for item in self._leaving if item not in free]
+        for _, name in free:
+            discard(self.files, self.folder / name)
+
+    def close(self) -> None:
+        """Seal what can be sealed and let the folder go. What could not be sealed is in the journal."""
+        try:
+            self.seal()
+        except (StorageFailed, Corrupt) as error:
+            log.warning("not sealed at close, the journal keeps it: %s", error)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Let the folder go as it is."""
+        self.journal.close()
+        self._lock.release()
+
+    # --- reading --------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """Everything acknowledged so far. Cheap when nothing changed since the last one."""
+        with self.state.lock:
+            now, last = self.clock(), self._last
+            if last is not None and last.version == self.state.version:
+                snapshot = replace(last, complete_until=now)
+            else:
+                snapshot = self._snapshot(now)
+            self._holds.add(snapshot)
+            self._last = snapshot
+            return snapshot
+
+    def _snapshot(self, now: int) -> Snapshot:
+        manifest, state = self.manifest, self.state
+        objects = {name: table.arrow() for name, table in state.objects.items() if table.rows}
+        return Snapshot(
+            self.folder,
+            manifest.zone,
+            manifest.number,
+            state.version,
+            now,
+            tuple(manifest.segments),
+            state.tail.parts(),
+            objects,
+        )
