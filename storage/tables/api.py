@@ -31,12 +31,16 @@ from storage.tables.errors import (
     WrongZone,
 )
 from storage.tables.files import Files
-from storage.tables.rows import Ack, Batch, Rows
+from storage.tables.read import SnapshotSource
+from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Outcome, Store
+from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
 from storage.tables.writer import Append, Seal, Writer
 
 __all__ = [
+    "MAX_MESSAGE",
+    "MAX_ROWS",
     "Ack",
     "Batch",
     "Closed",
@@ -50,12 +54,15 @@ __all__ = [
     "Rows",
     "SegmentCorrupt",
     "Snapshot",
+    "SnapshotSource",
     "StorageFailed",
     "StorageFull",
     "StoreError",
     "Tables",
     "WrongZone",
+    "check_batch",
     "open_tables",
+    "rows_from_wire",
 ]
 
 MOST_WAITING = 4096  # batches taken and not yet answered; more wait in their callers

@@ -46,7 +46,7 @@ def one_a_day(buckets: pl.LazyFrame, schema: TableSchema, columns: Sequence[str]
 
 
 def _metrics(schema: TableSchema) -> dict[str, str]:
-    return {column.name: column.metric for column in schema.table.stored() if column.metric is not None}
+    return {column.name: column.metric for column in schema.stored.values() if column.metric is not None}
 
 
 def _combined(name: str, how: str) -> pl.Expr:

@@ -16,7 +16,7 @@ from nql.catalog.model import Catalog, Table
 from storage.tables.daily import dimensions, one_a_day
 from storage.tables.days import next_start
 from storage.tables.objects import LIVE
-from storage.tables.schema import POLARS, TableSchema, is_stored, schema_of
+from storage.tables.schema import POLARS, TableSchema, schemas_of
 from storage.tables.sealed import Checked
 from storage.tables.snapshot import Snapshot
 
@@ -30,7 +30,7 @@ class SnapshotSource:
         self.snapshot = snapshot
         self.catalog = catalog
         self._checked = checked
-        self._schemas: dict[str, TableSchema] = {}
+        self._schemas = schemas_of(catalog)
 
     @property
     def complete_until(self) -> int:
@@ -54,9 +54,9 @@ class SnapshotSource:
         found = self.catalog.tables.get(table) or self.catalog.table(table)
         if found is None:
             raise KeyError(table)
-        if not is_stored(found):
+        schema = self._schemas.get(found.name)
+        if schema is None:
             return self._scan_item(found, columns, start, end)
-        schema = self._schema(found)
         if missing := [name for name in columns if name not in schema.columns]:
             raise KeyError(f"{found.name}.{missing[0]}")
         if schema.is_object:
@@ -64,12 +64,6 @@ class SnapshotSource:
         if daily and "start_time" in schema.columns and "bucket_duration" in schema.columns:
             return self._daily(schema, columns, start, end)
         return self._events(schema, columns, start, end)
-
-    def _schema(self, table: Table) -> TableSchema:
-        schema = self._schemas.get(table.name)
-        if schema is None:
-            schema = self._schemas[table.name] = schema_of(table)
-        return schema
 
     def _scan_item(self, table: Table, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
         """The rows of the general table that belong to one configured item."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 
 import polars as pl
 import pyarrow as pa
 
-from nql.catalog.model import Catalog, Table, TableKind
+from nql.catalog.model import Catalog, StoredColumn, Table, TableKind
 from nql.datatypes import Physical
 
 TEXT = pa.string_view()
@@ -59,12 +60,13 @@ SEPARATOR = "\x1f"  # between the parts of a key: ids of linked objects first, a
 
 @dataclass(frozen=True, slots=True)
 class TableSchema:
-    """A stored table. `columns` maps stored columns, in order, to physical types; `links` maps link columns to object
-    tables; `owned` marks what a device has a whole set of (its antiviruses), which a batch replaces; `seen` marks
-    objects with `first_seen` and `last_seen`."""
+    """A stored table. `columns` maps stored columns, in order, to physical types, `stored` to what the catalog says of
+    them; `links` maps link columns to object tables; `owned` marks what a device has a whole set of (its antiviruses),
+    which a batch replaces; `seen` marks objects with `first_seen` and `last_seen`."""
 
     table: Table
     columns: Mapping[str, Physical]
+    stored: Mapping[str, StoredColumn]
     links: Mapping[str, str]
     key: tuple[str, ...]
     owned: bool
@@ -120,6 +122,12 @@ class Schemas:
         return tuple(schema for schema in self._schemas.values() if schema.is_object)
 
 
+@lru_cache(maxsize=8)
+def schemas_of(catalog: Catalog) -> Schemas:
+    """The schemas of a catalog, made once."""
+    return Schemas(catalog)
+
+
 def is_stored(table: Table) -> bool:
     """Whether rows are written to a table under its own name."""
     return "<" not in table.name and table.base is None
@@ -131,9 +139,11 @@ def schema_of(table: Table) -> TableSchema:
         sum(not part.startswith("@") for part in table.key) > 1
     ):
         raise ValueError(f"the key of {table.name} must be links and then at most one text")
+    columns = table.stored()
     return TableSchema(
         table=table,
-        columns=MappingProxyType({column.name: column.dtype.physical for column in table.stored()}),
+        columns=MappingProxyType({column.name: column.dtype.physical for column in columns}),
+        stored=MappingProxyType({column.name: column for column in columns}),
         links=MappingProxyType({f"@{link}": target for link, target in table.links.items()}),
         key=table.key,
         owned=len(table.key) > 1 and table.key[0] == "@device",

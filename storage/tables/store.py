@@ -22,7 +22,7 @@ from storage.tables.journal import Journal, journal_numbers, journal_path
 from storage.tables.lock import FolderLock
 from storage.tables.recover import recover
 from storage.tables.rows import Ack, Batch
-from storage.tables.schema import Schemas
+from storage.tables.schema import schemas_of
 from storage.tables.seal import seal
 from storage.tables.snapshot import Holds, Snapshot
 
@@ -56,7 +56,7 @@ class Store:
         self.folder = folder
         self.files = files or Files()
         self.clock = clock
-        self.schemas = Schemas(catalog)
+        self.schemas = schemas_of(catalog)
         self.files.make_folder(folder)
         self._lock = FolderLock(folder, clock())
         try:
