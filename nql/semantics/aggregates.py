@@ -75,13 +75,13 @@ class Metrics:
         if node.text.lower() in self.defined and node.text.lower() not in self.state.aliases:
             message = f"{node.text} is defined by this same {self.clause} and cannot be used in it."
             return problems.error(
-                "NQL402", message, node.span, "Repeat its expression, or use the name in a later clause."
+                "NQL423", message, node.span, "Repeat its expression, or use the name in a later clause."
             )
         value = value_of(self.state, node)
         functions = ["sum", "avg", "max"] if value.dtype.numeric else ["last", "count"]
         fixes = replacements(node.span, [f"{node.text}.{name}()" for name in functions])
         return problems.error(
-            "NQL403", f"{node.text} has many values here: say how to sum them up.", node.span, fixes=fixes
+            "NQL424", f"{node.text} has many values here: say how to sum them up.", node.span, fixes=fixes
         )
 
     def _call(self, node: ast.Call) -> Expr:
@@ -174,7 +174,8 @@ class Metrics:
         for known in self.measures:
             if (known.function, known.operand, known.where, known.order) == (function, operand, where, order):
                 return Column(known.name, known.dtype)
-        name = self._direct or f"@{len(self.measures)}"
+        name = self._direct or f"@{self.state.measures}"
+        self.state.measures += not self._direct
         self._direct = ""
         self.measures.append(Measure(name, function, operand, dtype, where, order))
         return Column(name, dtype)

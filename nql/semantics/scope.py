@@ -148,6 +148,7 @@ class State:
     ordered: bool = False
     taken: set[str] = field(default_factory=set)
     parameters: dict[str, ParameterUse] = field(default_factory=dict)
+    measures: int = 0
 
     @property
     def current(self) -> Rows:

@@ -128,7 +128,7 @@ def _weekly(table: Table, window: Selected) -> Window:
 
 def _check_resolution(problems: Problems, node: ast.Number, table: Table) -> None:
     if node.unit != "s" or node.value != 30:
-        raise problems.error("NQL405", "The only resolution to ask for is by 30s.", node.span)
+        raise problems.error("NQL409", "The only resolution to ask for is by 30s.", node.span)
     if not any("30s" in step for step in table.resolution):
         message = f"{table.name} has no samples of 30 seconds."
         raise problems.error("NQL409", message, node.span, "Only session.vdi_events has.")

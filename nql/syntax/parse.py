@@ -8,6 +8,7 @@ length. What a name or a value means is not asked here; `nql.syntax.mistakes` pu
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from functools import cache
 from pathlib import Path as File
 from typing import Any, cast
@@ -52,7 +53,7 @@ def stop(text: str) -> tuple[Span, frozenset[str]]:
             end = _span(token).end
         place = Span(len(text), len(text))
     except UnexpectedToken as error:
-        place = Span(error.token.start_pos or 0, error.token.end_pos or len(text))
+        place = _span(error.token)
     except UnexpectedInput as error:
         place = Span(error.pos_in_stream or 0, min(len(text), (error.pos_in_stream or 0) + 1))
     except QueryError:
@@ -63,11 +64,8 @@ def stop(text: str) -> tuple[Span, frozenset[str]]:
 def terminals(text: str) -> list[tuple[str, Span]]:
     """The terminals of a text up to the first that cannot be read."""
     found: list[tuple[str, Span]] = []
-    try:
-        for token in _parser().parse_interactive(text).iter_parse():
-            found.append((token.type, _span(token)))
-    except (UnexpectedInput, QueryError):
-        pass
+    with suppress(UnexpectedInput, QueryError):
+        found.extend((token.type, _span(token)) for token in _parser().parse_interactive(text).iter_parse())
     return found
 
 
@@ -224,7 +222,7 @@ class _Builder(Transformer[Token, ast.Query]):
                 case Token(type="LPAR"):
                     arguments = []
                 case Token(type="RPAR"):
-                    span = Span(start, part.end_pos)
+                    span = Span(start, _span(part).end)
                     high = bounded(max([depth(item) for item in arguments] + [depth(call) if call else 0]) + 1, span)
                     word = path_text(name).lstrip(". ")
                     name_span = Span(name_end - len(word), name_end)
