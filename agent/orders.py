@@ -1,0 +1,118 @@
+"""Whether an order may run here, decided from the order and what the device pinned, without a side effect.
+
+In: an order as it came, the device's trust, the portal's time. Out: a job that may start, or the state it ends in with
+the reason, or that it is to be ignored because the portal we pinned never said it. Invariants: every check that a
+stranger, a replaying network or a portal in wrong hands could fail is here; a parameter is never looked at before the
+signatures are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from agent import wire
+from agent.identity import verify
+
+PARAMETER_BYTES = 30_000
+LANGUAGES = {"linux": ("bash", "python"), "macos": ("bash", "zsh", "python"), "windows": ("powershell", "python")}
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What a device goes by: its own uid, the keys it pinned, and what it is."""
+
+    device: str
+    portal_key: bytes
+    authors: tuple[bytes, ...]
+    platform: str
+    simulated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """An order that may start. `script` is None on a simulated device, which answers from `content.simulate`."""
+
+    run: str
+    attempt: int
+    nonce: str
+    action: str
+    expires_at: int
+    content: wire.Content
+    script: wire.Script | None
+    inputs: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """The order is the portal's, but it does not run: the state to report, and why."""
+
+    state: wire.State
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """The order is not for us, or not the portal's: nothing is reported, only logged."""
+
+    reason: str
+
+
+def examine(order: wire.Order, trust: Trust, portal_now: int) -> Job | Denied | Foreign:
+    """Decide about an order. `portal_now` is the portal's time, as far as the device knows it."""
+    if order.device != trust.device:
+        return Foreign("the order is for another device")
+    if not verify(trust.portal_key, order.signature, wire.order_bytes(order)):
+        return Foreign("the order is not signed by the pinned portal key")
+    raw = bytes(order.content)
+    if wire.action_version(raw) != order.action_version:
+        return Denied("policy_denied", "the content is not the version that the order names")
+    if portal_now >= order.expires_at:
+        return Denied("expired", "the order expired before this device could start it")
+    if trust.authors and not _authored(order, trust.authors):
+        return Denied("policy_denied", "no trusted author signed this version of the action")
+    try:
+        content = msgspec.json.decode(raw, type=wire.Content)
+    except msgspec.MsgspecError as error:
+        return Denied("old_collector", f"this version of the agent cannot read the action: {error}"[:1000])
+    return _job(order, content, trust)
+
+
+def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied:
+    script = content.scripts.get(trust.platform)
+    if not trust.simulated:
+        if script is None:
+            return Denied("no_script", f"the action has no script for {trust.platform}")
+        if script.language not in LANGUAGES[trust.platform]:
+            return Denied("old_collector", f"this version of the agent runs no {script.language} on {trust.platform}")
+    inputs, problem = _inputs(content, order.parameters)
+    if problem:
+        return Denied("policy_denied", problem)
+    head = (order.run, order.attempt, order.nonce, order.action, order.expires_at)
+    return Job(*head, content, None if trust.simulated else script, inputs)
+
+
+def _authored(order: wire.Order, authors: tuple[bytes, ...]) -> bool:
+    said = wire.author_bytes(order.action, order.action_version)
+    return order.author is not None and any(verify(key, order.author, said) for key in authors)
+
+
+def _inputs(content: wire.Content, given: dict[str, str]) -> tuple[dict[str, str], str]:
+    """The value of every input in the order of the manifest, and what is wrong with them, if anything."""
+    declared = {item.name for item in content.inputs}
+    if unknown := sorted(set(given) - declared):
+        return {}, f"the action has no input {unknown[0]!r}"
+    values = {}
+    for item in content.inputs:
+        value = given.get(item.name)
+        if value is None:
+            value = item.default if item.default is not None else next(iter(item.allowed), "")
+        elif item.allowed and not item.custom and value not in item.allowed:
+            return {}, f"the value of input {item.name} is not one that the action allows"
+        if "\0" in value:
+            return {}, f"the value of input {item.name} holds a NUL character"
+        values[item.name] = value
+    if sum(len(value.encode("utf-8", "surrogatepass")) for value in values.values()) > PARAMETER_BYTES:
+        return {}, f"the inputs together are larger than {PARAMETER_BYTES} bytes"
+    return values, ""

@@ -1,0 +1,248 @@
+"""Runs the script of a job on this machine, within limits, and says truthfully how it ended.
+
+In: a job that `orders` let through. Out: `Ended`. Invariants: the script's own supervisor ends every process it
+started before the result is known (`agent.supervisor`); what a script writes is bounded in memory and never parsed but
+for the output pipe; whatever it does, the answer is an `Ended`. Blocks: runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import selectors
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import msgspec
+
+from agent import outputs, wire
+from agent.clock import Clock
+from agent.orders import Job
+from agent.run_folder import RunFolder
+
+GRACE_SECONDS = 2.0
+MOST_PROCESSES = 512
+ERROR_HEAD, ERROR_TAIL = 1000, 2900
+SLOW_AFTER = 1 << 20  # bytes of a stream, from which on it is read slowly
+Started = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a script ended. Times are those of the agent's clock."""
+
+    state: wire.State
+    detail: str = ""
+    exit_code: int | None = None
+    outputs: dict[str, wire.Value] = field(default_factory=dict)
+    error: str = ""
+    started_at: int | None = None
+    finished_at: int | None = None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What is kept of a stream: its beginning and its end."""
+
+    head_bytes: int
+    tail_bytes: int = 0
+    head: bytearray = field(default_factory=bytearray)
+    tail: bytearray = field(default_factory=bytearray)
+    total: int = 0
+
+    def take(self, data: bytes) -> None:
+        self.total += len(data)
+        room = self.head_bytes - len(self.head)
+        self.head += data[:room]
+        self.tail += data[room:]
+        if len(self.tail) > 2 * self.tail_bytes:
+            del self.tail[: -self.tail_bytes or None]
+
+    def text(self) -> str:
+        tail = bytes(self.tail[-self.tail_bytes :])
+        cut = b"\n[...]\n" if len(self.head) + len(tail) < self.total else b""
+        return (bytes(self.head) + cut + tail).decode("utf-8", "replace").replace("\0", "\ufffd").strip()
+
+
+class ProcessRunner:
+    """Runs scripts as processes of the agent's own account."""
+
+    def __init__(self, folder: Path, clock: Clock) -> None:
+        self._folder = folder
+        self._clock = clock
+
+    def run(self, job: Job, started: Started, cancelled: Event) -> Ended:
+        """Run a job to its end. `started` is called once, with the time, when the process runs."""
+        if job.content.run_as == "user" and os.geteuid() == 0:
+            return Ended("failure", "the user context is not available: nobody's session can be entered")
+        if job.script is None:
+            return Ended("failure", "there is no script")
+        try:
+            folder = RunFolder(self._folder, job.script, job.inputs)
+        except OSError as error:
+            return Ended("failure", f"the script could not be written: {error.strerror}")
+        try:
+            return _Run(job, folder, self._clock, started, cancelled).run()
+        except OSError as error:
+            return Ended("failure", f"the script could not be started: {error}")
+        finally:
+            folder.remove()
+
+
+class _Run:
+    def __init__(self, job: Job, folder: RunFolder, clock: Clock, started: Started, cancelled: Event) -> None:
+        self._job, self._folder, self._clock = job, folder, clock
+        self._tell_started, self._cancelled = started, cancelled
+        self._token = secrets.token_hex(16)
+        self._said = bytearray()
+        self._error = _Stream(ERROR_HEAD, ERROR_TAIL)
+        self._output = _Stream(outputs.PIPE_BYTES)
+        self._started_at: int | None = None
+
+    def run(self) -> Ended:
+        pipe = os.open(
+            self._folder.pipe, os.O_RDWR | os.O_NONBLOCK
+        )  # ours stays open, so writers never wait for a reader
+        error_read, error_write = os.pipe()
+        os.set_blocking(error_read, False)
+        try:
+            try:
+                process = self._launch(error_write)
+            finally:
+                os.close(error_write)
+            with process, contextlib.closing(selectors.DefaultSelector()) as selector:
+                self._listen(selector, process, error_read, pipe)
+        finally:
+            os.close(pipe)
+            os.close(error_read)
+        return self._ended()
+
+    def _launch(self, error: int) -> subprocess.Popen[bytes]:
+        spec = {
+            "argv": self._folder.command(), "env": self._folder.environment(self._token), "cwd": str(self._folder.path),
+            "timeout": self._job.content.timeout, "grace": GRACE_SECONDS, "stderr": error, "most": MOST_PROCESSES,
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py"))],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            pass_fds=(error,), env={}, cwd="/", start_new_session=True, bufsize=0,
+        )  # fmt: skip
+        assert process.stdin is not None
+        data = wire.encode(spec)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(len(data).to_bytes(4, "big") + data)
+        return process
+
+    def _listen(
+        self, selector: selectors.BaseSelector, process: subprocess.Popen[bytes], error: int, pipe: int
+    ) -> None:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        status = process.stdout.fileno()
+        streams = {error: self._error, pipe: self._output}
+        for descriptor in (status, error, pipe):
+            selector.register(descriptor, selectors.EVENT_READ)
+        asked = False
+        while True:
+            for key, _ in selector.select(0.2):
+                if key.fd == status:
+                    data = os.read(status, 4096)
+                    self._hear(data)
+                    if not data:
+                        self._drain(streams)
+                        return
+                elif not self._read(key.fd, streams[key.fd]):
+                    selector.unregister(key.fd)
+            if self._cancelled.is_set() and not asked:
+                asked = True
+                with contextlib.suppress(BrokenPipeError):
+                    process.stdin.write(b"cancel\n")
+
+    def _hear(self, data: bytes) -> None:
+        self._said += data
+        if self._started_at is None and b'"started"' in self._said:
+            self._started_at = self._clock.now()
+            self._tell_started(self._started_at)
+
+    def _read(self, descriptor: int, stream: _Stream) -> bool:
+        try:
+            data = os.read(descriptor, 65_536)
+        except BlockingIOError:
+            return True
+        stream.take(data)
+        if stream.total > SLOW_AFTER:
+            time.sleep(0.005)  # a flood costs the script its time, not the machine
+        return bool(data)
+
+    def _drain(self, streams: dict[int, _Stream]) -> None:
+        for descriptor, stream in streams.items():
+            for _ in range(64):  # a pipe holds less than this
+                try:
+                    data = os.read(descriptor, 65_536)
+                except BlockingIOError:
+                    break
+                if not data:
+                    break
+                stream.take(data)
+
+    def _ended(self) -> Ended:
+        facts: dict[str, Any] = {}
+        for line in self._said.splitlines():
+            with contextlib.suppress(msgspec.DecodeError):
+                facts |= msgspec.json.decode(line, type=dict[str, Any])
+        if "failed" in facts:
+            return Ended("failure", f"the script could not be started: {facts['failed']}")
+        reason, code = facts.get("ended", "lost"), facts.get("code")
+        if reason == "lost":
+            kill_marked(self._token)
+        cut = self._output.total > outputs.PIPE_BYTES
+        values, problems = outputs.read(bytes(self._output.head), self._job.content.outputs, cut=cut)
+        state, detail = judge(reason, code, self._job.content.timeout, problems)
+        at = (self._started_at, self._clock.now())
+        return Ended(state, detail[:1024], code if reason == "exit" else None, values, self._error.text()[:4096], *at)
+
+
+def judge(reason: str, code: int | None, timeout: int, problems: list[str]) -> tuple[wire.State, str]:
+    """The state and its detail, from why the waiting ended, the exit code, and what is wrong with the outputs."""
+    said = "; ".join(problems)
+    more = f"; {said}" if said else ""
+    match reason:
+        case "exit" if code == 0:
+            return ("failure", said) if said else ("success", "")
+        case "exit" if code is not None and code < 0:
+            return "failure", f"the script was killed by signal {_signal(-code)}{more}"
+        case "exit":
+            return "failure", f"the script ended with exit code {code}{more}"
+        case "timeout":
+            return "failure", f"timed out after {timeout} s; the script and its processes were killed{more}"
+        case "cancel":
+            return "cancelled", "cancelled while it ran; the script and its processes were killed"
+        case "processes":
+            return "failure", f"the script had more than {MOST_PROCESSES} processes; all were killed{more}"
+        case _:
+            return "failure", "the process that watched over the script was killed; how the script ended is not known"
+
+
+def kill_marked(token: str) -> None:
+    """Kill every process whose environment carries a run's token: what is left when its supervisor is gone."""
+    mark = f"MUSTER_RUN_TOKEN={token}".encode()
+    with contextlib.suppress(OSError):
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError, ValueError):
+                if mark in (entry / "environ").read_bytes():
+                    os.kill(int(entry.name), signal.SIGKILL)
+
+
+def _signal(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
