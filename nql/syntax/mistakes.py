@@ -146,7 +146,7 @@ def _other_operator(text: str, place: Span, expected: Expected) -> Diagnostic | 
     for start in (place.start, place.start - 1, place.start - 2):
         for length in (3, 2, 1):
             other = _OTHER_OPERATORS.get(text[start : start + length]) if start >= 0 else None
-            if other is not None and start + length > place.start:
+            if other is not None and place.start < start + length <= len(text):
                 return _instead(text, Span(start, start + length), other)
     word = _word(text, place)
     written = text[word.start : word.end].lower() if word is not None else ""

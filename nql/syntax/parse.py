@@ -55,7 +55,8 @@ def stop(text: str) -> tuple[Span, frozenset[str]]:
     except UnexpectedToken as error:
         place = _span(error.token)
     except UnexpectedInput as error:
-        place = Span(error.pos_in_stream or 0, min(len(text), (error.pos_in_stream or 0) + 1))
+        start: int = getattr(error, "pos_in_stream", None) or 0
+        place = Span(min(len(text), start), min(len(text), start + 1))
     except QueryError:
         place = Span(end, end)
     return place, frozenset(interactive.accepts())  # type: ignore[no-untyped-call]
