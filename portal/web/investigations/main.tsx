@@ -1,4 +1,8 @@
+/**
+ * Starts the Investigations page in the shell that the server rendered.
+ */
 import { render } from "preact";
+import { Page } from "./page";
 
-const page = document.getElementById("page");
-if (page) render(<main>Investigations</main>, page);
+const app = document.getElementById("app");
+if (app) render(<Page />, app);

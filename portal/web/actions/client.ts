@@ -1,0 +1,77 @@
+/**
+ * Remote actions and their runs, as the console asks for them.
+ *
+ * Invariant: pages never see the raw answers; small differences in form (a version as text or object) end here.
+ */
+import { json } from "../api/client";
+import type { Action, ActionOutput, Execution, Preview, Run, Target } from "../api/wire";
+
+/** Every action that a person may start by hand. */
+export async function actions(): Promise<Action[]> {
+  const { actions: found } = await json<{ actions: Action[] }>("/actions");
+  return found.filter(({ triggers }) => !triggers || triggers.length === 0 || triggers.includes("manual"));
+}
+
+/** One action with its script, inputs and outputs. */
+export async function action(nqlId: string): Promise<Action> {
+  const { action: found } = await json<{ action: Action }>(`/actions/${encodeURIComponent(nqlId)}`);
+  return found;
+}
+
+/** How many devices a target holds, with a few of their names. */
+export function preview(target: Target, signal: AbortSignal): Promise<Preview> {
+  return json<Preview>("/runs/preview", { body: { target }, signal });
+}
+
+export interface Request {
+  action: string;
+  parameters: Record<string, string>;
+  target: Target;
+  expires_in: number;
+  reason?: string;
+  idempotency_key: string;
+}
+
+/** Start a run; sending the same idempotency key again starts nothing new. */
+export async function start(request: Request): Promise<Run> {
+  const { run } = await json<{ run: Run }>("/runs", { body: request });
+  return run;
+}
+
+/** The newest runs first. */
+export async function runs(limit: number): Promise<Run[]> {
+  const { runs: found } = await json<{ runs: Run[] }>(`/runs?limit=${limit}`);
+  return found;
+}
+
+/** One run with its counts. */
+export async function run(id: string): Promise<Run> {
+  const { run: found } = await json<{ run: Run }>(`/runs/${encodeURIComponent(id)}`);
+  return found;
+}
+
+/** Executions of a run, one a device. */
+export async function executions(id: string, limit: number, offset: number): Promise<Execution[]> {
+  const path = `/runs/${encodeURIComponent(id)}/executions?limit=${limit}&offset=${offset}`;
+  const { executions: found } = await json<{ executions: Execution[] }>(path);
+  return found;
+}
+
+/** The NQL id of a run's action, with its `#`. */
+export function idOf(run: Run): string {
+  const id = typeof run.action === "string" ? run.action : run.action.nql_id;
+  return id.startsWith("#") ? id : `#${id}`;
+}
+
+/** The first digits of a version, enough to tell versions apart by eye. */
+export function shortVersion(version: Action["version"]): string {
+  const hash = typeof version === "string" ? version : (version?.hash ?? "");
+  return hash.replace(/^sha256:/, "").slice(0, 8);
+}
+
+/** The query that reads a run's results back. */
+export function resultsQuery(nqlId: string, outputs: readonly ActionOutput[]): string {
+  const fields = ["device.name", "status", ...outputs.map(({ name }) => `outputs.${name}`)];
+  if (outputs.length === 0) fields.push("status_details");
+  return `remote_action.${nqlId}.executions during past 2h\n| list ${fields.join(", ")}`;
+}

@@ -1,0 +1,184 @@
+/**
+ * One run, followed live: counts by state, progress, every device with its outputs or its error, and the way to the results
+ * as a query.
+ */
+import { Search, SquareTerminal } from "lucide";
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { Action, Counts, Execution, Run } from "../api/wire";
+import { Button } from "../parts/button";
+import { STATES, StateChip, stateFace } from "../parts/chip";
+import { Drawer } from "../parts/drawer";
+import { Icon } from "../parts/icon";
+import { number, plural } from "../values/text";
+import { moment } from "../values/times";
+import { action as fetchAction, idOf, resultsQuery, shortVersion } from "./client";
+import { ExecutionRow } from "./execution";
+import { Follow } from "./follow";
+
+const SHOWN = 200;
+
+interface Props {
+  id: string;
+  zone: string;
+  onBack: () => void;
+  onQuery: (text: string) => void;
+  onClose: () => void;
+}
+
+export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
+  const follow = useMemo(() => new Follow(id), [id]);
+  const [action, setAction] = useState<Action | null>(null);
+  useEffect(() => {
+    void follow.start();
+    return () => follow.close();
+  }, [follow]);
+  const run = follow.run.value;
+  const nqlId = run ? idOf(run) : null;
+  useEffect(() => {
+    if (nqlId) fetchAction(nqlId).then(setAction, () => setAction(null));
+  }, [nqlId]);
+  const rows = useMemo(() => [...follow.rows.value.values()], [follow.rows.value]);
+  const title = action?.name ?? nqlId ?? "Run";
+  return (
+    <Drawer
+      title={title}
+      subtitle={run && <RunSubtitle run={run} zone={zone} />}
+      back={{ label: "Recent runs", go: onBack }}
+      onClose={onClose}
+      footer={
+        nqlId && (
+          <Button
+            look={run?.complete ? "primary" : "plain"}
+            icon={SquareTerminal}
+            onClick={() => onQuery(resultsQuery(nqlId, action?.outputs ?? []))}
+          >
+            Open results as query
+          </Button>
+        )
+      }
+    >
+      {follow.failure.value && <p class="form-error">{follow.failure.value.message}</p>}
+      {run && <Progress run={run} />}
+      {run && <Parameters run={run} action={action} />}
+      <Executions rows={rows} action={action} zone={zone} />
+    </Drawer>
+  );
+}
+
+function RunSubtitle({ run, zone }: { run: Run; zone: string }) {
+  const version = shortVersion(run.version);
+  return (
+    <>
+      {version && <code title={`Version ${run.version ?? ""}`}>{version}</code>}
+      {run.requested_by && <span>by {run.requested_by}</span>}
+      {run.requested_at && <span title={run.requested_at}>{moment(run.requested_at, zone)}</span>}
+    </>
+  );
+}
+
+/** How many executions there are, and how many have ended. */
+export function tally(counts: Counts): { total: number; ended: number } {
+  const entries = Object.entries(counts);
+  return {
+    total: entries.reduce((sum, [, count]) => sum + count, 0),
+    ended: entries.reduce((sum, [state, count]) => sum + (stateFace(state).final ? count : 0), 0),
+  };
+}
+
+function Progress({ run }: { run: Run }) {
+  const { total, ended } = tally(run.counts);
+  const known = Object.keys(STATES).filter((state) => (run.counts[state] ?? 0) > 0);
+  const said = run.complete ? `All ${plural(total, "device")} done` : `${number(ended)} of ${plural(total, "device")} done`;
+  return (
+    <section class="progress" aria-label="Progress">
+      <div class="progress-line">
+        <b aria-live="polite">{said}</b>
+        {run.target?.text && <span class="muted">target: a query</span>}
+        {run.target?.digest && (
+          <code class="muted" title={`Digest of the fixed set of devices: ${run.target.digest}`}>
+            {run.target.digest.slice(0, 8)}
+          </code>
+        )}
+      </div>
+      <div
+        class="progress-track"
+        role="progressbar"
+        aria-label="Devices done"
+        aria-valuemin={0}
+        aria-valuemax={total}
+        aria-valuenow={ended}
+      >
+        {known.map((state) => (
+          <span
+            key={state}
+            class={`progress-part tone-${stateFace(state).tone}${stateFace(state).final ? "" : " is-open"}`}
+            style={{ flexGrow: run.counts[state] ?? 0 }}
+          />
+        ))}
+      </div>
+      <div class="progress-chips">
+        {known.map((state) => (
+          <StateChip key={state} state={state} count={run.counts[state] ?? 0} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Parameters({ run, action }: { run: Run; action: Action | null }) {
+  const given = Object.entries(run.parameters ?? {});
+  if (given.length === 0 && !run.reason) return null;
+  const label = (name: string) => action?.inputs?.find((input) => input.name === name)?.label || name;
+  return (
+    <dl class="pairs">
+      {given.map(([name, value]) => (
+        <div key={name}>
+          <dt>{label(name)}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+      {run.reason && (
+        <div>
+          <dt>Reason</dt>
+          <dd>{run.reason}</dd>
+        </div>
+      )}
+    </dl>
+  );
+}
+
+function Executions({ rows, action, zone }: { rows: Execution[]; action: Action | null; zone: string }) {
+  const [typed, setTyped] = useState("");
+  const [most, setMost] = useState(SHOWN);
+  const wanted = typed.trim().toLowerCase();
+  const found = wanted
+    ? rows.filter(({ device, state }) => `${device.name} ${stateFace(state).word} ${state}`.toLowerCase().includes(wanted))
+    : rows;
+  return (
+    <section class="executions" aria-label="Devices">
+      {rows.length > 10 && (
+        <label class="search">
+          <Icon node={Search} />
+          <input
+            type="search"
+            aria-label="Filter devices"
+            placeholder="Filter by device or state"
+            value={typed}
+            onInput={(event) => setTyped(event.currentTarget.value)}
+          />
+        </label>
+      )}
+      <ul class="executions-list">
+        {found.slice(0, most).map((execution) => (
+          <ExecutionRow key={execution.device.uid} execution={execution} action={action} zone={zone} open={rows.length <= 3} />
+        ))}
+      </ul>
+      {found.length > most && (
+        <Button look="quiet" onClick={() => setMost(most + SHOWN)}>
+          Show more of {plural(found.length, "device")}
+        </Button>
+      )}
+    </section>
+  );
+}
+

@@ -1,0 +1,153 @@
+/**
+ * The shapes of the portal's own HTTP API as they travel: what the console reads and sends, nothing more.
+ *
+ * Invariant: types only, no behaviour. Character positions count Unicode characters, as the portal does; editor/spans.ts
+ * turns them into positions of the browser's strings.
+ */
+
+export interface Span {
+  start: number;
+  end: number;
+}
+
+export interface Fix {
+  title: string;
+  span: Span;
+  replacement: string;
+}
+
+export interface Diagnostic {
+  code: string;
+  severity: "error" | "warning";
+  message: string;
+  hint: string;
+  span: Span;
+  fixes: Fix[];
+}
+
+export interface ErrorBody {
+  error: { code: string; message: string; hint?: string; diagnostics?: Diagnostic[] };
+}
+
+export interface Account {
+  name: string;
+  zone: string;
+  permissions: string[];
+}
+
+export type Value = string | number | boolean | null | Value[] | { [name: string]: Value };
+
+export interface Column {
+  name: string;
+  label: string;
+  type: string;
+  unit: string | null;
+  format: { name: string; code: string | null } | null;
+  members: string[];
+}
+
+export interface DeviceRef {
+  uid: string;
+  name: string;
+  simulated: boolean;
+}
+
+export interface Window {
+  start: string;
+  end: string;
+  precision: "day" | "clock";
+  zone: string;
+  text: string;
+}
+
+export interface QueryResult {
+  columns: Column[];
+  rows: Value[][];
+  devices: (DeviceRef | null)[] | null;
+  row_count: number;
+  truncated: boolean;
+  window: Window | null;
+  complete_until: string | null;
+  now: string;
+  zone: string;
+  warnings: Diagnostic[];
+  elapsed_ms: number;
+}
+
+export interface CompletionItem {
+  label: string;
+  kind: string;
+  detail: string;
+  doc: string;
+  insert: string;
+}
+
+export interface Completion {
+  span: Span;
+  items: CompletionItem[];
+}
+
+export interface ActionInput {
+  name: string;
+  label?: string;
+  description?: string;
+  allowed?: string[];
+  custom?: boolean;
+  default?: string | null;
+}
+
+export interface ActionOutput {
+  name: string;
+  label?: string;
+  type: string;
+  description?: string;
+}
+
+export interface Action {
+  nql_id: string;
+  name: string;
+  description?: string;
+  purpose?: string[];
+  triggers?: string[];
+  scripts?: Record<string, { language: string; text: string }>;
+  timeout?: number;
+  run_as?: string;
+  inputs?: ActionInput[];
+  outputs?: ActionOutput[];
+  version?: string | { hash: string; number?: number };
+}
+
+export type Target = { devices: string[] } | { nql: string };
+
+export interface Preview {
+  count: number;
+  sample: { uid: string; name: string; simulated?: boolean }[];
+}
+
+export type Counts = Record<string, number>;
+
+export interface Run {
+  id: string;
+  action: string | { nql_id: string; name?: string };
+  version?: string;
+  parameters?: Record<string, string>;
+  target?: { kind: string; text?: string | null; count?: number; digest?: string };
+  requested_by?: string;
+  requested_at?: string;
+  expires_at?: string;
+  reason?: string | null;
+  counts: Counts;
+  complete: boolean;
+}
+
+export interface Execution {
+  device: DeviceRef;
+  state: string;
+  detail: string | null;
+  attempt: number;
+  started_at: string | null;
+  finished_at: string | null;
+  exit_code: number | null;
+  outputs: Record<string, Value> | null;
+  error: string | null;
+}

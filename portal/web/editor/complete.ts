@@ -1,0 +1,76 @@
+/**
+ * Completion: asks the portal what may stand at the cursor and shows kind, type and description of each candidate.
+ *
+ * Invariant: an answer to an older text is never shown; the request is aborted as soon as typing goes on. Which
+ * candidates fit, and their order, is the portal's decision alone.
+ */
+import { autocompletion, type Completion as Option, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
+import type { Extension } from "@codemirror/state";
+import { isAbort, json } from "../api/client";
+import type { Completion, CompletionItem } from "../api/wire";
+import { toCharacters, toUnits } from "./spans";
+
+const OPENS = /(?:[A-Za-z_#$.]\w*|(?:\||,|=|\[|\b(?:where|with|include|compute|summarize|list|sort|by|in|and|or|contains|during|past))\s+)$/i;
+
+interface NqlOption extends Option {
+  kind: string;
+}
+
+/** The candidates at the cursor; null where nothing should pop up by itself. */
+export async function candidates(context: CompletionContext): Promise<CompletionResult | null> {
+  const before = context.state.doc.sliceString(Math.max(0, context.pos - 80), context.pos);
+  if (!context.explicit && !OPENS.test(before)) return null;
+  const text = context.state.doc.toString();
+  const abort = new AbortController();
+  context.addEventListener("abort", () => abort.abort());
+  try {
+    const body = { text, offset: toCharacters(text, context.pos) };
+    const found = await json<Completion>("/nql/complete", { body, signal: abort.signal });
+    if (context.aborted || found.items.length === 0) return null;
+    return {
+      from: toUnits(text, found.span.start),
+      to: toUnits(text, found.span.end),
+      options: found.items.map((item, index) => option(item, found.items.length - index)),
+      filter: false,
+    };
+  } catch (error) {
+    if (!isAbort(error)) console.debug("completion failed", error);
+    return null;
+  }
+}
+
+function option(item: CompletionItem, boost: number): NqlOption {
+  const shown: NqlOption = { label: item.label, detail: item.detail, kind: item.kind, apply: item.insert, boost: boost / 1e6 };
+  if (item.doc) shown.info = () => described(item);
+  return shown;
+}
+
+function described(item: CompletionItem): HTMLElement {
+  const box = document.createElement("div");
+  const head = document.createElement("strong");
+  head.textContent = item.label;
+  const text = document.createElement("p");
+  text.textContent = item.doc;
+  box.append(head, text);
+  return box;
+}
+
+function kindMark(completion: Option): Node {
+  const mark = document.createElement("span");
+  const { kind } = completion as NqlOption;
+  mark.className = `kind kind-${kind.replaceAll(/[^a-z]/g, "-")}`;
+  mark.textContent = kind;
+  return mark;
+}
+
+/** Completion as an editor extension. */
+export function completion(): Extension {
+  return autocompletion({
+    override: [candidates],
+    icons: false,
+    activateOnTypingDelay: 80,
+    maxRenderedOptions: 100,
+    addToOptions: [{ render: kindMark, position: 90 }],
+    activateOnCompletion: (picked) => /[.\s(]$/.test(typeof picked.apply === "string" ? picked.apply : ""),
+  });
+}

@@ -1,0 +1,96 @@
+/**
+ * The NQL editor as a component: CodeMirror with our language, completion and diagnostics.
+ *
+ * Comes in: the text to hold and what to call. Goes out: changes, findings, the wish to run. Invariant: CodeMirror owns the
+ * text while it is typed; a text from outside replaces it only when it differs (so the cursor stays). Its styles carry the
+ * page's nonce, because the content security policy allows no others.
+ */
+import { acceptCompletion, closeBrackets, closeBracketsKeymap, startCompletion } from "@codemirror/autocomplete";
+import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
+import { bracketMatching } from "@codemirror/language";
+import { lintKeymap } from "@codemirror/lint";
+import { EditorState, Prec, type Extension } from "@codemirror/state";
+import { drawSelection, EditorView, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers, placeholder, tooltips } from "@codemirror/view";
+import { useEffect, useRef } from "preact/hooks";
+import { nonce } from "../api/boot";
+import { completion } from "./complete";
+import { diagnostics, problems, type Problem } from "./diagnose";
+import { nql } from "./language";
+import { laidOut } from "./layout";
+
+interface Props {
+  text: string;
+  onText: (text: string) => void;
+  onProblems: (found: Problem[]) => void;
+  onRun: () => void;
+  onReady: (view: EditorView) => void;
+}
+
+export function Editor(props: Props) {
+  const host = useRef<HTMLDivElement>(null);
+  const view = useRef<EditorView | null>(null);
+  const current = useRef(props);
+  current.current = props;
+  useEffect(() => {
+    const made = new EditorView({
+      parent: host.current as HTMLElement,
+      state: EditorState.create({ doc: props.text, extensions: extensions(() => current.current) }),
+    });
+    view.current = made;
+    props.onReady(made);
+    return () => made.destroy();
+  }, []);
+  useEffect(() => {
+    if (view.current) replaceText(view.current, props.text);
+  }, [props.text]);
+  return <div class="editor" ref={host} />;
+}
+
+/** Put a text in place of the whole, if it is another one; can be undone. */
+export function replaceText(view: EditorView, text: string): void {
+  const now = view.state.doc.toString();
+  if (now === text) return;
+  view.dispatch({ changes: { from: 0, to: now.length, insert: text }, selection: { anchor: text.length } });
+}
+
+/** Lay the text out, one clause a line. */
+export function layOut(view: EditorView): boolean {
+  replaceText(view, laidOut(view.state.doc.toString()));
+  return true;
+}
+
+function extensions(props: () => Props): Extension[] {
+  const run = () => (props().onRun(), true);
+  return [
+    Prec.highest(
+      keymap.of([
+        { key: "Mod-Enter", run },
+        { key: "Tab", run: acceptCompletion },
+        { key: "Ctrl-Space", run: startCompletion },
+        { key: "Shift-Alt-f", run: layOut },
+      ]),
+    ),
+    keymap.of([...closeBracketsKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap]),
+    lineNumbers(),
+    history(),
+    drawSelection(),
+    highlightSpecialChars(),
+    highlightActiveLine(),
+    bracketMatching(),
+    closeBrackets(),
+    EditorView.lineWrapping,
+    EditorView.cspNonce.of(nonce()),
+    EditorView.contentAttributes.of({ "aria-label": "NQL query", spellcheck: "false", autocapitalize: "off" }),
+    placeholder("Ask in NQL, for example: devices | list name, operating_system.name"),
+    tooltips({ parent: document.body }),
+    nql(),
+    completion(),
+    diagnostics(),
+    EditorView.updateListener.of((update) => {
+      if (update.docChanged) props().onText(update.state.doc.toString());
+      if (update.docChanged || update.transactions.some((one) => one.effects.length > 0)) {
+        props().onProblems(problems(update.state));
+      }
+    }),
+  ];
+}

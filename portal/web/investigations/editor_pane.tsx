@@ -1,0 +1,156 @@
+/**
+ * The upper half: the query editor with its tools, and the line that says what is wrong with the text.
+ *
+ * Invariant: the line of findings is always there and one row high, so that nothing moves while typing.
+ */
+import { nextDiagnostic } from "@codemirror/lint";
+import type { EditorView } from "@codemirror/view";
+import { signal } from "@preact/signals";
+import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, Play, Square, TriangleAlert, Wand } from "lucide";
+import type { Problem } from "../editor/diagnose";
+import { Editor, layOut } from "../editor/editor";
+import { Button } from "../parts/button";
+import { Icon } from "../parts/icon";
+import { type Entry, Menu } from "../parts/menu";
+import { moment } from "../values/times";
+import { cancel, run, runText } from "./ask";
+import { copyText } from "./copy";
+import { EXAMPLES } from "./examples";
+import { recent } from "./recent";
+import { accountZone, keepSoon, open, outcome, text } from "./state";
+
+const problems = signal<Problem[]>([]);
+let view: EditorView | null = null;
+
+/** Put the cursor into the query. */
+export function focusEditor(): void {
+  view?.focus();
+}
+
+/** The editor itself, once it stands. */
+export function editorView(): EditorView | null {
+  return view;
+}
+
+export function EditorPane() {
+  return (
+    <section class="query" aria-label="Query">
+      <Editor
+        text={text.value}
+        onText={(next) => ((text.value = next), keepSoon())}
+        onProblems={(found) => (problems.value = found)}
+        onRun={() => void run()}
+        onReady={(made) => (view = made)}
+      />
+      <div class="query-foot">
+        <ProblemLine />
+        <Tools />
+      </div>
+    </section>
+  );
+}
+
+function ProblemLine() {
+  const found = problems.value;
+  const first = found.find((one) => one.severity === "error") ?? found[0];
+  if (!first) {
+    return (
+      <div class="problemline" aria-live="polite">
+        {text.value.trim() !== "" && (
+          <span class="muted problemline-fine">
+            <Icon node={CircleCheck} size={14} />
+            No problems found
+          </span>
+        )}
+      </div>
+    );
+  }
+  const warning = first.severity !== "error";
+  return (
+    <div class="problemline" aria-live="polite">
+      <button
+        type="button"
+        class={warning ? "problemline-text is-warning" : "problemline-text"}
+        title={[first.message, first.hint].filter(Boolean).join("\n")}
+        onClick={() => goTo(first)}
+      >
+        <Icon node={warning ? TriangleAlert : CircleX} size={14} />
+        <span class="problemline-message">{first.message}</span>
+        {first.hint && <span class="problemline-hint">{first.hint}</span>}
+      </button>
+      {first.fixes.slice(0, 2).map((fix) => (
+        <Button key={fix.title} small icon={Wand} onClick={() => view && fix.apply(view)}>
+          {fix.title}
+        </Button>
+      ))}
+      {found.length > 1 && (
+        <Button small look="quiet" label="Next problem (F8)" onClick={() => view && (nextDiagnostic(view), view.focus())}>
+          1 of {found.length}
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function goTo(problem: Problem): void {
+  view?.dispatch({ selection: { anchor: problem.from, head: problem.to }, scrollIntoView: true });
+  view?.focus();
+}
+
+function Tools() {
+  const asking = outcome.value.kind === "asking";
+  return (
+    <div class="tools" role="toolbar" aria-label="Query tools">
+      <Menu
+        label="Examples"
+        look="quiet"
+        align="end"
+        wide
+        entries={EXAMPLES.map(({ title, text: query }) => ({ label: title, pick: () => void runText(query) }))}
+        face={<Face icon={Lightbulb}>Examples</Face>}
+      />
+      <Menu
+        label="Recent queries"
+        look="quiet"
+        align="end"
+        wide
+        entries={recents}
+        empty="Queries you run are listed here, in this browser only."
+        face={<Face icon={History}>Recent</Face>}
+      />
+      <Button look="quiet" icon={AlignLeft} label="One clause a line (Shift Alt F)" onClick={() => view && layOut(view)} />
+      <Button look="quiet" icon={Link} label="Copy a link to this page" onClick={() => void copyText(location.href, "the link")} />
+      <Button look="quiet" icon={ListVideo} label="Recent runs" onClick={() => open({ kind: "runs" })} />
+      {asking ? (
+        <Button icon={Square} class="run" onClick={cancel}>
+          Cancel
+        </Button>
+      ) : (
+        <Button look="primary" icon={Play} class="run" disabled={text.value.trim() === ""} onClick={() => void run()}>
+          Run <kbd>Ctrl ↵</kbd>
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Face({ icon, children }: { icon: typeof Lightbulb; children: string }) {
+  return (
+    <>
+      <Icon node={icon} />
+      {children}
+      <Icon node={ChevronDown} size={14} />
+    </>
+  );
+}
+
+function recents(): Entry[] {
+  return recent()
+    .slice(0, 20)
+    .map(({ text: query, at }) => ({
+      label: query.replace(/\s+/g, " "),
+      note: moment(at, accountZone).slice(0, -3),
+      mono: true,
+      pick: () => (text.value = query),
+    }));
+}

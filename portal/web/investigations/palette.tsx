@@ -1,0 +1,34 @@
+/**
+ * What Ctrl-K offers on this page: places, queries, the theme, signing out.
+ */
+import { Clock, Keyboard, ListVideo, LogOut, Monitor, Moon, Play, SquareTerminal, Sun } from "lucide";
+import type { Command } from "../parts/palette";
+import { signOut } from "../parts/shell";
+import { choose } from "../parts/theme";
+import { runText } from "./ask";
+import { EXAMPLES } from "./examples";
+import { recent } from "./recent";
+import { open } from "./state";
+
+/** The commands as they are now; `focusEditor` puts the cursor into the query. */
+export function commands(focusEditor: () => void): Command[] {
+  return [
+    { group: "Go to", label: "Query editor", icon: SquareTerminal, run: focusEditor },
+    { group: "Go to", label: "Recent runs", icon: ListVideo, run: () => open({ kind: "runs" }) },
+    { group: "Go to", label: "Keyboard shortcuts", icon: Keyboard, run: () => open({ kind: "keys" }) },
+    ...EXAMPLES.map(({ title, text }) => ({ group: "Examples", label: title, icon: Play, run: () => void runText(text) })),
+    ...recent()
+      .slice(0, 10)
+      .map(({ text }) => ({
+        group: "Recent queries",
+        label: text.replace(/\s+/g, " "),
+        icon: Clock,
+        mono: true,
+        run: () => void runText(text),
+      })),
+    { group: "Theme", label: "Theme: as the system", icon: Monitor, run: () => choose("system") },
+    { group: "Theme", label: "Theme: light", icon: Sun, run: () => choose("light") },
+    { group: "Theme", label: "Theme: dark", icon: Moon, run: () => choose("dark") },
+    { group: "Account", label: "Sign out", icon: LogOut, run: () => void signOut() },
+  ];
+}

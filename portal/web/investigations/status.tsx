@@ -1,0 +1,84 @@
+/**
+ * The line above the rows that says what was really asked: window, rows, freshness, warnings; and the tools of a result.
+ *
+ * Invariant: always there and of one height, whatever the outcome, so that nothing below it moves.
+ */
+import { CalendarRange, CircleAlert, Timer, TriangleAlert } from "lucide";
+import type { QueryResult } from "../api/wire";
+import { Button } from "../parts/button";
+import { Icon } from "../parts/icon";
+import { number, plural } from "../values/text";
+import { clock, moment, zoneName } from "../values/times";
+import { more } from "./ask";
+import { ExportMenu } from "./export";
+import { outcome, zone } from "./state";
+
+export function StatusLine() {
+  const now = outcome.value;
+  return (
+    <div class="status" role="region" aria-label="What was asked">
+      <div class="status-text" aria-live="polite">
+        {now.kind === "rows" && <Asked result={now.result} />}
+        {now.kind === "failed" && (
+          <span class="status-bad">
+            <Icon node={CircleAlert} size={14} />
+            The query did not run
+          </span>
+        )}
+      </div>
+      {now.kind === "rows" && (
+        <div class="status-tools">
+          {now.result.truncated && (
+            <Button look="quiet" disabled={now.more} onClick={() => void more()}>
+              {now.more ? "Loading…" : "Load more"}
+            </Button>
+          )}
+          <ExportMenu />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function Asked({ result }: { result: QueryResult }) {
+  const loaded = result.rows.length;
+  const rows = result.truncated ? `first ${number(loaded)} rows, more exist` : plural(loaded, "row");
+  return (
+    <>
+      <strong class={result.truncated ? "status-warn" : ""}>{rows}</strong>
+      <Window result={result} />
+      <span class="muted nowrap" title="Time the portal took">
+        <Icon node={Timer} size={14} />
+        {number(result.elapsed_ms)} ms
+      </span>
+      {result.warnings.map((warning) => (
+        <span key={warning.code + warning.span.start} class="status-warn" title={`${warning.code}: ${warning.hint}`}>
+          <Icon node={TriangleAlert} size={14} />
+          {warning.message}
+        </span>
+      ))}
+    </>
+  );
+}
+
+function Window({ result }: { result: QueryResult }) {
+  const { window, complete_until: until } = result;
+  const fresh = until ? `complete until ${clock(until, zone.value, new Date(result.now))}` : "";
+  const said = window ? `${windowText(result)}${fresh && !window.text.includes("complete") ? `, ${fresh}` : ""}` : fresh;
+  if (!said) return null;
+  const hover = window ? `${window.start} – ${window.end} (UTC, end excluded)` : (until ?? "");
+  return (
+    <span class="status-window" title={hover}>
+      <Icon node={CalendarRange} size={14} />
+      <span>{said}</span>
+    </span>
+  );
+}
+
+function windowText({ window, now }: QueryResult): string {
+  if (!window) return "";
+  if (window.text) return window.text;
+  const at = (text: string) => moment(text, window.zone, new Date(now)).slice(0, -3);
+  const samples = window.precision === "day" ? "daily samples" : "full detail";
+  return `${at(window.start)} – ${at(window.end)}, ${zoneName(window.zone)}, ${samples}`;
+}

@@ -1,0 +1,80 @@
+/**
+ * Small labels: the one chip of each execution state, badges, and plain chips for list values.
+ *
+ * Invariant: a state shows icon and word, never a colour alone, and looks the same on every surface.
+ */
+import type { IconNode } from "lucide";
+import {
+  Ban,
+  CalendarX,
+  CircleCheck,
+  CircleDashed,
+  CircleHelp,
+  CircleX,
+  Clock,
+  FileX,
+  FlaskConical,
+  LoaderCircle,
+  PackageX,
+  PlugZap,
+  ShieldX,
+  UserRound,
+} from "lucide";
+import { Icon } from "./icon";
+
+type Tone = "ok" | "bad" | "warn" | "info" | "muted";
+
+interface Face {
+  word: string;
+  tone: Tone;
+  icon: IconNode;
+  final: boolean;
+}
+
+const face = (word: string, tone: Tone, icon: IconNode, final = true): Face => ({ word, tone, icon, final });
+
+/** Every execution state, in the order in which counts are shown. */
+export const STATES: Record<string, Face> = {
+  in_progress: face("In progress", "info", LoaderCircle, false),
+  waiting_on_device: face("Waiting", "muted", Clock, false),
+  waiting_on_user: face("Waiting on user", "info", UserRound, false),
+  success: face("Success", "ok", CircleCheck),
+  failure: face("Failure", "bad", CircleX),
+  expired: face("Expired", "warn", CalendarX),
+  cancelled: face("Cancelled", "muted", Ban),
+  interrupted: face("Interrupted", "warn", PlugZap),
+  lost_contact: face("Lost contact", "warn", CircleDashed),
+  policy_denied: face("Policy denied", "bad", ShieldX),
+  no_script: face("No script", "warn", FileX),
+  old_collector: face("Old collector", "warn", PackageX),
+};
+
+/** The face of a state; an unknown one keeps its own name. */
+export function stateFace(state: string): Face {
+  return STATES[state] ?? face(state.replaceAll("_", " "), "muted", CircleHelp);
+}
+
+export function StateChip({ state, count }: { state: string; count?: number }) {
+  const { word, tone, icon } = stateFace(state);
+  return (
+    <span class={`chip tone-${tone}`} data-state={state}>
+      <Icon node={icon} size={14} class={state === "in_progress" ? "spin" : ""} />
+      {word}
+      {count !== undefined && <b>{count.toLocaleString("en-GB")}</b>}
+    </span>
+  );
+}
+
+export function Chip({ children }: { children: string }) {
+  return <span class="chip chip-plain">{children}</span>;
+}
+
+/** Marks a device that is not a real machine. */
+export function SimulatedBadge() {
+  return (
+    <span class="badge" title="A simulated device: its data and answers are made up">
+      <Icon node={FlaskConical} size={12} />
+      simulated
+    </span>
+  );
+}

@@ -1,0 +1,62 @@
+/**
+ * The keys of the console, in the drawer; `?` opens it.
+ */
+import { Drawer } from "./drawer";
+
+const KEYS: readonly [string, readonly [string, string][]][] = [
+  [
+    "Everywhere",
+    [
+      ["Ctrl K", "Command palette"],
+      ["?", "This list"],
+      ["Esc", "Close what is open"],
+      ["/", "Into the query editor"],
+    ],
+  ],
+  [
+    "Query editor",
+    [
+      ["Ctrl Enter", "Run the query"],
+      ["Ctrl Space", "Suggest what may stand here"],
+      ["Tab", "Take the suggestion"],
+      ["F8", "Next problem"],
+      ["Shift Alt F", "One clause a line"],
+    ],
+  ],
+  [
+    "Rows",
+    [
+      ["↑ ↓ ← →", "Move"],
+      ["Space", "Select the row, or not"],
+      ["Shift ↑ ↓", "Extend the selection"],
+      ["Ctrl A", "Select all"],
+      ["Enter", "Details; on a header: sort"],
+      ["Ctrl C", "Copy the selected rows"],
+      ["Alt ← →", "On a header: narrower, wider"],
+    ],
+  ],
+];
+
+export function KeysDrawer({ onClose }: { onClose: () => void }) {
+  return (
+    <Drawer title="Keyboard shortcuts" onClose={onClose}>
+      {KEYS.map(([group, keys]) => (
+        <section key={group} class="keys">
+          <h3>{group}</h3>
+          <dl>
+            {keys.map(([key, what]) => (
+              <div key={key}>
+                <dt>
+                  {key.split(" ").map((one) => (
+                    <kbd key={one}>{one}</kbd>
+                  ))}
+                </dt>
+                <dd>{what}</dd>
+              </div>
+            ))}
+          </dl>
+        </section>
+      ))}
+    </Drawer>
+  );
+}
