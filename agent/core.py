@@ -1,0 +1,335 @@
+"""The agent's mind: `step(state, event, now) -> (state, commands)`. It does nothing itself.
+
+In: events (`agent.events`) and the instant of the agent's clock. Out: the state afterwards and what to do. Invariants:
+a process starts only after its intent is on the disk, at most `AT_ONCE` run, and an execution that is known is never
+started again; every execution that was begun ends in exactly one report, and a report is done with only by the
+portal's verdict; whatever fails is tried again, later each time. Messages are never dispatched by a name from outside.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from agent import events as e
+from agent import wire
+from agent.backoff import SECOND, Line, spread
+from agent.identity import verify
+from agent.journal import OPEN, Execution, Key
+from agent.orders import Denied, Foreign, Job, Trust, examine
+from agent.version import __version__
+
+
+AT_ONCE = 2
+PULL_EVERY = 60 * SECOND  # a slow pull repairs a lost nudge
+FORGET_EVERY = 3600 * SECOND
+REPORTS_AT_ONCE = 32
+STEADY = 30 * SECOND  # a channel that lived this long was a good one
+REVOKED_PAUSE = 3600 * SECOND
+DAY = 86_400 * SECOND
+CHANNEL, PULL, REPORTS, BATCH = Line("channel"), Line("pull"), Line("reports"), Line("batch")
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that the core knows. `running` are jobs from their intent to their end, `stopping` those of them to be
+    stopped; `done` maps every other known execution to its last report, None while that is being written down;
+    `unsent` are reports in order."""
+
+    trust: Trust
+    offset: int = 0
+    channel: Line = CHANNEL
+    channel_up: bool = False
+    pull: Line = PULL
+    report: Line = REPORTS
+    batch: Line = BATCH
+    batches: int = 0
+    more: bool = False
+    running: Mapping[Key, Job] = field(default_factory=dict)
+    stopping: frozenset[Key] = frozenset()
+    done: Mapping[Key, wire.Report | None] = field(default_factory=dict)
+    unsent: tuple[wire.Report, ...] = ()
+    reports_at_once: int = REPORTS_AT_ONCE
+    forget_at: int = 0
+    revoked: bool = False
+
+    def portal_time(self, at: int) -> int:
+        """An instant of our clock in the portal's time, as far as we know it."""
+        return max(0, at + self.offset)
+
+    @property
+    def wake(self) -> int:
+        """The next instant at which a tick has something to do."""
+        times = [self.forget_at]
+        times += [self.pull.at] if not self.pull.busy else []
+        times += [self.channel.at] if not self.channel.busy and not self.channel_up else []
+        times += [self.report.at] if not self.report.busy and self.unsent else []
+        times += [self.batch.at] if not self.batch.busy and self.batches else []
+        return min(times)
+
+
+Step = tuple[State, list[e.Command]]
+
+
+def step(state: State, event: e.Event, now: int) -> Step:
+    """What follows from an event at an instant of the agent's clock."""
+    state, commands = _HANDLERS[type(event)](state, event, now)
+    state, talk = _talk(state, now)
+    return state, [*commands, *talk]
+
+
+def _talk(state: State, now: int) -> Step:
+    """Begin whatever talk with the portal is due."""
+    commands: list[e.Command] = []
+    if not state.channel.busy and not state.channel_up and state.channel.at <= now:
+        state = replace(state, channel=state.channel.begin())
+        commands.append(e.OpenChannel())
+    if not state.pull.busy and state.pull.at <= now:
+        held = [wire.Held(*key) for key in state.running]
+        state = replace(state, pull=state.pull.begin())
+        commands.append(e.SendPull(wire.Pull(max(0, AT_ONCE - len(held)), held, __version__)))
+    if state.unsent and not state.report.busy and state.report.at <= now:
+        state = replace(state, report=state.report.begin())
+        commands.append(e.SendReports(state.unsent[: state.reports_at_once]))
+    if state.batches and not state.batch.busy and state.batch.at <= now:
+        state = replace(state, batch=state.batch.begin())
+        commands.append(e.SendBatch())
+    if state.forget_at <= now:
+        state = replace(state, forget_at=now + FORGET_EVERY)
+        commands.append(e.ForgetOld(state.portal_time(now)))
+    return state, commands
+
+
+# --- the start, and time -----------------------------------------------------------------------
+def _recovered(state: State, event: e.Recovered, now: int) -> Step:
+    commands: list[e.Command] = []
+    done, unsent = dict(state.done), list(state.unsent)
+    for item in event.known:
+        key = (item.run, item.attempt)
+        done[key] = item.reports[-1] if item.ended else None
+        unsent += item.unsent
+        if not item.ended:
+            commands.append(_interrupted(state, item, now))
+    return replace(state, done=done, unsent=tuple(unsent), batches=event.batches), commands
+
+
+def _interrupted(state: State, item: Execution, now: int) -> e.Command:
+    when = "while the script ran" if item.reports else "before the start was reported"
+    outcome = wire.Outcome(
+        state.portal_time(now), detail=f"the agent stopped {when}; the script was ended and is not run again"
+    )
+    return e.StoreReport(item.run, item.attempt, item.nonce, item.expires_at, "interrupted", outcome)
+
+
+def _tick(state: State, event: e.Tick, now: int) -> Step:
+    return state, []
+
+
+def _time_learned(state: State, event: e.TimeLearned, now: int) -> Step:
+    return replace(state, offset=event.offset), []
+
+
+def _forgot(state: State, event: e.Forgot, now: int) -> Step:
+    return replace(state, done={key: report for key, report in state.done.items() if key not in event.keys}), []
+
+
+# --- the channel and pulls ---------------------------------------------------------------------
+def _channel_opened(state: State, event: e.ChannelOpened, now: int) -> Step:
+    return replace(_want_pull(state, now), channel=state.channel.done(), channel_up=True, revoked=False), []
+
+
+def _channel_closed(state: State, event: e.ChannelClosed, now: int) -> Step:
+    if event.failure is e.Failure.REVOKED:
+        return _revoked(replace(state, channel_up=False), now)
+    line = CHANNEL if event.lived > STEADY else state.channel
+    return replace(state, channel_up=False, channel=line.failed(now, state.trust.device)), []
+
+
+def _nudged(state: State, event: e.Nudged, now: int) -> Step:
+    return _want_pull(state, now), []
+
+
+def _want_pull(state: State, now: int) -> State:
+    pull = replace(state.pull, wanted=True) if state.pull.busy else replace(state.pull, at=now)
+    return replace(state, pull=pull)
+
+
+def _pulled(state: State, event: e.Pulled, now: int) -> Step:
+    pause = round(PULL_EVERY * (0.75 + 0.5 * spread(state.trust.device, now)))
+    state = replace(state, pull=state.pull.done(now if state.pull.wanted else now + pause), more=event.work.more)
+    commands: list[e.Command] = []
+    for cancel in event.work.cancels:
+        state, more = _cancelled(state, cancel, now)
+        commands += more
+    for order in sorted(event.work.orders, key=lambda order: order.priority):
+        state, more = _ordered(state, order, now)
+        commands += more
+    return state, commands
+
+
+def _cancelled(state: State, cancel: wire.Cancel, now: int) -> Step:
+    key = (cancel.run, cancel.attempt)
+    said = wire.cancel_bytes(cancel.run, cancel.device, cancel.attempt, cancel.nonce)
+    if cancel.device != state.trust.device or not verify(state.trust.portal_key, cancel.signature, said):
+        return state, [_log("warning", "a cancel was ignored: it is not our portal's", cancel)]
+    if key in state.running:
+        return replace(state, stopping=state.stopping | {key}), [e.StopProcess(*key)]
+    if key in state.done:
+        return _again(state, key), []
+    state = replace(state, done={**state.done, key: None})
+    outcome = wire.Outcome(state.portal_time(now), detail="cancelled before it started")
+    expires = state.portal_time(now) + DAY
+    return state, [e.StoreReport(*key, cancel.nonce, expires, "cancelled", outcome)]
+
+
+def _ordered(state: State, order: wire.Order, now: int) -> Step:
+    key = (order.run, order.attempt)
+    if key in state.running:
+        return state, []
+    if key in state.done:
+        return _again(state, key), []
+    if len(state.running) >= AT_ONCE:
+        return replace(state, more=True), []  # the portal hands it out again
+    match examine(order, state.trust, state.portal_time(now)):
+        case Foreign(reason):
+            return state, [_log("warning", f"an order was ignored: {reason}", order)]
+        case Denied(ending, detail):
+            state = replace(state, done={**state.done, key: None})
+            outcome = wire.Outcome(state.portal_time(now), detail=detail)
+            return state, [e.StoreReport(*key, order.nonce, order.expires_at, ending, outcome)]
+        case job:
+            return replace(state, running={**state.running, key: job}), [e.StoreIntent(job)]
+
+
+def _again(state: State, key: Key) -> State:
+    """The portal asks for what we ended: say it once more, if it is not on its way."""
+    report = state.done[key]
+    if report is None or report in state.unsent:
+        return state
+    return replace(state, unsent=(*state.unsent, report))
+
+
+# --- executions --------------------------------------------------------------------------------
+def _intent_stored(state: State, event: e.IntentStored, now: int) -> Step:
+    job = event.job
+    if (job.run, job.attempt) in state.stopping:
+        return _over(
+            state, job, "cancelled", wire.Outcome(state.portal_time(now), detail="cancelled before it started")
+        )
+    if state.portal_time(now) >= job.expires_at:
+        detail = "the order expired before this device could start it"
+        return _over(state, job, "expired", wire.Outcome(state.portal_time(now), detail=detail))
+    return state, [e.StartProcess(job)]
+
+
+def _intent_failed(state: State, event: e.IntentFailed, now: int) -> Step:
+    key = (event.job.run, event.job.attempt)
+    running = {other: job for other, job in state.running.items() if other != key}
+    pull = state.pull if state.pull.busy else state.pull.failed(now, state.trust.device)
+    state = replace(state, running=running, stopping=state.stopping - {key}, pull=pull)
+    return state, [_log("error", "an order was put off: the journal cannot be written", event.job)]
+
+
+def _process_started(state: State, event: e.ProcessStarted, now: int) -> Step:
+    job, at = event.job, state.portal_time(event.at)
+    outcome = wire.Outcome(at, started_at=at)
+    return state, [e.StoreReport(job.run, job.attempt, job.nonce, job.expires_at, OPEN, outcome)]
+
+
+def _process_ended(state: State, event: e.ProcessEnded, now: int) -> Step:
+    ended, job = event.ended, event.job
+    outcome = wire.Outcome(
+        state.portal_time(now),
+        None if ended.started_at is None else state.portal_time(ended.started_at),
+        None if ended.finished_at is None else state.portal_time(ended.finished_at),
+        ended.exit_code,
+        ended.outputs,
+        ended.detail,
+        ended.error,
+    )
+    state, commands = _over(state, job, ended.state, outcome)
+    return (_want_pull(state, now) if state.more else state), commands
+
+
+def _over(state: State, job: Job, ending: wire.State, outcome: wire.Outcome) -> Step:
+    key = (job.run, job.attempt)
+    running = {other: one for other, one in state.running.items() if other != key}
+    state = replace(state, running=running, stopping=state.stopping - {key}, done={**state.done, key: None})
+    return state, [e.StoreReport(*key, job.nonce, job.expires_at, ending, outcome)]
+
+
+# --- reports and batches -----------------------------------------------------------------------
+def _report_stored(state: State, event: e.ReportStored, now: int) -> Step:
+    report = event.report
+    done = state.done if report.state == OPEN else {**state.done, (report.run, report.attempt): report}
+    return replace(state, unsent=(*state.unsent, report), done=done), []
+
+
+def _reports_taken(state: State, event: e.ReportsTaken, now: int) -> Step:
+    taken = {(one.run, one.attempt, one.state) for one in event.verdicts}
+    unsent = tuple(one for one in state.unsent if (one.run, one.attempt, one.state) not in taken)
+    refused = [one for one in event.verdicts if one.verdict == "refused"]
+    commands: list[e.Command] = [_log("error", f"the portal refused a report: {one.reason}", one) for one in refused]
+    return replace(state, unsent=unsent, report=state.report.done(), reports_at_once=REPORTS_AT_ONCE), commands
+
+
+def _batch_queued(state: State, event: e.BatchQueued, now: int) -> Step:
+    return replace(state, batches=state.batches + 1), []
+
+
+def _batch_sent(state: State, event: e.BatchSent, now: int) -> Step:
+    return replace(state, batches=event.left, batch=state.batch.done()), []
+
+
+def _failed(state: State, event: e.Failed, now: int) -> Step:
+    if event.failure is e.Failure.REVOKED:
+        return _revoked(state, now)
+    commands: list[e.Command] = []
+    if event.line == state.pull.name:
+        state = replace(state, pull=state.pull.failed(now, state.trust.device, event.pause))
+    elif event.line == state.batch.name:
+        state = replace(state, batch=state.batch.failed(now, state.trust.device, event.pause), batches=event.left)
+        commands = [e.DropBatch()] if event.failure is e.Failure.REFUSED else []
+    else:
+        state = replace(state, report=state.report.failed(now, state.trust.device, event.pause))
+        if event.failure is e.Failure.REFUSED and state.reports_at_once > 1:
+            state = replace(state, reports_at_once=1)  # one of them may be what is wrong
+        elif event.failure is e.Failure.REFUSED and state.unsent:
+            commands = [e.DropReport(state.unsent[0])]
+    return state, commands
+
+
+def _revoked(state: State, now: int) -> Step:
+    commands: list[e.Command] = (
+        [] if state.revoked else [e.Log("error", "the portal has closed this device's identity", {})]
+    )
+    lines = (state.channel, state.pull, state.report, state.batch)
+    channel, pull, report, batch = (replace(line, busy=False, at=now + REVOKED_PAUSE) for line in lines)
+    state = replace(state, channel=channel, pull=pull, report=report, batch=batch, revoked=True)
+    return state, [*commands, *(e.StopProcess(*key) for key in state.running)]
+
+
+def _log(level: str, text: str, about: wire.Order | wire.Cancel | wire.Verdict | Job) -> e.Log:
+    return e.Log(level, text, {"run": about.run, "attempt": about.attempt})
+
+
+_HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
+    e.Recovered: _recovered,
+    e.Tick: _tick,
+    e.TimeLearned: _time_learned,
+    e.Forgot: _forgot,
+    e.ChannelOpened: _channel_opened,
+    e.ChannelClosed: _channel_closed,
+    e.Nudged: _nudged,
+    e.Pulled: _pulled,
+    e.IntentStored: _intent_stored,
+    e.IntentFailed: _intent_failed,
+    e.ProcessStarted: _process_started,
+    e.ProcessEnded: _process_ended,
+    e.ReportStored: _report_stored,
+    e.ReportsTaken: _reports_taken,
+    e.BatchQueued: _batch_queued,
+    e.BatchSent: _batch_sent,
+    e.Failed: _failed,
+}

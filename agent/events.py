@@ -1,0 +1,267 @@
+"""What happens to the agent's core, and what it asks for: plain values.
+
+In: nothing. Out: the types of events and commands. Invariant: an event says what happened, a command what to do, and
+none holds anything but values; `core` decides, `runtime` carries out and answers with events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+from agent import wire
+from agent.journal import Execution, Key
+from agent.orders import Job
+from agent.runner import Ended
+
+
+class Failure(Enum):
+    """Why the portal did not do what it was asked."""
+
+    LATER = "later"  # not reached, busy, full, or no answer that the portal signed
+    REFUSED = "refused"  # this message will never be taken
+    REVOKED = "revoked"  # this device is closed
+
+
+# --- events ------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """The agent starts; these executions lie in its journal."""
+
+    known: tuple[Execution, ...]
+    batches: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLearned:
+    """The portal said its time, signed: it is `offset` microseconds ahead of ours."""
+
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOpened:
+    """The channel is up and both sides showed who they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelClosed:
+    """The channel is down, or did not come up."""
+
+    failure: Failure = Failure.LATER
+    lived: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Nudged:
+    """The portal says that there is work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """The answer to a pull."""
+
+    work: wire.Work
+
+
+@dataclass(frozen=True, slots=True)
+class IntentStored:
+    """The intent of a job is on the disk."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class IntentFailed:
+    """The intent could not be written: the job is as if it had never come."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessStarted:
+    """The script runs, since an instant of the agent's clock."""
+
+    job: Job
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessEnded:
+    """The script is over, and every process of it."""
+
+    job: Job
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class ReportStored:
+    """A report is signed and on the disk."""
+
+    report: wire.Report
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReportsTaken:
+    """The portal's verdicts on reports, stored as sent."""
+
+    verdicts: tuple[wire.Verdict, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgot:
+    """Executions that the journal no longer knows."""
+
+    keys: tuple[Key, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchQueued:
+    """A batch lies in the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSent:
+    """The portal has stored the oldest batch; so many are left."""
+
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A pull, a sending of reports or of a batch failed. `pause` is what the portal asked to wait."""
+
+    line: str
+    failure: Failure
+    pause: int = 0
+    left: int = 0
+
+
+Event = (
+    Recovered
+    | Tick
+    | TimeLearned
+    | ChannelOpened
+    | ChannelClosed
+    | Nudged
+    | Pulled
+    | IntentStored
+    | IntentFailed
+    | ProcessStarted
+    | ProcessEnded
+    | ReportStored
+    | ReportsTaken
+    | Forgot
+    | BatchQueued
+    | BatchSent
+    | Failed
+)
+
+
+# --- commands ----------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class OpenChannel:
+    """Dial the portal."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendPull:
+    """Ask for work."""
+
+    pull: wire.Pull
+
+
+@dataclass(frozen=True, slots=True)
+class StoreIntent:
+    """Write down that a job is about to start."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class StartProcess:
+    """Start the script of a job whose intent is written down."""
+
+    job: Job
+
+
+@dataclass(frozen=True, slots=True)
+class StopProcess:
+    """End a script and all its processes."""
+
+    run: str
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoreReport:
+    """Sign a report and write it down; then it may be sent."""
+
+    run: str
+    attempt: int
+    nonce: str
+    expires_at: int
+    state: wire.State
+    outcome: wire.Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class SendReports:
+    """Send reports, oldest first."""
+
+    reports: tuple[wire.Report, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SendBatch:
+    """Send the oldest batch of the outbox."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropReport:
+    """The portal will never take this report: note it as done with."""
+
+    report: wire.Report
+
+
+@dataclass(frozen=True, slots=True)
+class DropBatch:
+    """The portal will never take the oldest batch: remove it, and count it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForgetOld:
+    """Let the journal forget what expired long ago, by the portal's time."""
+
+    portal_now: int
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Something a person may want to know."""
+
+    level: str
+    text: str
+    facts: dict[str, str | int]
+
+
+Command = (
+    OpenChannel
+    | SendPull
+    | StoreIntent
+    | StartProcess
+    | StopProcess
+    | StoreReport
+    | SendReports
+    | SendBatch
+    | DropReport
+    | DropBatch
+    | ForgetOld
+    | Log
+)
