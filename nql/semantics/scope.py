@@ -84,7 +84,9 @@ class Rows:
         return self.window is not None and self.window.precision is Precision.DAY
 
     def scan(self) -> Scan:
-        """The scan that delivers what was asked for."""
+        """The scan that delivers what was asked for, and at least what tells rows apart, so that they can be counted."""
+        if not self.columns:
+            self.identity()
         time = self.table.time if self.window is not None and self.events else None
         window = self.window if time is not None else None
         return Scan(self.table.base or self.table.name, tuple(self.columns.values()), window, time, self.daily)
