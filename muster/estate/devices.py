@@ -1,0 +1,237 @@
+"""What the store knows of each device: the machine, its system and place, and its parts.
+
+In: the estate. Out: frames for `device.*`. Invariant: a device's row and the rows of its parts tell the same (its
+processors stand in `device.devices` as a list and in `device.cpus` as rows), and they tell what the events tell: a
+full drive is full in both.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from muster.estate.dice import Dice
+from muster.estate.frames import Estate
+from muster.estate.population import BROKERS, Device
+from muster.estate.rhythm import DAY
+from muster.estate.world import ANTIVIRUS, COMPANY, DOMAIN, FIREWALL, GIB, MONITORS, PLACES
+
+AGENT, AGENT_TARGET = "0.1.0", "0.1.0"
+TAGS = (("pilot",), ("executive",), ("meeting room",), ("field", "pilot"))
+Row = dict[str, Any]
+
+
+def devices(estate: Estate) -> pl.DataFrame:
+    """Rows of `device.devices`; times of the last boot and login are left for the end of the history."""
+    return pl.DataFrame([_device(estate, person) for person in estate.people], infer_schema_length=None)
+
+
+def parts(estate: Estate) -> Mapping[str, pl.DataFrame]:
+    """Rows of the tables of parts, by table."""
+    rows: dict[str, list[Row]] = {name: [] for name in PARTS}
+    for person in estate.people:
+        for name, found in PARTS.items():
+            rows[name] += [{"@device": person.uid, **row} for row in found(estate, person)]
+    return {f"device.{name}": pl.DataFrame(found, infer_schema_length=None) for name, found in rows.items() if found}
+
+
+def mobile_devices(estate: Estate) -> pl.DataFrame:
+    """Rows of `device.mobile_devices`: every fourth person has a phone of the company."""
+    owners = [person for person in estate.people if person.number % 4 == 0]
+    names = [f"{person.user.given}'s phone {person.number + 1}" for person in owners]
+    encrypted = [Dice(person.state).share("phone") < 0.92 for person in owners]
+    return pl.DataFrame({"name": names, "governance.is_encrypted": encrypted})
+
+
+def vdi_sessions(estate: Estate) -> pl.DataFrame:
+    """Rows of `session.vdi_sessions`."""
+    names = [f"{person.name}/{person.user.name}" for person in estate.people if person.virtual]
+    return pl.DataFrame({"name": names}, schema={"name": pl.String})
+
+
+def _device(estate: Estate, person: Device) -> Row:
+    dice, place, hardware = Dice(person.state), person.place, person.hardware
+    lists = {name: json.dumps(list(found(estate, person)), separators=(",", ":")) for name, found in PARTS.items()}
+    return {
+        "uid": person.uid,
+        "name": person.name,
+        "simulated": True,
+        "first_seen": estate.start - dice.whole("first seen", 0, 700) * DAY,
+        "site": "default",
+        "organization.entity": place.entity,
+        "configuration_tag": f"{place.code}-standard",
+        "user_account_control_status": dice.weighted("uac", [("ok", 19.0), ("at_risk", 1.0)])
+        if person.platform == "windows"
+        else None,
+        **lists,
+        "collector.uid": person.collector,
+        "collector.tag_id": 100 + PLACES.index(place),
+        "collector.tag_string": place.code,
+        "collector.local_ip": person.address,
+        "collector.version": AGENT,
+        "collector.target_version": AGENT_TARGET,
+        "collector.update_group": "Unsupported OS" if person.system.updated > 90 else None,
+        "collector.update_status": "up_to_date",
+        "connectivity.last_connectivity_type": "wifi" if hardware.form == "laptop" else "ethernet",
+        **_hardware(person, dice),
+        **_system(estate, person, dice),
+        **_location(person, dice),
+        "login.last_login_user_name": person.user.name,
+        **_virtualization(estate, person, dice),
+        "tags": list(dice.pick("tags", TAGS)) if dice.share("tagged") < 0.15 else [],
+    }
+
+
+def _hardware(person: Device, dice: Dice) -> Row:
+    hardware = person.hardware
+    facts = {
+        "manufacturer": hardware.manufacturer,
+        "model": hardware.model,
+        "type": hardware.form,
+        "memory": person.memory,
+        "product_line": hardware.line,
+        "product_id": f"{hardware.line[:3].upper()}{dice.whole('product', 100, 999)}",
+        "product_version": hardware.model,
+        "chassis_serial_number": person.serial,
+        "machine_serial_number": person.serial,
+        "bios_serial_number": person.serial,
+    }
+    return {f"hardware.{name}": value for name, value in facts.items()}
+
+
+def _system(estate: Estate, person: Device, dice: Dice) -> Row:
+    updated = estate.now - int((person.system.updated + dice.between("updated", 0, 8)) * DAY)
+    facts = {
+        "name": person.system.name,
+        "platform": person.platform,
+        "architecture": "arm64" if person.platform == "macos" else "x64",
+        "build": person.system.build,
+        "last_update": updated,
+    }
+    return {f"operating_system.{name}": value for name, value in facts.items()}
+
+
+def _location(person: Device, dice: Dice) -> Row:
+    place, remote = person.place, person.hardware.form == "laptop" and dice.share("now at home") < 0.45
+    return {
+        "public_ip.country": place.country,
+        "public_ip.isp": place.provider,
+        "public_ip.ip_address": f"{'203.0.113' if remote else '198.51.100'}.{dice.whole('public', 1, 250)}",
+        "public_ip.state": place.state,
+        "public_ip.city": place.entity,
+        "location.type": "remote" if remote else "onsite",
+        "location.site": "Home office" if remote else place.site,
+        "location.country": place.country,
+        "location.state": place.state,
+    }
+
+
+def _virtualization(estate: Estate, person: Device, dice: Dice) -> Row:
+    if person.virtual is None:
+        names = (
+            "type",
+            "desktop_broker",
+            "desktop_pool",
+            "disk_image",
+            "environment_name",
+            "hostname",
+            "hypervisor_name",
+        )
+        return {f"virtualization.{name}": None for name in (*names, "instance_size", "region", "last_update")}
+    facts = {
+        "type": person.virtual,
+        "desktop_broker": dice.pick("broker", BROKERS),
+        "desktop_pool": f"{person.place.code}-pool-1",
+        "disk_image": "win11-office-2026.10",
+        "environment_name": f"{COMPANY} Desktops",
+        "hostname": f"host-{dice.whole('host', 1, 6):02d}.{DOMAIN}",
+        "hypervisor_name": "Hyper-V",
+        "instance_size": "D4as_v5",
+        "region": "switzerlandnorth",
+        "last_update": estate.now - dice.whole("image", 1, 20) * DAY,
+    }
+    return {f"virtualization.{name}": value for name, value in facts.items()}
+
+
+def _antiviruses(estate: Estate, person: Device) -> Iterable[Row]:
+    dice = Dice(person.state)
+    protected = dice.weighted("protected", [("enabled", 95.0), ("disabled", 3.0), ("partially_enabled", 2.0)])
+    yield {
+        "name": ANTIVIRUS[person.platform],
+        "real_time_protection": protected,
+        "is_up_to_date": "yes" if dice.share("fresh") < 0.94 else "no",
+    }
+
+
+def _firewalls(estate: Estate, person: Device) -> Iterable[Row]:
+    state = Dice(person.state).weighted("firewall", [("enabled", 96.0), ("disabled", 4.0)])
+    yield {"name": FIREWALL[person.platform], "real_time_protection": state}
+
+
+def _cpus(estate: Estate, person: Device) -> Iterable[Row]:
+    hardware = person.hardware
+    yield {
+        "name": hardware.cpu,
+        "frequency": hardware.gigahertz,
+        "number_of_cores": hardware.cores,
+        "number_of_logical_processors": hardware.threads,
+    }
+
+
+def _disks(estate: Estate, person: Device) -> Iterable[Row]:
+    yield {
+        "name": "NVMe SSD" if person.hardware.age < 4 else "SATA SSD",
+        "size": person.disk,
+        "boot_disk": True,
+        "type": "ssd",
+    }
+    if person.hardware.form == "desktop":
+        yield {"name": "SATA HDD", "size": 1024 * GIB, "boot_disk": False, "type": "hdd"}
+
+
+def _gpus(estate: Estate, person: Device) -> Iterable[Row]:
+    yield {"name": person.hardware.gpu, "memory": (4 if "NVIDIA" in person.hardware.gpu else 1) * GIB}
+
+
+def _monitors(estate: Estate, person: Device) -> Iterable[Row]:
+    dice = Dice(person.state)
+    for number in range(0 if person.virtual else dice.whole("monitors", 0, 2)):
+        name, resolution = dice.pick(f"monitor {number}", MONITORS)
+        serial = dice.digits(f"monitor serial {number}", 7).upper()
+        yield {
+            "name": name if number == 0 else f"{name} ({number + 1})",
+            "serial_number": serial,
+            "resolution": resolution,
+        }
+
+
+def _volumes(estate: Estate, person: Device) -> Iterable[Row]:
+    left = max(0.002, person.free - person.fill * estate.days)
+    name = "C:" if person.platform == "windows" else "/"
+    yield {"name": name, "size": person.disk, "free_space": int(person.disk * left), "is_system": True}
+    if person.hardware.form == "desktop":
+        other = "D:" if person.platform == "windows" else "/data"
+        yield {"name": other, "size": 1024 * GIB, "free_space": 610 * GIB, "is_system": False}
+
+
+def _local_admins(estate: Estate, person: Device) -> Iterable[Row]:
+    yield {"name": "Administrator" if person.platform == "windows" else "root", "type": "user"}
+    if person.platform == "windows":
+        yield {"name": f"{COMPANY.upper()}\\Workplace Admins", "type": "group"}
+    if Dice(person.state).share("local admin") < 0.12:
+        yield {"name": person.user.name, "type": "user"}
+
+
+PARTS = {
+    "antiviruses": _antiviruses,
+    "firewalls": _firewalls,
+    "cpus": _cpus,
+    "gpus": _gpus,
+    "disks": _disks,
+    "monitors": _monitors,
+    "volumes": _volumes,
+    "local_admins": _local_admins,
+}

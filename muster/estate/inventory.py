@@ -1,0 +1,176 @@
+"""The objects that events point to besides devices: people, binaries, packages, applications and their parts.
+
+In: the estate. Out: frames for `user.users`, `binary.binaries`, `package.*`, `application.*`, `ai.tools`. Invariant:
+whatever an event of the estate links to has its row here; a package is installed where its program runs, in the
+version that runs there at the end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from muster.estate.dice import Dice, word
+from muster.estate.executions import DESTINATIONS
+from muster.estate.frames import Estate, shaped
+from muster.estate.identifiers import application_uid, binary_uid, package_uid
+from muster.estate.rhythm import DAY
+from muster.estate.software import APPLICATIONS, BAD, MIB, PROGRAMS, Program
+from muster.estate.world import COMPANY, DOMAIN
+
+TOOLS = ("Copilot", "ChatGPT", "Claude", "Gemini")
+GUIDES = {
+    "crm": ("First lead", ("Open the form", "Fill it in", "Save")),
+    "hr": ("Request leave", ("Choose days", "Send")),
+}
+
+
+def users(estate: Estate) -> pl.DataFrame:
+    """Rows of `user.users`."""
+    return pl.DataFrame([_user(estate, number) for number in range(len(estate.people))], infer_schema_length=None)
+
+
+def _user(estate: Estate, number: int) -> dict[str, Any]:
+    person, platform = estate.people[number].user, estate.people[number].platform
+    common, unit = f"{person.given} {person.family}", person.department.name
+    return {
+        "uid": person.uid,
+        "name": person.name,
+        "username": person.name if platform == "linux" else f"{COMPANY.upper()}\\{person.name}",
+        "sid": person.sid if platform == "windows" else None,
+        "upn": person.upn,
+        "upn_privacy_level": "cleartext",
+        "type": "local_user" if platform == "linux" else "domain",
+        "entity": person.place.entity,
+        "first_seen": estate.start - Dice(word(person.uid)).whole("first seen", 0, 700) * DAY,
+        "ad.username": person.name,
+        "ad.full_name": common,
+        "ad.email_address": person.upn,
+        "ad.department": unit,
+        "ad.job_title": person.title,
+        "ad.office": person.place.site,
+        "ad.city": person.place.entity,
+        "ad.country_code": person.place.country_code,
+        "ad.distinguished_name": f"CN={common},OU={unit},DC={DOMAIN.replace('.', ',DC=')}",
+        "ad.organizational_unit": f"OU={unit},DC={DOMAIN.replace('.', ',DC=')}",
+        "ad.last_update": estate.now - Dice(word(person.uid)).whole("ad", 0, 6) * DAY,
+    }
+
+
+def binaries(estate: Estate) -> pl.DataFrame:
+    """Rows of `binary.binaries`: every version of every program."""
+    return pl.DataFrame([_binary(program, version) for program, version in releases()], infer_schema_length=None)
+
+
+def _binary(program: Program, version: str) -> dict[str, Any]:
+    dice = Dice(word("binary", program.key, version))
+    return {
+        "uid": binary_uid(program.key, version),
+        "name": program.binary,
+        "version": version,
+        "platform": program.platform,
+        "architecture": "arm64" if program.platform == "macos" else "x64",
+        "size": dice.whole("size", 2 * MIB, 180 * MIB),
+        "md5_hash": dice.digits("md5", 32),
+        "sha1_hash": dice.digits("sha1", 40),
+        "sha256_hash": dice.digits("sha256", 64),
+        "product_name": program.product,
+        "company": program.company,
+        "description": program.product,
+        "product_category": program.category,
+        "product_subcategory": program.visibility,
+        "has_user_interface": program.visibility == "foreground",
+    }
+
+
+def packages(estate: Estate) -> pl.DataFrame:
+    """Rows of `package.packages`."""
+    rows = [
+        {
+            "uid": package_uid(program.key, version),
+            "name": program.product,
+            "version": version,
+            "publisher": program.company,
+            "type": "program" if version == program.versions[0] else "update",
+            "parent_name": None if version == program.versions[0] else program.product,
+            "platform": program.platform,
+        }
+        for program, version in releases()
+        if program.packaged
+    ]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def installed_packages(estate: Estate) -> pl.DataFrame:
+    """Rows of `package.installed_packages`: what is there at the end."""
+    held = _held(estate)
+    since = estate.start - pl.col("number") % 200 * DAY - 40 * DAY
+    return shaped(
+        held,
+        (pl.col("device").alias("@device"), pl.col("after_uid").alias("@package")),
+        pl.coalesce(pl.col("switch"), since).cast(pl.Int64).alias("installation_time"),
+    )
+
+
+def changes(estate: Estate) -> pl.DataFrame:
+    """The programs that changed their version during the history: device, both packages, and when."""
+    return _held(estate).filter(pl.col("switch").is_not_null() & (pl.col("switch") < estate.now))
+
+
+def _held(estate: Estate) -> pl.DataFrame:
+    keys = [(program.key, version, package_uid(program.key, version)) for program, version in releases()]
+    uids = pl.DataFrame(keys, schema={"program": pl.String, "version": pl.String, "uid": pl.String}, orient="row")
+    held = estate.installed.filter(pl.col("packaged"))
+    for side in ("before", "after"):
+        held = held.join(
+            uids.rename({"version": side, "uid": f"{side}_uid"}), on=["program", side], maintain_order="left"
+        )
+    return held.join(estate.devices, on="number", maintain_order="left")
+
+
+def releases() -> Iterator[tuple[Program, str]]:
+    """Every program with each of its versions."""
+    for program in PROGRAMS:
+        yield from ((program, version) for version in program.versions)
+        if program.key == "outlook":
+            yield program, BAD
+
+
+def applications(estate: Estate) -> pl.DataFrame:
+    """Rows of `application.applications`."""
+    columns = {
+        "uid": [application_uid(item.key) for item in APPLICATIONS],
+        "name": [item.name for item in APPLICATIONS],
+        "nql_id": [f"#{item.key}" for item in APPLICATIONS],
+        "type": [item.kind for item in APPLICATIONS],
+        "category": [item.category for item in APPLICATIONS],
+    }
+    return pl.DataFrame(columns)
+
+
+def application_parts(estate: Estate) -> dict[str, pl.DataFrame]:
+    """Rows of the tables of an application's parts, by table."""
+    domains = [place[0] for place in DESTINATIONS]
+    networked = {program.application for program in PROGRAMS if program.application}
+    parts = {
+        "network_applications": [
+            (item.key, name) for item in APPLICATIONS if item.key in networked for name in domains
+        ],
+        "pages": [(item.key, name) for item in APPLICATIONS for name in item.pages],
+        "transactions": [(item.key, name) for item in APPLICATIONS for name in item.transactions],
+        "guides": [(key, guide) for key, (guide, _) in GUIDES.items()],
+        "guide_steps": [(key, step) for key, (_, steps) in GUIDES.items() for step in steps],
+    }
+    return {
+        f"application.{name}": pl.DataFrame(
+            {"@application": [application_uid(key) for key, _ in rows], "name": [part for _, part in rows]}
+        )
+        for name, rows in parts.items()
+    }
+
+
+def tools(estate: Estate) -> pl.DataFrame:
+    """Rows of `ai.tools`."""
+    return pl.DataFrame({"name": list(TOOLS)})
