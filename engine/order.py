@@ -76,7 +76,7 @@ def _identity(relation: Relation) -> tuple[str, ...]:
     """The columns that tell the rows of a relation apart; none if there is only one row."""
     match relation:
         case Scan():
-            return (_key(relation),)
+            return (scan_key(relation),)
         case Aggregate():
             return (*relation.keys, *(("start_time",) if relation.period else ()))
         case _:
@@ -87,7 +87,7 @@ def _with_key(relation: Relation) -> Relation:
     """The relation with its hidden key delivered by the scan, should pruning have left it out."""
     match relation:
         case Scan():
-            key = _key(relation)
+            key = scan_key(relation)
             if key in relation.schema:
                 return relation
             return replace(relation, columns=(*relation.columns, ScanColumn(key, ID, key)))
@@ -101,5 +101,6 @@ def _with_key(relation: Relation) -> Relation:
             return replace(relation, input=_with_key(relation.input))
 
 
-def _key(scan: Scan) -> str:
+def scan_key(scan: Scan) -> str:
+    """The hidden column that tells the rows of a scan apart."""
     return OBJECT_KEY if scan.time is None else EVENT_KEY

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from engine.order import scan_key
 from engine.source import Source
 from nql.datatypes import Physical
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
@@ -19,6 +20,7 @@ def scanned(node: Scan, source: Source) -> pl.LazyFrame:
     window = absolute(node)
     links = {column.link: None for column in node.columns if column.link is not None}  # a set that keeps its order
     own = [column.stored for column in node.columns if column.link is None] + [link.key for link in links]
+    own = own or [scan_key(node)]  # rows that are only counted
     frame = source.scan(
         node.table,
         list(dict.fromkeys(own)),
@@ -29,7 +31,7 @@ def scanned(node: Scan, source: Source) -> pl.LazyFrame:
     for link in links:
         wanted = [column.stored for column in node.columns if column.link == link]
         frame = _linked(frame, link, list(dict.fromkeys(wanted)), source)
-    return frame.select(_picked(column) for column in node.columns)
+    return frame.select(_picked(column) for column in node.columns) if node.columns else frame
 
 
 def _linked(frame: pl.LazyFrame, link: Link, stored: list[str], source: Source) -> pl.LazyFrame:

@@ -133,7 +133,7 @@ def _match(expr: Match) -> exp.Expr:
     if expr.operand.dtype.physical is Physical.LIST_UTF8:
         hits = call("len", call("list_filter", operand, element(matches(exp.column("e"), pattern))))
         hit = _paired(exp.GT, hits, exp.Literal.number(0))
-        empty = exp.Not(this=_some(operand.copy()))
+        empty: exp.Expr = exp.Not(this=_some(operand.copy()))
     else:
         hit, empty = matches(operand, pattern), _null(operand.copy())
     return _negated(empty, expr.null_is_value, hit) if expr.negated else hit

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from sqlglot import exp
 
+from engine.order import scan_key
 from engine.sql.dtypes import DOUBLE, call, cast, element, text
 from nql.datatypes import Physical
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
@@ -49,9 +50,11 @@ def scanned(node: Scan, views: Views) -> exp.Select:
     window = absolute(node)
     links = list({column.link: None for column in node.columns if column.link is not None})
     own = [column.stored for column in node.columns if column.link is None] + [link.key for link in links]
+    own = own or [scan_key(node)]  # rows that are only counted
     name = views.add(node.table, own, None if window is None else (window.start, window.end), daily=node.daily)
     aliases = {link: f"o{at}" for at, link in enumerate(links)}
     shown = [_picked(column, aliases.get(column.link, _OWN) if column.link else _OWN) for column in node.columns]
+    shown = shown or [exp.column(own[0], table=_OWN, quoted=True)]
     query = exp.select(*shown).from_(exp.to_table(name, alias=_OWN))
     for link, alias in aliases.items():
         wanted = [column.stored for column in node.columns if column.link == link]

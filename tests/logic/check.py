@@ -1,9 +1,9 @@
 """Runs one record in every way that must not matter, and compares the answers with what it expects.
 
-In: a record. Out: nothing, or `Mismatch` with a diff that says which way differs. The ways: Polars as in production;
-Polars with optimizations off and on its other engine; DuckDB through SQL; and Polars over shuffled rows in two
-pieces. Invariant: rows are compared as written cells, so that a difference in type shows as much as one in value;
-floats agree to nine digits.
+In: a record. Out: nothing, or `MismatchError` with a diff that says which way differs. The ways: Polars as in
+production; Polars with optimizations off and on its other engine; DuckDB through SQL; and Polars over shuffled rows
+in two pieces. Invariant: rows are compared as written cells, so that a difference in type shows as much as one in
+value; floats agree to nine digits.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
-from nql.api import Area, Context, compile_query, resolve
 
-from engine.execute import finish, fitting, run
+from engine.execute import Engine, finish, fitting, run
 from engine.result import Result, ResultColumn
+from nql.api import Area, Context, compile_query, resolve
 from nql.datatypes import BYTES, DataType, Kind
 from nql.diagnostics import Diagnostic, QueryError, render
 from nql.plan.plan import ResolvedPlan
@@ -30,24 +30,24 @@ KINDS = {kind.value: kind for kind in Kind}
 MICROSECOND = timedelta(microseconds=1)
 
 
-class Mismatch(AssertionError):
+class MismatchError(AssertionError):
     """A record whose answer differs from what it expects."""
 
 
 def check(record: Record) -> None:
-    """Run a record. Raises Mismatch."""
+    """Run a record. Raises MismatchError."""
     fixture = _fixture(record.settings)
     try:
         plan, warnings = _compiled(record, fixture)
     except QueryError as error:
         _check_findings(record, error.diagnostics)
         if record.expected is not None:
-            raise Mismatch(f"rows expected, but\n{render(record.query, error.diagnostics)}") from None
+            raise MismatchError(f"rows expected, but\n{render(record.query, error.diagnostics)}") from None
         return
     _check_findings(record, warnings)
     if record.expected is None:
         if any(finding.severity == "error" for finding in record.findings):
-            raise Mismatch("an error is expected, but the query runs")
+            raise MismatchError("an error is expected, but the query runs")
         return
     limit = int(record.settings["limit"]) if "limit" in record.settings else None
     for way, result in answers(plan, fixture, limit):
@@ -57,7 +57,7 @@ def check(record: Record) -> None:
 def answers(plan: ResolvedPlan, fixture: Fixture, limit: int | None = None) -> Iterator[tuple[str, Result]]:
     """The answer to a plan in each way, with the way's name."""
     source = fixture.source()
-    other = "in-memory" if fitting(plan) == "streaming" else "streaming"
+    other: Engine = "in-memory" if fitting(plan) == "streaming" else "streaming"
     yield "Polars", run(plan, source, limit=limit)
     yield "Polars, not optimized", run(plan, source, limit=limit, optimized=False, engine=other)
     yield "DuckDB", finish(plan, duck_rows(plan, source), source, limit=limit)
@@ -95,7 +95,7 @@ def _check_findings(record: Record, diagnostics: tuple[Diagnostic, ...]) -> None
     if missing or extra:
         wanted = "".join(f"\n  - {item.severity} {item.code} at {item.text!r}" for item in missing)
         actual = f"\n{render(record.query, diagnostics)}" if diagnostics else " none"
-        raise Mismatch(f"diagnostics differ{wanted}\nfound:{actual}")
+        raise MismatchError(f"diagnostics differ{wanted}\nfound:{actual}")
 
 
 def _finding(query: str, diagnostic: Diagnostic) -> Finding:
@@ -112,7 +112,7 @@ def _compare(way: str, expected: Expected, result: Result) -> None:
     header = tuple(f"{column.name} {type_name(column.dtype)}" for column in result.columns)
     actual = written(result)
     if header != expected.header:
-        raise Mismatch(
+        raise MismatchError(
             f"{way}: columns differ\n- {' | '.join(expected.header)}\n+ {' | '.join(header)}{_shown(actual)}"
         )
     wanted = [tuple(map(_normal, row, result.columns)) for row in expected.rows]
@@ -123,7 +123,7 @@ def _compare(way: str, expected: Expected, result: Result) -> None:
         f"+ {' | '.join(row)}" for row in extra.elements()
     ]
     what = "rows differ" if lines else "the order of rows differs"
-    raise Mismatch("\n".join([f"{way}: {what}", *lines]) + _shown(actual))
+    raise MismatchError("\n".join([f"{way}: {what}", *lines]) + _shown(actual))
 
 
 def _shown(rows: list[tuple[str, ...]]) -> str:
@@ -158,7 +158,7 @@ def cell(value: Any, dtype: DataType) -> str:
             return "true" if value else "false"
         case Kind.DATETIME:
             moment = datetime(1970, 1, 1, tzinfo=UTC) + value * MICROSECOND
-            return moment.isoformat().replace("+00:00", "Z")
+            return str(moment.isoformat().replace("+00:00", "Z"))
         case Kind.DURATION:
             return f"{value / 1_000_000:.10g}s"
         case Kind.BYTES:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.logic.check import Mismatch, check
+from tests.logic.check import MismatchError, check
 from tests.logic.records import Record, parse
 
 
@@ -43,7 +43,7 @@ class LogicItem(pytest.Item):
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The query and what differs."""
-        if isinstance(excinfo.value, Mismatch):
+        if isinstance(excinfo.value, MismatchError):
             return f"{self.path.name}:{self.record.line} {self.record.name}\n\n{self.record.query}\n\n{excinfo.value}"
         return super().repr_failure(excinfo, style)
 

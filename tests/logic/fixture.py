@@ -79,7 +79,7 @@ def _with_action(catalog: Catalog, line: str) -> Catalog:
         name, kind, *real = item.split()
         types[name] = DataType(KINDS[kind], real=bool(real))
     table = executions_of(catalog, nql_id.strip().lstrip("#"), types)
-    return catalog.overlay([table], table.name)
+    return catalog.overlay([table], line)
 
 
 def _frame(table: Table, rows: list[list[str]], names: dict[str, dict[str, int]]) -> pl.DataFrame:

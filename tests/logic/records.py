@@ -1,6 +1,6 @@
 """Reads `.nqltest` files: logic tests of the language as data.
 
-A file is a list of records. Settings hold for the records that follow until they are set again.
+A file is settings and then records:
 
     fixture: spec
 
@@ -26,8 +26,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import pairwise
 
-SETTINGS = ("fixture", "now", "user zone", "instance zone", "limit", "area", "devices")
+SETTINGS = ("fixture", "now", "user zone", "instance zone", "limit", "area", "devices", "padded to")
 
 
 @dataclass(frozen=True)
@@ -62,23 +63,14 @@ class Record:
 
 def parse(text: str) -> list[Record]:
     """The records of a file. Raises ValueError with the line on anything that is not understood."""
-    settings: dict[str, str] = {}
-    records: list[Record] = []
     lines = text.splitlines()
-    starts = [at for at, line in enumerate(lines) if line.startswith("===")] + [len(lines)]
-    _settings(lines[: starts[0]], settings, 0)
-    for start, end in zip(starts, starts[1:], strict=False):
-        body = lines[start + 1 : end]
-        between = next((at for at, line in enumerate(body) if line.strip() == "~~~"), len(body))
-        records.append(_record(lines[start], body[:between], dict(settings), start + 1))
-        _settings(body[between + 1 :], settings, start)
-    return records
-
-
-def _settings(lines: list[str], settings: dict[str, str], line: int) -> None:
-    for text in lines:
-        if text.strip() and not text.startswith("#"):
-            _set(text, settings, line)
+    starts = [at for at, line in enumerate(lines) if line.startswith("===")]
+    settings: dict[str, str] = {}
+    for at, line in enumerate(lines[: starts[0]]):
+        if line.strip() and not line.startswith("#"):
+            _set(line, settings, at)
+    bounds = pairwise([*starts, len(lines)])
+    return [_record(lines[start], lines[start + 1 : end], dict(settings), start + 1) for start, end in bounds]
 
 
 def _set(text: str, settings: dict[str, str], line: int) -> None:
@@ -115,7 +107,7 @@ def _record(title: str, body: list[str], settings: dict[str, str], line: int) ->
             raise ValueError(f"line {line + at}: not understood: {head}")
     if expected is None and not findings:
         raise ValueError(f"line {line}: expects nothing")
-    text = "\n".join(query).strip("\n")
+    text = "\n".join(query).strip("\n").ljust(int(settings.get("padded to", 0)))
     return Record(title.strip("= "), line, text, settings, expected, tuple(findings))
 
 
