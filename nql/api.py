@@ -1,9 +1,9 @@
-"""The language's public face: compile, resolve, diagnose.
+"""The language's public face: compile, resolve, diagnose, complete.
 
-In: a text and a catalog. Out: a typed plan with warnings, or diagnostics whose spans lie inside the text. Invariant: no
-text makes anything but a `QueryError` rise from here. Plans are remembered by text, catalog version, area and whether
-devices are asked for; windows and parameters in them are symbolic, so that the memory is right at any time and for
-anybody.
+In: a text and a catalog. Out: a typed plan with warnings, or diagnostics whose spans lie inside the text. Invariant:
+no text makes anything but a `QueryError` rise from here. Plans are remembered by text, catalog version, area and
+whether devices are asked for; windows and parameters in them are symbolic, so that the memory is right at any time
+and for anybody.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from threading import Lock
 
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic, QueryError
+from nql.editing.complete import Completion, complete
 from nql.plan.plan import Plan
 from nql.semantics.bind import bind
 from nql.semantics.names import names_of
@@ -21,7 +22,9 @@ from nql.semantics.resolve import Context, resolve
 from nql.semantics.scope import Area
 from nql.syntax.parse import parse
 
-__all__ = ["Area", "Compiled", "Compiler", "Context", "compile_query", "diagnose", "resolve"]
+__all__ = [
+    "Area", "Compiled", "Compiler", "Completion", "Context", "compile_query", "complete", "diagnose", "resolve",
+]  # fmt: skip
 
 Key = tuple[str, str, Area, bool]
 
@@ -35,7 +38,7 @@ class Compiled:
 
 
 class Compiler:
-    """Compiles queries and remembers the last `capacity` of them, broken ones included. Safe to share between threads."""
+    """Compiles queries and remembers the last `capacity`, broken ones included. Threads may share it."""
 
     __slots__ = ("_capacity", "_lock", "_memory")
 
@@ -75,7 +78,7 @@ _shared = Compiler()
 
 
 def compile_query(text: str, catalog: Catalog, *, area: Area = Area.INVESTIGATION, devices: bool = False) -> Compiled:
-    """The plan of a text; `devices` adds the hidden device-uid column where rows are about one device. Raises QueryError."""
+    """The plan of a text. `devices` adds the hidden device-uid column where rows have one. Raises QueryError."""
     return _shared.compile(text, catalog, area=area, devices=devices)
 
 

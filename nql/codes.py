@@ -1,9 +1,9 @@
 """Every diagnostic code, as data: what it says, when it comes, a query that is wrong and one that is right.
 
-The reference and the tests read this table: each `wrong` gives its code, each `right` compiles without a word. Invariant:
-a code means one thing, and keeps it. NQL1xx reading, 2xx names, 3xx types, 4xx time, aggregates and the order of clauses,
-5xx limits and permissions, 9xx our bug. `late` codes come when values and the clock are known, not from the text alone;
-where no short text gives a code, `wrong` is empty.
+The reference and the tests read this table: each `wrong` gives its code, each `right` compiles without a word.
+Invariant: a code means one thing, and keeps it. NQL1xx reading, 2xx names, 3xx types, 4xx time, aggregates and the
+order of clauses, 5xx limits and permissions, 9xx our bug. `late` codes come when values and the clock are known, not
+from the text alone; where no short text gives a code, `wrong` is empty.
 """
 
 from __future__ import annotations
@@ -32,13 +32,19 @@ _J = "devices | include execution.crashes during past 24h | "
 
 _TABLE = (
     ("NQL101", "Unexpected text", "Something stands where it cannot.", _D + "limit ten", _D + "limit 10"),
-    ("NQL102", "Typographic quotes", "Texts stand in straight quotes.", _D + "where name == “a”", _D + 'where name == "a"'),
+    (
+        "NQL102", "Typographic quotes", "Texts stand in straight quotes.",
+        _D + "where name == “a”", _D + 'where name == "a"',
+    ),
     ("NQL103", "Open quote", "A text ends on its line.", _D + 'where name == "a', _D + 'where name == "a"'),
     ("NQL104", "Not a comment", "Comments stand between /* and */.", "devices // all", "devices /* all */"),
     ("NQL105", "Unknown clause", "After a pipe comes a clause.", _D + "lst name", _D + "list name"),
     ("NQL106", "Missing pipe", "Each clause starts with a pipe.", "devices list name", _D + "list name"),
     ("NQL107", "Missing name", "Computed values have names.", _D + "summarize count()", _D + "summarize n = count()"),
-    ("NQL108", "== for a name", "A name is given with one =.", _D + "summarize n == count()", _D + "summarize n = count()"),
+    (
+        "NQL108", "== for a name", "A name is given with one =.",
+        _D + "summarize n == count()", _D + "summarize n = count()",
+    ),
     ("NQL109", "Not a list", "Lists stand in square brackets.", _D + 'where name in ("a")', _D + 'where name in ["a"]'),
     ("NQL110", "List out of place", "A list stands after in.", _D + 'where name == ["a"]', _D + 'where name in ["a"]'),
     ("NQL111", "Unknown operator", "Operators of other languages.", _D + 'where name <> "a"', _D + 'where name != "a"'),
@@ -55,9 +61,13 @@ _TABLE = (
     ("NQL205", "Object for a field", "An object has fields.", _C + "list device", _C + "list device.name"),
     (
         "NQL206", "Metric without component", "A sample holds several values of a metric.",
-        "device_performance.events past 24h | list free_memory", "device_performance.events past 24h | list free_memory.avg",
+        "device_performance.events past 24h | list free_memory",
+        "device_performance.events past 24h | list free_memory.avg",
     ),
-    ("NQL207", "Unknown function", "There is no such function.", _D + "summarize n = conut()", _D + "summarize n = count()"),
+    (
+        "NQL207", "Unknown function", "There is no such function.",
+        _D + "summarize n = conut()", _D + "summarize n = count()",
+    ),
     (
         "NQL208", "Not in the summary", "After summarize only its columns are left.",
         _D + "summarize n = count() by entity | list name", _D + "summarize n = count() by entity | list entity",
@@ -105,7 +115,10 @@ _TABLE = (
         "NQL311", "Not a time", "Functions of date and time.",
         _D + "list name.time_elapsed()", _D + "list last_seen.time_elapsed()",
     ),
-    ("NQL312", "Wrong arguments", "What a function takes.", _D + "summarize n = count(1)", _D + "summarize n = count()"),
+    (
+        "NQL312", "Wrong arguments", "What a function takes.",
+        _D + "summarize n = count(1)", _D + "summarize n = count()",
+    ),
     (
         "NQL313", "Unknown zone", "Zones have IANA names.",
         _C + "where time.hour(timezone = 'Zurich') > 8", _C + "where time.hour(timezone = 'Europe/Zurich') > 8",
@@ -113,22 +126,30 @@ _TABLE = (
     ("NQL314", "Not a condition", "A condition compares.", _D + "where name", _D + "where name != null"),
     (
         "NQL315", "Unknown format", "Formats of as().",
-        _D + "summarize n = count() | list n.as(format = dollars)", _D + "summarize n = count() | list n.as(format = percent)",
+        _D + "summarize n = count() | list n.as(format = dollars)",
+        _D + "summarize n = count() | list n.as(format = percent)",
     ),
     (
         "NQL401", "Aggregate in a row", "where and list look at one row.",
         _D + "where hardware.memory.avg() > 3GB", _D + "summarize m = hardware.memory.avg() | where m > 3GB",
     ),
-    ("NQL402", "Backward selection", "It ends before it starts.", "devices from 1d ago to 2d ago", "devices from 2d ago to 1d ago"),
+    (
+        "NQL402", "Backward selection", "It ends before it starts.",
+        "devices from 1d ago to 2d ago", "devices from 2d ago to 1d ago",
+    ),
     ("NQL403", "Bad length of time", "Minutes, hours or days.", "devices past 5", "devices past 5d"),
     (
         "NQL404", "hour() over days", "hour() needs a selection in hours.",
         "execution.crashes past 7d | where time.hour() > 8", "execution.crashes past 168h | where time.hour() > 8",
     ),
-    ("NQL405", "Bad period", "Periods of by.", _C + "summarize n = count() by 20min", _C + "summarize n = count() by 15min"),
+    (
+        "NQL405", "Bad period", "Periods of by.",
+        _C + "summarize n = count() by 20min", _C + "summarize n = count() by 15min",
+    ),
     (
         "NQL406", "Period too fine", "A selection in days reads daily samples.",
-        "execution.events past 7d | summarize n = count() by 1h", "execution.events past 168h | summarize n = count() by 1h",
+        "execution.events past 7d | summarize n = count() by 1h",
+        "execution.events past 168h | summarize n = count() by 1h",
     ),
     ("NQL407", "Parameter out of place", "Parameters are values of where.", _D + "list $n", _D + "where name == $n"),
     (
@@ -155,7 +176,8 @@ _TABLE = (
     ),
     (
         "NQL415", "Not supported yet", "Percentiles of sampled metrics.",
-        "execution.events past 2h | summarize n = memory.p95()", "execution.events past 2h | summarize n = memory.avg.p95()",
+        "execution.events past 2h | summarize n = memory.p95()",
+        "execution.events past 2h | summarize n = memory.avg.p95()",
     ),
     (
         "NQL416", "include without compute", "It changes nothing.",
@@ -165,7 +187,10 @@ _TABLE = (
         "NQL417", "After summarize", "Joins and totals come before.",
         _D + "summarize n = count() | summarize m = count()", _D + "summarize n = count() | list n",
     ),
-    ("NQL418", "compute without events", "It needs with or include.", _D + "compute n = count()", _J + "compute n = count()"),
+    (
+        "NQL418", "compute without events", "It needs with or include.",
+        _D + "compute n = count()", _J + "compute n = count()",
+    ),
     (
         "NQL419", "Bad group", "What cannot be a group.",
         _D + "summarize n = count() by hardware.memory", _D + "summarize n = count() by hardware.type",
@@ -184,7 +209,10 @@ _TABLE = (
     ("NQL501", "Text too long", "At most 16,000 characters.", "", "devices"),
     ("NQL502", "Nested too deep", "At most 120 levels.", "", "devices"),
     ("NQL503", "Too many clauses", "At most 100.", "", "devices"),
-    ("NQL504", "Number too large", "64 bits.", _D + "where hardware.memory > 99999999TB", _D + "where hardware.memory > 9TB"),
+    (
+        "NQL504", "Number too large", "64 bits.",
+        _D + "where hardware.memory > 99999999TB", _D + "where hardware.memory > 9TB",
+    ),
     ("NQL505", "Selection too long", "At most 4000 days.", "devices past 5000d", "devices past 4000d"),
     ("NQL506", "Target without devices", "Targets are queries over devices.", "", "devices"),
     ("NQL507", "Target with a summary", "Targets have one row a device.", "", "devices"),

@@ -1,20 +1,45 @@
 """A plan as stable text, for snapshots and `explain`.
 
-In: a `Plan` or `ResolvedPlan`. Out: one line a relation, inputs indented below, in our own words. Invariant: equal plans
-give equal texts; the text never depends on a library or on the order of a hash.
+In: a `Plan` or `ResolvedPlan`. Out: one line a relation, inputs indented below, in our own words. Invariant: equal
+plans give equal texts; the text never depends on a library or on the order of a hash.
 """
 
 from __future__ import annotations
 
 from nql.plan.expressions import (
-    And, Arithmetic, Call, Column, Compare, DateLiteral, Expr, IsNull, Literal, Match, MemberOf, Now, Or, Parameter,
+    And,
+    Arithmetic,
+    Call,
+    Column,
+    Compare,
+    DateLiteral,
+    Expr,
+    IsNull,
+    Literal,
+    Match,
+    MemberOf,
+    Now,
+    Or,
+    Parameter,
     SameDay,
-)  # fmt: skip
+)
 from nql.plan.plan import Plan, ResolvedPlan
 from nql.plan.relations import (
-    Active, Aggregate, Attach, Extend, Filter, Limit, Measure, Relation, Scan, ScanColumn, Select, SemiJoin, Sort,
+    Active,
+    Aggregate,
+    Attach,
+    Extend,
+    Filter,
+    Limit,
+    Measure,
+    Relation,
+    Scan,
+    ScanColumn,
+    Select,
+    SemiJoin,
+    Sort,
     inputs,
-)  # fmt: skip
+)
 from nql.plan.windows import (
     Absolute,
     Ago,

@@ -1,9 +1,10 @@
 """Types and units of `+ - * / ^`.
 
-In: an operator and two typed expressions. Out: one expression, with the scales that make it right inserted. A duration is
-held in microseconds, but arithmetic sees seconds: beside a number in `+ -`, the number is scaled up; where the unit is
-lost (a product of durations, a power), the duration is scaled down. Invariant: a unit survives `+ -` with the same unit
-and `* /` with a number; same unit divided by same unit is a plain number; every other mix drops the unit.
+In: an operator and two typed expressions. Out: one expression, with the scales that make it right inserted. A
+duration is held in microseconds, but arithmetic sees seconds: beside a number in `+ -`, the number is scaled up;
+where the unit is lost (a product of durations, a power), the duration is scaled down. Invariant: a unit survives `+
+-` with the same unit and `* /` with a number; same unit divided by same unit is a plain number; every other mix drops
+the unit.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Meaning: an `Ast` and a catalog become a typed plan, windows and parameters still symbolic.
 
-In: a query as written, its text (for the author's own words), names, the product area. Out: a `Plan` and warnings, or a
-`QueryError` with everything that is wrong. The clauses are read in order, each in the scope the ones before it left;
-relations are built bottom-up at the end, when every scan knows what is read from it. Invariant: no clock, no zone, no
-value of a parameter is looked at.
+In: a query as written, its text (for the author's own words), names, the product area. Out: a `Plan` and warnings, or
+a `QueryError` with everything that is wrong. The clauses are read in order, each in the scope the ones before it
+left; relations are built bottom-up at the end, when every scan knows what is read from it. Invariant: no clock, no
+zone, no value of a parameter is looked at.
 """
 
 from __future__ import annotations

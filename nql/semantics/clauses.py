@@ -1,8 +1,8 @@
 """Each clause of a query, in turn: what it adds to the `State`.
 
-In: one clause and the state before it. Out: the state after it; relations are added as steps, built bottom-up once all
-columns are known. Invariant: a clause that fails leaves a state in which the clauses after it can still be checked, and
-says so once.
+In: one clause and the state before it. Out: the state after it; relations are added as steps, built bottom-up once
+all columns are known. Invariant: a clause that fails leaves a state in which the clauses after it can still be
+checked, and says so once.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nql.plan.relations import (
     SemiJoin,
     Sort,
     SortKey,
-)  # fmt: skip
+)
 from nql.plan.windows import Period
 from nql.semantics.aggregates import Metrics
 from nql.semantics.columns import column_of, shown_of

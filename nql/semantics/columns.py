@@ -1,7 +1,7 @@
 """Columns to show or order by: from values to named columns of the relation.
 
-In: the items of `list` or `sort`. Out: `Shown` columns; what is not stored is computed into a column first. Invariant:
-headers of a result are unique, and a column that is asked for twice is shown once.
+In: the items of `list` or `sort`. Out: `Shown` columns; what is not stored is computed into a column first.
+Invariant: headers of a result are unique, and a column that is asked for twice is shown once.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from nql.plan.relations import Extend, Relation
 from nql.semantics.fields import Value, field_value
 from nql.semantics.infer import named, row_value
 from nql.semantics.names import FieldRef
-from nql.semantics.problems import Reported, close, replacements
+from nql.semantics.problems import Reported, replacements
 from nql.semantics.scope import Shown, State
 from nql.syntax import ast
 
@@ -95,7 +95,7 @@ def _formatted(state: State, node: ast.Call) -> Shown:
         raise problems.error("NQL312", "as() needs a format.", node.span, "Write as(format = percent).")
     name, place = arguments["format"]
     if name.lower() not in FORMATS:
-        fixes = replacements(place, close(name, FORMATS))
+        fixes = replacements(place, problems.close(name, FORMATS))
         raise problems.error("NQL315", f"There is no format {name}.", place, f"Formats: {', '.join(FORMATS)}.", fixes)
     return Shown(value.header, value.label, column_of(state, value), _format(state, node, arguments, name.lower()))
 

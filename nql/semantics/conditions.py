@@ -1,8 +1,8 @@
 """Conditions: comparisons, lists and patterns, with the rule for nulls decided in each.
 
-In: a condition of `where`, `countif` or `sumif`. Out: a predicate of the plan. Invariant: predicates are two-valued. A
-stored null is a value of its own, so `!=`, `!in` and `!contains` hold for it; a null among computed metrics fails every
-comparison; only `= null` and `!= null` ask for it.
+In: a condition of `where`, `countif` or `sumif`. Out: a predicate of the plan. Invariant: predicates are two-valued.
+A stored null is a value of its own, so `!=`, `!in` and `!contains` hold for it; a null among computed metrics fails
+every comparison; only `= null` and `!= null` ask for it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from nql.plan.expressions import (
     MemberOf,
     Or,
     SameDay,
-)  # fmt: skip
+)
 from nql.plan.windows import Precision
 from nql.semantics.arithmetic import as_duration
 from nql.semantics.fields import Value

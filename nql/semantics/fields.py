@@ -14,7 +14,7 @@ from nql.datatypes import DATETIME, DURATION, INT, DataType
 from nql.plan.expressions import Arithmetic, Call, Expr, Now
 from nql.semantics.metrics import component
 from nql.semantics.names import Ambiguous, FieldRef, ObjectRef, label
-from nql.semantics.problems import Reported, close, did_you_mean, replacements
+from nql.semantics.problems import Reported, did_you_mean, replacements
 from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
 
@@ -99,13 +99,13 @@ def unknown(state: State, path: ast.Path, hidden: Alias | None = None) -> Report
         message = f"{path.text} belongs to the {state.root.table.record} rows and cannot be used among the events."
         return state.problems.error("NQL204", message, path.span, "Use it after compute.")
     table = state.current.table
-    known = [name for name, _ in state.names.spellings(table)]
+    known = [name for name, _ in state.names.spellings(table)] if state.problems.patient else []
     if state.joined is None:
         known += [alias.name for alias in state.aliases.values() if not alias.broken]
     if state.summary is not None:
         known = [*state.summary.keys, *(alias.name for alias in state.aliases.values())]
-    words = close(path.text, known) or close(path.text.rpartition(".")[2], known)
-    home = _home(state, path)
+    words = state.problems.close(path.text, known) or state.problems.close(path.text.rpartition(".")[2], known)
+    home = _home(state, path) if state.problems.patient else ""
     fixes = replacements(path.span, words)
     if path.text.lower() in _TIMES and table.time is not None and not words:
         fixes = replacements(path.span, [table.time])

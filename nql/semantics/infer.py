@@ -19,7 +19,7 @@ from nql.semantics.arithmetic import combine, negative
 from nql.semantics.fields import Value, value_of
 from nql.semantics.literals import number
 from nql.semantics.names import label
-from nql.semantics.problems import Problems, Reported, close, did_you_mean, replacements
+from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
 from nql.semantics.scope import State
 from nql.syntax import ast
 
@@ -120,7 +120,7 @@ def known_zone(name: str) -> bool:
 
 def unknown_function(state: State, node: ast.Call) -> Reported:
     """Records that there is no such function."""
-    words = close(node.function, FUNCTIONS)
+    words = state.problems.close(node.function, FUNCTIONS)
     message = f"There is no function {node.function}()."
     return state.problems.error(
         "NQL207", message, node.name_span, did_you_mean(words), replacements(node.name_span, words)

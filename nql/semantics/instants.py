@@ -1,8 +1,8 @@
 """From windows as said to instants: the clock, the zones, the rounding.
 
-In: a symbolic window, now (microseconds UTC), the instance zone and the user's zone. Out: `Absolute`, `[start, end)` in
-microseconds UTC, and the edges of a period's buckets. Invariant: whole days are calendar days of a zone, 23 or 25 hours
-long where its clock changes; day-precise windows are cut in the instance zone, all others in the user's.
+In: a symbolic window, now (microseconds UTC), the instance zone and the user's zone. Out: `Absolute`, `[start, end)`
+in microseconds UTC, and the edges of a period's buckets. Invariant: whole days are calendar days of a zone, 23 or 25
+hours long where its clock changes; day-precise windows are cut in the instance zone, all others in the user's.
 """
 
 from __future__ import annotations
@@ -13,8 +13,20 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from nql.plan.windows import (
-    Absolute, Ago, Between, Buckets, Moment, OnDay, Past, Period, Point, Precision, Retention, Weeks, Window,
-)  # fmt: skip
+    Absolute,
+    Ago,
+    Between,
+    Buckets,
+    Moment,
+    OnDay,
+    Past,
+    Period,
+    Point,
+    Precision,
+    Retention,
+    Weeks,
+    Window,
+)
 
 SECOND = 1_000_000
 _UNITS = {"min": 60 * SECOND, "h": 3600 * SECOND, "d": 86_400 * SECOND}
@@ -116,8 +128,8 @@ def _end(point: Point, clock: Clock, precision: Precision) -> int:
 
 
 def _at(point: Point, clock: Clock, precision: Precision, *, end: bool) -> int:
-    """A point of `from ... to ...`. Day points of a day-precise window reach to the end of their day; in a clock-precise
-    window a day is its midnight, as a time is its instant."""
+    """A point of `from ... to ...`. Day points of a day-precise window reach to the end of their day; in a clock-
+    precise one a day is its midnight, as a time is its instant."""
     zone = clock.zone(precision)
     match point:
         case Ago(count, "d"):

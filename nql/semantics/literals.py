@@ -1,9 +1,9 @@
 """Constants: what was written, as a typed value in physical form.
 
 In: a literal node of the syntax, and for `constant` the type it stands beside. Out: a `Literal`, `DateLiteral` or
-`Parameter` of the plan. Invariant: a literal has the type of what it is compared with or it is an error that shows how one
-of that type is written. Coercions are those of the language: whole numbers to floats, bare numbers to seconds and bytes,
-quoted members of an enum.
+`Parameter` of the plan. Invariant: a literal has the type of what it is compared with or it is an error that shows
+how one of that type is written. Coercions are those of the language: whole numbers to floats, bare numbers to seconds
+and bytes, quoted members of an enum.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from nql.datatypes import (
     Kind,
     enum_text,
     ip_text,
-)  # fmt: skip
+)
 from nql.diagnostics import Fix, Span
 from nql.plan.expressions import DateLiteral, Expr, Literal, Parameter
 from nql.plan.plan import ParameterUse
 from nql.plan.windows import Moment
-from nql.semantics.problems import Problems, Reported, close, did_you_mean, replacements
+from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
 from nql.semantics.scope import State
 from nql.syntax import ast
 
@@ -168,7 +168,7 @@ def member(state: State, node: ast.Path | ast.Text | ast.Number, dtype: DataType
     stored = dtype.member(text)
     if stored is not None:
         return Literal(stored, dtype)
-    words = close(text, dtype.members)
+    words = state.problems.close(text, dtype.members)
     known = ", ".join(dtype.members[:12])
     hint = did_you_mean(words) or (f"Known values: {known}." if known else "")
     if dtype.closed:

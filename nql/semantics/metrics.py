@@ -1,8 +1,8 @@
 """Metrics of sampled tables: the components a sample holds, and the aggregates that weigh them rightly.
 
-A gauge is held as sum, count, min and max of the raw values in a sample. `m.avg` (no brackets) is the mean of one sample;
-`m.avg()` is the mean over all raw values, `sum(m.sum) / sum(m.count)`, never a mean of means. In a punctual table a metric
-is one plain value. Invariant: nobody else knows how a metric is held.
+A gauge is held as sum, count, min and max of the raw values in a sample. `m.avg` (no brackets) is the mean of one
+sample; `m.avg()` is the mean over all raw values, `sum(m.sum) / sum(m.count)`, never a mean of means. In a punctual
+table a metric is one plain value. Invariant: nobody else knows how a metric is held.
 """
 
 from __future__ import annotations

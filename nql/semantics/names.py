@@ -1,8 +1,8 @@
 """What the names of a table mean: own fields in every official spelling, fields of linked objects, and objects.
 
-In: a catalog, a table and a path as written. Out: a `FieldRef` or `ObjectRef`, or nothing. Knows tables only; aliases and
-what is in scope belong to `nql.semantics.scope`. Invariant: a path means the same in every query over the same table; two
-meanings at one level are `Ambiguous`, never a silent choice.
+In: a catalog, a table and a path as written. Out: a `FieldRef` or `ObjectRef`, or nothing. Knows tables only; aliases
+and what is in scope belong to `nql.semantics.scope`. Invariant: a path means the same in every query over the same
+table; two meanings at one level are `Ambiguous`, never a silent choice.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ _MEMO = 20_000
 
 @dataclass(frozen=True, slots=True)
 class FieldRef:
-    """A field reached from a table: itself or through a `link`. `component` is set for `m.avg` and the like, `entry` for
-    one name of a typed map. `path` is the canonical path from the table: `hardware.memory`, `device.name`."""
+    """A field reached from a table: itself or through a `link`. `component` is set for `m.avg` and the like, `entry`
+    for one name of a typed map. `path` is the canonical path from the table: `hardware.memory`, `device.name`."""
 
     table: Table
     field: Field

@@ -1,8 +1,8 @@
 """Collects what is wrong with a query while the rest of it is still being understood.
 
 `Problems.error` records a diagnostic and gives back the exception to raise; whoever can go on without the broken part
-catches `Reported` and goes on. Invariant: `Reported` is only raised for something already recorded, so it never leaves
-this package.
+catches `Reported` and goes on. Invariant: `Reported` is only raised for something already recorded, so it never
+leaves this package.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from nql.diagnostics import Diagnostic, Fix, Severity, Span
 
 MOST = 50
+MOST_SUGGESTIONS = 12
 
 
 class Reported(Exception):  # noqa: N818 - a signal, not an error of its own
@@ -38,6 +39,15 @@ class Problems:
         """Records a warning."""
         if len(self.warnings) < MOST:
             self.warnings.append(Diagnostic(code, message, span, hint, tuple(fixes), Severity.WARNING))
+
+    @property
+    def patient(self) -> bool:
+        """Whether there are still few enough findings to think about what was meant."""
+        return len(self.errors) + len(self.warnings) < MOST_SUGGESTIONS
+
+    def close(self, word: str, candidates: Iterable[str]) -> list[str]:
+        """The candidates that a mistyped word probably meant, best first; none once there are many findings."""
+        return close(word, candidates) if self.patient else []
 
 
 def close(word: str, candidates: Iterable[str], *, most: int = 3) -> list[str]:

@@ -1,8 +1,8 @@
 """A plan at one instant: windows become absolute, now and dates become values, parameters get theirs.
 
-In: a `Plan` and a `Context` (now in microseconds UTC, the zones, parameter values). Out: a `ResolvedPlan`, the only thing an
-engine translates. Invariant: types and columns stay as they are; a part in which nothing is symbolic is the same object
-afterwards. Raises `QueryError` for a parameter without a fitting value and for a time that cannot be.
+In: a `Plan` and a `Context` (now in microseconds UTC, the zones, parameter values). Out: a `ResolvedPlan`, the only
+thing an engine translates. Invariant: types and columns stay as they are; a part in which nothing is symbolic is the
+same object afterwards. Raises `QueryError` for a parameter without a fitting value and for a time that cannot be.
 """
 
 from __future__ import annotations
@@ -13,14 +13,39 @@ from dataclasses import dataclass, field, replace
 from nql.datatypes import DATETIME
 from nql.diagnostics import NOWHERE, Diagnostic, QueryError
 from nql.plan.expressions import (
-    And, Arithmetic, Call, Column, Compare, DateLiteral, Expr, IsNull, Literal, Match, MemberOf, Now, Or, Parameter,
+    And,
+    Arithmetic,
+    Call,
+    Column,
+    Compare,
+    DateLiteral,
+    Expr,
+    IsNull,
+    Literal,
+    Match,
+    MemberOf,
+    Now,
+    Or,
+    Parameter,
     SameDay,
-)  # fmt: skip
+)
 from nql.plan.plan import Plan, ResolvedPlan
 from nql.plan.relations import (
-    Active, Aggregate, Attach, Extend, Filter, Limit, Measure, Relation, Scan, Select, SemiJoin, Sort,
-)  # fmt: skip
+    Active,
+    Aggregate,
+    Attach,
+    Extend,
+    Filter,
+    Limit,
+    Measure,
+    Relation,
+    Scan,
+    Select,
+    SemiJoin,
+    Sort,
+)
 from nql.plan.windows import Absolute, Buckets, Period, Window
+from nql.semantics.infer import known_zone
 from nql.semantics.instants import Clock, absolute, buckets, day_range, instant
 from nql.semantics.values import Given, given_values
 
@@ -39,6 +64,9 @@ class Context:
 
 def resolve(plan: Plan, context: Context) -> ResolvedPlan:
     """The plan at one instant. Raises QueryError."""
+    for zone in (context.instance_zone, context.user_zone):
+        if not known_zone(zone):
+            raise QueryError([Diagnostic("NQL313", f"There is no time zone {zone}.", NOWHERE)])
     clock = Clock(context.now, context.instance_zone, context.user_zone)
     resolver = _Resolver(clock, given_values(plan.parameters, context.parameters, clock))
     try:

@@ -1,11 +1,11 @@
 """What names mean at one place of a query, and what the query needs of its tables.
 
-`Rows` stands for the rows of one table while a query is read: it collects the columns that its scan must deliver, so that
-pruning needs no pass of its own. `State` is everything known between two clauses: the root's rows, the open
+`Rows` stands for the rows of one table while a query is read: it collects the columns that its scan must deliver, so
+that pruning needs no pass of its own. `State` is everything known between two clauses: the root's rows, the open
 `with`/`include`, the aliases, the summary. Invariant: a column exists in a scan if and only if something read it.
 
-Column names: own fields by their path, linked ones with the link before it, hidden keys with `@`. An alias is its name in
-lower case; if a field or an earlier alias has that name, `=` follows it until it is free.
+Column names: own fields by their path, linked ones with the link before it, hidden keys with `@`. An alias is its
+name in lower case; if a field or an earlier alias has that name, `=` follows it until it is free.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Rows:
         return self.window is not None and self.window.precision is Precision.DAY
 
     def scan(self) -> Scan:
-        """The scan that delivers what was asked for, and at least what tells rows apart, so that they can be counted."""
+        """The scan that delivers what was asked for, at least what tells rows apart: they must be countable."""
         if not self.columns:
             self.identity()
         time = self.table.time if self.window is not None and self.events else None

@@ -1,7 +1,7 @@
 """Tables of a query: the one it starts with, and those joined by `with` and `include`.
 
-In: a table as written. Out: `Rows` with their window. Invariant: a table that does not exist, is not configured, or is not
-linked to the query's objects never gets rows.
+In: a table as written. Out: `Rows` with their window. Invariant: a table that does not exist, is not configured, or
+is not linked to the query's objects never gets rows.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from nql.diagnostics import Span
 from nql.plan.relations import Active, Relation
 from nql.plan.windows import Retention, Window
 from nql.semantics.names import Names
-from nql.semantics.problems import Problems, Reported, close, did_you_mean, replacements
+from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
 from nql.semantics.scope import Rows, State
 from nql.semantics.times import DEFAULT_RETENTION, reads_daily, refuse, window_of
 from nql.syntax import ast
@@ -69,13 +69,13 @@ def table_named(names: Names, problems: Problems, path: ast.Path) -> Table:
         namespace, item, _ = path.text.split(".")
         configured = [name for name in known if name.startswith(f"{namespace.lower()}.#") and "<" not in name]
         if any(name.startswith(f"{namespace.lower()}.#<") for name in catalog.tables):
-            words = close(path.text, configured)
+            words = problems.close(path.text, configured)
             message = f"There is no {namespace.replace('_', ' ')} #{item.lstrip('#')}."
             hint = did_you_mean(words) or (
                 f"There are {', '.join(configured[:5])}." if configured else "None is configured."
             )
             raise problems.error("NQL213", message, path.span, hint, replacements(path.span, words))
-    words = close(path.text, (name for name in known if "<" not in name))
+    words = problems.close(path.text, (name for name in known if "<" not in name))
     message = f"There is no table {path.text}."
     raise problems.error("NQL201", message, path.span, did_you_mean(words), replacements(path.span, words))
 

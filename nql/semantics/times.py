@@ -1,7 +1,7 @@
 """Time selections and periods: from what was written to windows of the plan, still symbolic.
 
-In: the selection after a table. Out: a `Window`, whether daily samples are read, and diagnostics for what time cannot do
-there. Invariant: precision is known from the writing alone. When now is, and in which zone, is asked only by
+In: the selection after a table. Out: a `Window`, whether daily samples are read, and diagnostics for what time cannot
+do there. Invariant: precision is known from the writing alone. When now is, and in which zone, is asked only by
 `nql.semantics.resolve`.
 """
 

@@ -1,8 +1,9 @@
 """Values of parameters: texts from outside become typed values of a plan.
 
-In: the parameters a plan uses and what was given for them, as text. Out: literals in physical form; for lists of text also
-the patterns among them. Invariant: a text is read as the query itself would read it, so `$since` may be `2024-11-08` and
-`$size` may be `8GB`; it is never put into a query's text. Raises `QueryError` naming every parameter that does not fit.
+In: the parameters a plan uses and what was given for them, as text. Out: literals in physical form; for lists of text
+also the patterns among them. Invariant: a text is read as the query itself would read it, so `$since` may be
+`2024-11-08` and `$size` may be `8GB`; it is never put into a query's text. Raises `QueryError` naming every parameter
+that does not fit.
 """
 
 from __future__ import annotations
@@ -12,9 +13,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from nql.datatypes import (
-    BOOLEAN, BYTES, DATETIME, DURATION, FLOAT, INT, IP, MICROSECONDS, SIZE, STRING, VERSION, DataType, Kind, enum_text,
+    BOOLEAN,
+    BYTES,
+    DATETIME,
+    DURATION,
+    FLOAT,
+    INT,
+    IP,
+    MICROSECONDS,
+    SIZE,
+    STRING,
+    VERSION,
+    DataType,
+    Kind,
+    enum_text,
     ip_text,
-)  # fmt: skip
+)
 from nql.diagnostics import NOWHERE, Diagnostic, QueryError
 from nql.plan.expressions import Literal
 from nql.plan.plan import ParameterUse

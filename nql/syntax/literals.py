@@ -1,8 +1,8 @@
 """Values as written: the text of one token becomes the node that says the same.
 
-In: token texts that have the right shape already (the grammar's terminals). Out: nodes of `nql.syntax.ast`. Invariant: a
-shape that fits always gives a node, even a date with month 13 or a number with an unknown unit; whether the value makes
-sense is judged in `nql.semantics`, which can then report all such mistakes of a text at once.
+In: token texts that have the right shape already (the grammar's terminals). Out: nodes of `nql.syntax.ast`.
+Invariant: a shape that fits always gives a node, even a date with month 13 or a number with an unknown unit; whether
+the value makes sense is judged in `nql.semantics`, which can then report all such mistakes of a text at once.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Puts a text that cannot be read into words: what is wrong, where, and the edit that mends it.
 
 In: the text, the place where reading stopped, and the terminals that could have stood there. Out: one diagnostic. The
-well-known mistakes come first, each a small function that knows its own; what none of them knows is said with the words
-of what could stand there. Invariant: the span lies inside the text.
+well-known mistakes come first, each a small function that knows its own; what none of them knows is said with the
+words of what could stand there. Invariant: the span lies inside the text.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Gives a flat run of operands and operators its shape, by one table of precedences.
 
-In: `[operand, operator, operand, ...]` as the grammar reads it. Out: one expression. `^` binds tightest and to the right,
-then `* /`, `+ -`, comparisons, `and`, `or`. Invariant: no recursion, and no expression deeper than `DEEPEST`, so that
-whoever walks the tree later may recurse. Chains of `and` or `or` become one node, however long.
+In: `[operand, operator, operand, ...]` as the grammar reads it. Out: one expression. `^` binds tightest and to the
+right, then `* /`, `+ -`, comparisons, `and`, `or`. Invariant: no recursion, and no expression deeper than `DEEPEST`,
+so that whoever walks the tree later may recurse. Chains of `and` or `or` become one node, however long.
 """
 
 from __future__ import annotations

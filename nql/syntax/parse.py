@@ -1,8 +1,8 @@
 """Reads a text: one `Query`, or a `QueryError` with what is wrong and where.
 
-The only place that knows Lark. The LALR parser calls `_Builder` as it goes, which makes our own nodes at once; there is no
-tree in between. Invariant: any text gives a query or a `QueryError`, never another exception, in time linear in its
-length. What a name or a value means is not asked here; `nql.syntax.mistakes` puts a failed reading into words.
+The only place that knows Lark. The LALR parser calls `_Builder` as it goes, which makes our own nodes at once; there
+is no tree in between. Invariant: any text gives a query or a `QueryError`, never another exception, in time linear in
+its length. What a name or a value means is not asked here; `nql.syntax.mistakes` puts a failed reading into words.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The plan of each query in `snapshots/` is the one that stands below it.
 
-A file holds queries, each followed by its plan text after a line of dashes; records are parted by a line of equals signs.
-After a meant change: `NQL_WRITE_SNAPSHOTS=1 pytest tests/plans`, and read the difference.
+A file holds queries, each followed by its plan text after a line of dashes; records are parted by a line of equals
+signs. After a meant change: `NQL_WRITE_SNAPSHOTS=1 pytest tests/plans`, and read the difference.
 """
 
 from __future__ import annotations

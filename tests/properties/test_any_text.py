@@ -19,17 +19,20 @@ from nql.plan.text import show
 NOW = 1_731_320_775_000_000
 CONTEXT = Context(NOW, "America/New_York", "Europe/Zurich", {"n": "pc-001", "a": "x", "b": "2024-11-08"})
 SEEDS = [text for code in CODES.values() for text in (code.wrong, code.right) if text]
+PLAIN = """
+devices users binaries execution.crashes device_performance.events web.page_views session.logins dex.scores
+remote_action.#clean.executions remote_action.executions campaigns antiviruses package.installed_packages
+where list sort limit with include compute summarize by during past from to on ago and or in !in contains name
+device.name hardware.memory hardware.type last_seen tags free_memory free_memory.avg number_of_crashes
+binary.name user.ad.department context.location.country outputs.freed outputs.ok n m time start_time
+days_since_last_seen entity operating_system.platform collector.version public_ip.ip_address #custom count()
+n.sum() number_of_crashes.sum() free_memory.avg() time.last().time_elapsed() device.count() countif( sumif(
+last_seen.time_elapsed() time.hour() as( format percent hardware.memory.avg() == = != < > <= >= + - * / ^ ( )
+[ ] , | | | | . $n null true false laptop windows 7d 24h 15min 1d 0 1 2.5 8GB 10ms 2w v24.4 v1 10.0.0.0/8
+fe80::1 2024-11-08 2024-02-30
+"""
 WORDS = (
-    *"devices users binaries execution.crashes device_performance.events web.page_views session.logins dex.scores".split(),
-    *"remote_action.#clean.executions remote_action.executions campaigns antiviruses package.installed_packages".split(),
-    *"where list sort limit with include compute summarize by during past from to on ago and or in !in contains".split(),
-    *"name device.name hardware.memory hardware.type last_seen tags free_memory free_memory.avg number_of_crashes".split(),
-    *"binary.name user.ad.department context.location.country outputs.freed outputs.ok n m time start_time".split(),
-    *"days_since_last_seen entity operating_system.platform collector.version public_ip.ip_address #custom".split(),
-    *"count() n.sum() number_of_crashes.sum() free_memory.avg() time.last().time_elapsed() device.count()".split(),
-    *"countif( sumif( last_seen.time_elapsed() time.hour() as( format percent hardware.memory.avg()".split(),
-    *"== = != < > <= >= + - * / ^ ( ) [ ] , | | | | . $n null true false laptop windows".split(),
-    *"7d 24h 15min 1d 0 1 2.5 8GB 10ms 2w v24.4 v1 10.0.0.0/8 fe80::1 2024-11-08 2024-02-30".split(),
+    *PLAIN.split(),
     '"abc"', "'pc-*'", '"a', "Nov 8, 2024, 13:00", "/* x */", "“", "//", "\n", " ", "\ufeff", "é", "\x00",
 )  # fmt: skip
 
@@ -96,6 +99,9 @@ def test_mutated_queries(data: st.DataObject) -> None:
         "devices | list " + "name," * 3000 + "name",
         "devices | where name == 1" + " | where name == 1" * 90,
         "devices | summarize n = count()" + ", n = x" * 2000,
+        "devices | list " + ", ".join(f"nonsense_{n}" for n in range(1200)),
+        "devices | where hardware.type in [" + ",".join(f"laptop{n}" for n in range(1500)) + "]",
+        "devices | where operating_system.platform in [" + ",".join(f"windows{n}" for n in range(1300)) + "]",
         "devices " + "/*" * 7000,
         "devices " + " " * 15000 + "|",
         "9" * 15000,
