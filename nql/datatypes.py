@@ -1,9 +1,9 @@
 """The types of NQL values and how each is held in memory and on disk.
 
-A `DataType` says what a value means (kind, unit, members); `physical` says how it is held, the same in every engine and in
-storage. Invariant: times and durations are whole microseconds (`int64`), addresses are 32 hexadecimal digits of their IPv6 form
-(IPv4 mapped), so that equality, order and networks are plain comparisons; versions are their text and compare by `version_key`.
-Formatting for people lives with whoever shows the value.
+A `DataType` says what a value means (kind, unit, members); `physical` says how it is held, the same in every engine
+and in storage. Invariant: times and durations are whole microseconds (`int64`), addresses are 32 hexadecimal digits
+of their IPv6 form (IPv4 mapped), so that equality, order and networks are plain comparisons; versions are their text
+and compare by `version_key`. Formatting for people lives with whoever shows the value.
 """
 
 from __future__ import annotations
@@ -45,7 +45,9 @@ class Physical(Enum):
     BOOL = "bool"
     UTF8 = "utf8"
     LIST_UTF8 = "list_utf8"
-    VALUES = "values"  # list<struct<name: utf8, number: int64, real: float64, text: utf8, texts: list<utf8>>>, a typed map
+    VALUES = (
+        "values"  # list<struct<name: utf8, number: int64, real: float64, text: utf8, texts: list<utf8>>>, a typed map
+    )
 
 
 _PHYSICAL = {
@@ -73,7 +75,8 @@ TEXTUAL = frozenset({Kind.STRING, Kind.ENUM, Kind.VERSION})
 
 @dataclass(frozen=True, slots=True)
 class DataType:
-    """A kind with its unit for export (`s`, `ms`, `B`, `%`), its members if an enum, and whether a quantity is held as a float.
+    """A kind with its unit for export (`s`, `ms`, `B`, `%`), its members if an enum, and whether a quantity is held
+    as a float.
 
     `real` is true for averages of durations and bytes: same kind and unit, held as `float64`.
     """
@@ -115,7 +118,9 @@ NULL = DataType(Kind.NULL)
 
 
 def enum_text(dtype: DataType, text: str) -> str | None:
-    """The stored form of an enum value: its canonical member, or the lower-cased text on an open enum; None if not allowed."""
+    """The stored form of an enum value: its canonical member, or the lower-cased text on an open enum; None if not
+    allowed.
+    """
     return dtype.member(text) or (None if dtype.closed else text.lower())
 
 
@@ -136,7 +141,9 @@ def ip_text(text: str) -> str:
 
 
 def ip_range(text: str) -> tuple[str, str]:
-    """First and last stored address of a network such as `10.0.0.0/8`; of a single address, itself twice. Raises ValueError."""
+    """First and last stored address of a network such as `10.0.0.0/8`; of a single address, itself twice. Raises
+    ValueError.
+    """
     network = ipaddress.ip_network(text.strip(), strict=False)
     return ip_text(str(network[0])), ip_text(str(network[-1]))
 

@@ -1,1 +1,3 @@
-"""The catalog: every table and field NQL knows, as data. One JSON file a namespace; `context.json` holds what events freeze."""
+"""The catalog: every table and field NQL knows, as data. One JSON file a namespace; `context.json` holds what events
+freeze.
+"""

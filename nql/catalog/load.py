@@ -1,7 +1,7 @@
 """Reads the catalog files that lie beside this module, once.
 
-In: JSON, one file a namespace and `context.json`. Out: a `Catalog`. Invariant: loading takes under 30 ms, so a command line may
-pay for it; the version is the digest of the files' bytes, so that every cache key changes with them.
+In: JSON, one file a namespace and `context.json`. Out: a `Catalog`. Invariant: loading takes under 30 ms, so a
+command line may pay for it; the version is the digest of the files' bytes, so that every cache key changes with them.
 """
 
 from __future__ import annotations

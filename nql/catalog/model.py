@@ -1,9 +1,10 @@
 """What a catalog is made of: tables with fields and links, and the stored columns that follow from them.
 
-A field is what a query names; a stored column is what a table holds. They differ where a sampled table keeps a gauge as four
-columns (`memory.sum`, `.count`, `.min`, `.max`), where a field is derived from another (`days_since_last_seen`), and where a
-template stands for many (`#<custom_field>`). Links become hidden integer columns `@device`, `@user`, ...; every object table has
-`@id`, every event table `@row`. Invariant: a catalog is immutable; the overlay of configured items makes a new one.
+A field is what a query names; a stored column is what a table holds. They differ where a sampled table keeps a gauge
+as four columns (`memory.sum`, `.count`, `.min`, `.max`), where a field is derived from another
+(`days_since_last_seen`), and where a template stands for many (`#<custom_field>`). Links become hidden integer
+columns `@device`, `@user`, ...; every object table has `@id`, every event table `@row`. Invariant: a catalog is
+immutable; the overlay of configured items makes a new one.
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ class TableKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field of a table. `metric` is `gauge`, `counter` or None; `days_since` and `same_as` name the field it is derived from;
-    `server` facts are never taken from an agent; `guess` marks fields inferred, not documented; `ours` marks additions."""
+    """A field of a table. `metric` is `gauge`, `counter` or None; `days_since` and `same_as` name the field it is
+    derived from; `server` facts are never taken from an agent; `guess` marks fields inferred, not documented; `ours`
+    marks additions.
+    """
 
     name: str
     dtype: DataType
@@ -60,9 +63,11 @@ class StoredColumn:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table. `record` is the singular used in paths; `links` maps link names to object tables; `time` is the field a window is
-    about; `key` identifies an object row (`@device` means the linked object); `activity` is the event table that `during` uses;
-    `nql_id` is set on the table of one configured item, whose rows are the rows of `base` for that item."""
+    """A table. `record` is the singular used in paths; `links` maps link names to object tables; `time` is the field
+    a window is about; `key` identifies an object row (`@device` means the linked object); `activity` is the event
+    table that `during` uses; `nql_id` is set on the table of one configured item, whose rows are the rows of `base`
+    for that item.
+    """
 
     name: str
     kind: TableKind
@@ -105,7 +110,10 @@ class Table:
             if item.derived or item.template:
                 continue
             if item.metric == "gauge" and self.kind is TableKind.SAMPLED:
-                columns += [StoredColumn(f"{item.name}.{part}", INT if part == "count" else item.dtype, part) for part in COMPONENTS]
+                columns += [
+                    StoredColumn(f"{item.name}.{part}", INT if part == "count" else item.dtype, part)
+                    for part in COMPONENTS
+                ]
             else:
                 columns.append(StoredColumn(item.name, item.dtype, item.metric and "sum"))
         return tuple(columns)
@@ -136,14 +144,18 @@ class Catalog:
 
 
 def executions_of(catalog: Catalog, nql_id: str, outputs: Mapping[str, DataType], inputs: Iterable[str] = ()) -> Table:
-    """The table `remote_action.#<id>.executions` of one action, with its typed outputs. `nql_id` is given without `#`."""
+    """The table `remote_action.#<id>.executions` of one action, with its typed outputs. `nql_id` is given without
+    `#`.
+    """
     general = catalog.tables["remote_action.#<nql_id>.executions"]
     base = catalog.tables["remote_action.executions"]
     own = {name: item for name, item in general.fields.items() if not item.template}
     for name, dtype in outputs.items():
         own[f"outputs.{name}"] = Field(f"outputs.{name}", dtype, f"Output {name} of the action.", template=True)
     for name in inputs:
-        own[f"inputs.{name}"] = Field(f"inputs.{name}", DataType(base.fields["status_details"].dtype.kind), f"Input {name}.", template=True)
+        own[f"inputs.{name}"] = Field(
+            f"inputs.{name}", DataType(base.fields["status_details"].dtype.kind), f"Input {name}.", template=True
+        )
     return replace(
         general,
         name=f"remote_action.#{nql_id}.executions",

@@ -1,9 +1,10 @@
 """Typed expressions over the columns of one relation.
 
-Every node knows its `dtype` and is checked when it is made. Values are physical (see `nql.datatypes`): a duration literal is
-microseconds, an address its 32 digits. Invariant: predicates are two-valued. What a null operand yields is decided here, by
-`null_is_value`, and never left to an engine: true means null counts as a value of its own (so `!=` holds for null), false means
-every comparison with null fails. `Moment`, `Now` and `Parameter` are symbolic; `nql.semantics.resolve` replaces them.
+Every node knows its `dtype` and is checked when it is made. Values are physical (see `nql.datatypes`): a duration
+literal is microseconds, an address its 32 digits. Invariant: predicates are two-valued. What a null operand yields is
+decided here, by `null_is_value`, and never left to an engine: true means null counts as a value of its own (so `!=`
+holds for null), false means every comparison with null fails. `Moment`, `Now` and `Parameter` are symbolic;
+`nql.semantics.resolve` replaces them.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ class Now:
 
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
-    """`left op right` on physical values. `/` and `^` always give floats; null, division by zero and no number at all give null.
+    """`left op right` on physical values. `/` and `^` always give floats; null, division by zero and no number at all
+    give null.
 
     Scales between units (a bare number beside a duration means seconds) are inserted by whoever builds the node.
     """
@@ -71,7 +73,9 @@ class Arithmetic:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A scalar function of `nql.functions` on one operand. `zone` is an IANA name; None means the user's, filled by resolve."""
+    """A scalar function of `nql.functions` on one operand. `zone` is an IANA name; None means the user's, filled by
+    resolve.
+    """
 
     function: str
     operand: Expr
@@ -81,7 +85,9 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """`left op right`. Text compares without regard to case, versions by `version_key`, all other kinds by physical value."""
+    """`left op right`. Text compares without regard to case, versions by `version_key`, all other kinds by physical
+    value.
+    """
 
     op: Choice["==", "!=", "<", ">", "<=", ">="]
     left: Expr
@@ -107,9 +113,11 @@ class SameDay:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Whole-text match without regard to case; `*` is any run of characters, `?` one. On `STRINGS`: any element matches.
+    """Whole-text match without regard to case; `*` is any run of characters, `?` one. On `STRINGS`: any element
+    matches.
 
-    `pattern` is a `Literal` or `Parameter` of text. Negated on a null: `null_is_value`. An empty or null array matches nothing.
+    `pattern` is a `Literal` or `Parameter` of text. Negated on a null: `null_is_value`. An empty or null array
+    matches nothing.
     """
 
     operand: Expr

@@ -1,7 +1,8 @@
 """A whole query: its relation and what its result looks like.
 
-`Plan` is what a cache may keep by text and catalog version: windows, dates and parameters are symbolic. `ResolvedPlan` is the
-same query at one instant, for one user's zone and one set of parameter values; only it can be translated by an engine.
+`Plan` is what a cache may keep by text and catalog version: windows, dates and parameters are symbolic.
+`ResolvedPlan` is the same query at one instant, for one user's zone and one set of parameter values; only it can be
+translated by an engine.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from nql.plan.windows import Absolute, Window
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """Display only: `as(format = currency, code = usd)`. `name` is one of energy, weight, currency, percent, bitrate."""
+    """Display only: `as(format = currency, code = usd)`. `name` is one of energy, weight, currency, percent,
+    bitrate.
+    """
 
     name: str
     code: str | None = None
@@ -23,7 +26,9 @@ class Format:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One column of the result: its header (canonical path or alias), a label for people, and the relation's column it shows."""
+    """One column of the result: its header (canonical path or alias), a label for people, and the relation's column
+    it shows.
+    """
 
     header: str
     label: str
@@ -43,8 +48,10 @@ class ParameterUse:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A typed query. `table` is the root table; `device` is the hidden column with the uid of each row's device, None where rows
-    are not about one device or it was not asked for; `window` is the root table's time selection as written."""
+    """A typed query. `table` is the root table; `device` is the hidden column with the uid of each row's device, None
+    where rows are not about one device or it was not asked for; `window` is the root table's time selection as
+    written.
+    """
 
     relation: Relation
     outputs: tuple[Output, ...]
@@ -56,7 +63,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedPlan:
-    """A plan at one instant. `window` is what is shown beside the result: the root's, or else the first joined table's."""
+    """A plan at one instant. `window` is what is shown beside the result: the root's, or else the first joined
+    table's.
+    """
 
     relation: Relation
     outputs: tuple[Output, ...]

@@ -1,9 +1,9 @@
 """Relations: the tables, filters, joins and groupings of a query, each knowing its own schema.
 
-A relation's `schema` maps column names to types. Names that start with `@` are hidden keys held as integers: `@id` (row of an
-object table), `@row` (row of an event table, in order of arrival), `@device` and so on (the object an event points to). They
-identify rows, order ties and join; they are never shown. Invariant: a relation cannot be built over columns its input lacks.
-Everything a scan delivers is listed in it, so pruning needs no pass of its own.
+A relation's `schema` maps column names to types. Names that start with `@` are hidden keys held as integers: `@id`
+(row of an object table), `@row` (row of an event table, in order of arrival), `@device` and so on (the object an
+event points to). They identify rows, order ties and join; they are never shown. Invariant: a relation cannot be built
+over columns its input lacks. Everything a scan delivers is listed in it, so pruning needs no pass of its own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class ScanColumn:
-    """One column a scan delivers under `name`: stored column `stored` of the table, or of the object at the end of `link`.
+    """One column a scan delivers under `name`: stored column `stored` of the table, or of the object at the end of
+    `link`.
 
     `entry` picks one name out of a typed map (`outputs.free_space`): null where the map lacks it.
     """
@@ -67,8 +68,9 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Active:
-    """Objects with activity in a window: those with a sample in `samples`, and those without any sample in `stored` whose
-    `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object."""
+    """Objects with activity in a window: those with a sample in `samples`, and those without any sample in `stored`
+    whose `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object.
+    """
 
     input: Relation
     samples: Scan
@@ -119,8 +121,9 @@ class SemiJoin:
 class Measure:
     """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
 
-    Functions: rows, count (non-null), distinct (non-null), sum, avg, min, max, last, and percentiles `p05`, `p95`, ... Nulls are
-    skipped; over nothing, counts are 0 and all else is null. `last` takes the row with the greatest `order` columns, in turn.
+    Functions: rows, count (non-null), distinct (non-null), sum, avg, min, max, last, and percentiles `p05`, `p95`,
+    ... Nulls are skipped; over nothing, counts are 0 and all else is null. `last` takes the row with the greatest
+    `order` columns, in turn.
     """
 
     name: str
@@ -143,8 +146,9 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Attach:
-    """`input` with aggregates of the events that point to each object. `keep_all` keeps objects without events (include):
-    their counts are 0, other measures null; otherwise (with) they are dropped."""
+    """`input` with aggregates of the events that point to each object. `keep_all` keeps objects without events
+    (include): their counts are 0, other measures null; otherwise (with) they are dropped.
+    """
 
     input: Relation
     events: Relation
@@ -161,8 +165,10 @@ class Attach:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One row a distinct combination of `keys` (a null key is a group of its own), with measures; without keys and period exactly
-    one row. A period adds `start_time`, `end_time`, `bucket_duration` (datetime, datetime, duration) by the instant in `time`."""
+    """One row a distinct combination of `keys` (a null key is a group of its own), with measures; without keys and
+    period exactly one row. A period adds `start_time`, `end_time`, `bucket_duration` (datetime, datetime, duration)
+    by the instant in `time`.
+    """
 
     input: Relation
     keys: tuple[str, ...]
@@ -216,8 +222,9 @@ class SortKey:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """Ordered rows: text without regard to case, versions component by component, nulls last in both directions. The last keys
-    are the row's identity, so that the order is total and repeatable."""
+    """Ordered rows: text without regard to case, versions component by component, nulls last in both directions. The
+    last keys are the row's identity, so that the order is total and repeatable.
+    """
 
     input: Relation
     keys: tuple[SortKey, ...]

@@ -1,8 +1,8 @@
 """Time selections, as written and as resolved.
 
-Symbolic windows keep what the user said ("past 7d"); `nql.semantics.resolve` turns them into `Absolute` with the clock and the
-zones. Precision is known from the writing alone: in days, or dates without a clock time, means day-precise. All instants are
-microseconds since 1970 in UTC; ranges are half-open.
+Symbolic windows keep what the user said ("past 7d"); `nql.semantics.resolve` turns them into `Absolute` with the
+clock and the zones. Precision is known from the writing alone: in days, or dates without a clock time, means
+day-precise. All instants are microseconds since 1970 in UTC; ranges are half-open.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from enum import Enum
 
 
 class Precision(Enum):
-    """Day-precise windows are cut at midnights of the instance zone and read daily samples; clock-precise ones in the user zone."""
+    """Day-precise windows are cut at midnights of the instance zone and read daily samples; clock-precise ones in the
+    user zone.
+    """
 
     DAY = "day"
     CLOCK = "clock"
@@ -20,7 +22,9 @@ class Precision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """A written date, with a clock time if `hour` is set; `year` is None where it was left out (the latest such day not in the future)."""
+    """A written date, with a clock time if `hour` is set; `year` is None where it was left out (the latest such day
+    not in the future).
+    """
 
     year: int | None
     month: int
@@ -138,7 +142,9 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
-    """A resolved period. `edges` has one entry more than there are buckets, ascending; equal steps unless a clock change lies inside."""
+    """A resolved period. `edges` has one entry more than there are buckets, ascending; equal steps unless a clock
+    change lies inside.
+    """
 
     edges: tuple[int, ...]
 

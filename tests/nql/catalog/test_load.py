@@ -19,7 +19,10 @@ def test_counts_of_the_reconstructed_model() -> None:
     tables = builtin().tables
     assert len(tables) == 75
     of_the_model = [
-        field for table in tables.values() for field in table.fields.values() if not field.ours and not field.name.startswith("context.")
+        field
+        for table in tables.values()
+        for field in table.fields.values()
+        if not field.ours and not field.name.startswith("context.")
     ]
     assert len(of_the_model) == 580
 
@@ -76,7 +79,8 @@ def test_defaults_can_be_read_from_the_table_or_a_linked_object() -> None:
 )
 def test_names_and_shortcuts(written: str, name: str) -> None:
     table = builtin().table(written)
-    assert table is not None and table.name == name
+    assert table is not None
+    assert table.name == name
 
 
 def test_unknown_name_is_none() -> None:
@@ -88,12 +92,16 @@ def test_gauges_of_sampled_tables_are_four_columns() -> None:
     assert {"memory.sum", "memory.count", "memory.min", "memory.max"} <= set(stored)
     assert stored["memory.count"] == INT
     assert "memory" not in stored
-    assert "@binary" in stored and "@row" in stored
+    assert "@binary" in stored
+    assert "@row" in stored
 
 
 def test_closed_enums_are_the_three_the_source_calls_complete() -> None:
     closed = {
-        (table.name, field.name) for table in builtin().tables.values() for field in table.fields.values() if field.dtype.closed
+        (table.name, field.name)
+        for table in builtin().tables.values()
+        for field in table.fields.values()
+        if field.dtype.closed
     }
     assert {name for _, name in closed} == {"hardware.type", "process_visibility", "status"}
 
@@ -104,7 +112,8 @@ def test_the_table_of_one_action_has_its_typed_outputs() -> None:
     extended = catalog.overlay([table], "1")
     found = extended.table("remote_action.free_space.executions")
     assert found is extended.table("remote_action.#free_space.executions")
-    assert found is not None and found.fields["outputs.free"].dtype.kind is Kind.INT
+    assert found is not None
+    assert found.fields["outputs.free"].dtype.kind is Kind.INT
     assert extended.version != catalog.version
     assert catalog.table("remote_action.#free_space.executions") is None
 
