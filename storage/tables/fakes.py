@@ -25,11 +25,12 @@ class PowerCutError(BaseException):
 
 
 class FaultyFiles(Files):
-    """Files whose `at`-th changing operation fails (counted from 1; 0 never fails).
+    """Files whose `at`-th changing operation fails and whose power goes at the `cut_at`-th (counted from 1; 0 is
+    never).
 
-    `cut` makes it a power cut: then `lose` decides what is left. Otherwise it is an error `code`: raised before
-    anything is done, or, `late`, after all was done (a write is half done in both); `lasting` makes all later writes
-    fail too, until `heal`.
+    A failure is an error `code`, `lasting` makes all later writes fail too, until `heal`. After the power cut `lose`
+    decides what is left. Both strike before anything is done or, `late`, after all was done; a write is half done in
+    both.
     """
 
     def __init__(
@@ -37,7 +38,7 @@ class FaultyFiles(Files):
         limbo: Path,
         *,
         at: int = 0,
-        cut: bool = False,
+        cut_at: int = 0,
         late: bool = False,
         lasting: bool = False,
         code: int = errno.EIO,
@@ -45,11 +46,11 @@ class FaultyFiles(Files):
         self.count = 0
         self._limbo = limbo
         self._at = at
-        self._cut = cut
+        self._cut_at = cut_at
         self._late = late
         self._lasting = lasting
         self._code = code
-        self._dead = False
+        self.dead = False
         self._durable: dict[int, bytes] = {}  # content of changed files at their last sync, by inode
         self._undo: dict[Path, list[Callable[[], None]]] = {}
         limbo.mkdir(parents=True, exist_ok=True)
@@ -110,18 +111,18 @@ class FaultyFiles(Files):
 
     def _do(self, work: Callable[[], T], partly: Callable[[], None] | None = None, *, grows: bool = False) -> T:
         """Do an operation, or fail at it."""
-        if self._dead:
+        if self.dead:
             raise PowerCutError
         self.count += 1
+        self.dead = self.count == self._cut_at
         failing = self.count == self._at or (self._lasting and grows and 0 < self._at <= self.count)
-        if not failing:
+        if not failing and not self.dead:
             return work()
         if partly is not None:
             partly()
         elif self._late:
             work()
-        if self._cut:
-            self._dead = True
+        if self.dead:
             raise PowerCutError
         raise OSError(self._code, os.strerror(self._code))
 

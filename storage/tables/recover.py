@@ -45,9 +45,8 @@ def recover(files: Files, folder: Path, schemas: Schemas, zone: str | None, now:
         raise WrongZone(f"{folder} was made with zone {manifest.zone}, not {zone}; this cannot be changed")
     state = load(folder, schemas, manifest)
     journal = replay(files, folder, state, manifest)
-    files.sync_folder(
-        folder
-    )  # the manifest may have been replaced and not synced; what only the former one needs goes now
+    # The manifest may have been replaced and not synced; what only the former one needs is removed next.
+    files.sync_folder(folder)
     _tidy(files, folder, manifest)
     return Recovered(manifest, state, journal)
 
