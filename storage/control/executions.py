@@ -8,7 +8,7 @@ change goes an audit row, and with each final one an outbox row, in the same tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,9 +72,13 @@ class Executions:
         with self._database.read() as connection:
             return _execution(one(connection, run, device))
 
-    def of_run(self, run: str, *, limit: int = 1000, offset: int = 0) -> list[Execution]:
-        """The executions of a run in the order of their devices."""
+    def of_run(
+        self, run: str, *, limit: int = 1000, offset: int = 0, devices: Sequence[str] | None = None
+    ) -> list[Execution]:
+        """The executions of a run, or those of some devices in it, in the order of their devices."""
         query = select(TABLE).where(TABLE.c.run == run).order_by(TABLE.c.device).limit(limit).offset(offset)
+        if devices is not None:
+            query = query.where(TABLE.c.device.in_(devices))
         with self._database.read() as connection:
             return [_execution(row) for row in connection.execute(query)]
 

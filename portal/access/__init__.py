@@ -1,0 +1,1 @@
+"""Who may come in: sign-in, sessions, API tokens, accounts, enrolment keys."""

@@ -1,0 +1,46 @@
+"""Passwords: hashed with argon2id, checked in the same time whether the account exists or not.
+
+In: a password. Out: the text of a hash, or whether one fits. Invariants: a password is bounded before it is hashed;
+at most two are hashed at once, since each takes 64 MiB.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+LEAST, MOST = 10, 256  # characters
+AT_ONCE = 2
+
+
+class Passwords:
+    """Hashing and checking."""
+
+    def __init__(self, hasher: PasswordHasher | None = None) -> None:
+        self._hasher = hasher or PasswordHasher()
+        self._turns = BoundedSemaphore(AT_ONCE)
+
+    def hash(self, password: str) -> str:
+        """The hash of a password. Raises ValueError outside LEAST to MOST characters."""
+        if not LEAST <= len(password) <= MOST:
+            raise ValueError(f"a password has {LEAST} to {MOST} characters")
+        with self._turns:
+            return self._hasher.hash(password)
+
+    def fits(self, password: str, stored: str | None) -> bool:
+        """Whether a password is the one of a hash; takes as long, and says no, where there is no hash."""
+        if len(password) > MOST:
+            return False
+        with self._turns:
+            try:
+                self._hasher.verify(stored or self._nobody, password)
+            except (VerificationError, InvalidHashError):
+                return False
+        return stored is not None
+
+    @cached_property
+    def _nobody(self) -> str:
+        return self._hasher.hash("nobody's password")

@@ -1,0 +1,149 @@
+"""Sign-in, tokens, accounts and enrolment keys, on plain values.
+
+In: names, passwords, secrets, a caller. Out: callers, sessions, what may be shown. Invariants: a wrong name and a
+wrong password are told apart neither by the answer nor by its time; guessing is slowed down by account and by
+address; disabling an account or changing its password ends its sessions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from portal.access.passwords import Passwords
+from portal.access.throttle import Throttle
+from portal.caller import Caller
+from portal.errors import ApiError
+from portal.threads import Threads
+from storage.control.accounts import Account
+from storage.control.api import Control
+from storage.control.audit import Entry
+from storage.control.enrolment import EnrolKey
+from storage.control.ids import is_uuid
+from storage.control.sessions import Session
+from storage.control.tokens import Token
+
+SECOND = 1_000_000
+ADDRESS_FREE, NAME_FREE = 20, 5  # failures that cost nothing
+log = structlog.get_logger("access")
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A new session and the token for its cookie."""
+
+    token: str
+    session: Session
+
+
+class Access:
+    """The access slice."""
+
+    def __init__(self, control: Control, threads: Threads, passwords: Passwords, clock: Callable[[], int]) -> None:
+        self._control = control
+        self._threads = threads
+        self._passwords = passwords
+        self._clock = clock
+        self._addresses = Throttle(ADDRESS_FREE)
+        self._names = Throttle(NAME_FREE)
+
+    async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
+        """A session for a name and password. Raises ApiError 401, or 429 when it was tried too often."""
+        now, pair = self._clock(), f"{name.casefold()} {address}"
+        wait = max(self._addresses.wait(address, now=now), self._names.wait(pair, now=now))
+        if wait:
+            seconds = -(-wait // SECOND)
+            headers = {"Retry-After": str(seconds)}
+            raise ApiError(429, "too_many_tries", f"Too many tries. Wait {seconds} s, then try again.", headers=headers)
+        found = await self._threads.control(self._control.accounts.by_name, name)
+        if not await self._threads.control(self._passwords.fits, password, found and found[1]) or found is None:
+            self._addresses.failed(address, now=now)
+            self._names.failed(pair, now=now)
+            log.warning("sign_in_refused", address=address)
+            raise ApiError(401, "wrong_password", "The name or the password is wrong.")
+        self._names.succeeded(pair)
+        token, session = await self._threads.control(self._control.sessions.open, found[0], now=now)
+        return SignedIn(token, session)
+
+    async def sign_out(self, token: str) -> None:
+        """End a session."""
+        await self._threads.control(self._control.sessions.end, token, now=self._clock())
+
+    async def by_cookie(self, token: str) -> Caller | None:
+        """The caller of a session's token, None if it ended."""
+        session = await self._threads.control(self._control.sessions.find, token, now=self._clock())
+        return None if session is None else Caller(session.account, session)
+
+    async def by_token(self, secret: str) -> Caller | None:
+        """The caller of an API token, None if it is none."""
+        account = await self._threads.control(self._control.tokens.find, secret, now=self._clock())
+        return None if account is None else Caller(account)
+
+    async def create_account(
+        self, caller: Caller, name: str, password: str, permissions: Sequence[str], zone: str
+    ) -> Account:
+        """Make a local account. Raises ConflictError, ApiError 422 for a zone that is none."""
+        check_zone(zone)
+        hashed = await self._threads.control(self._passwords.hash, password)
+        create = self._control.accounts.create
+        return await self._threads.control(create, name, hashed, permissions, zone, by=caller.actor, now=self._clock())
+
+    async def accounts(self) -> list[Account]:
+        """All accounts."""
+        return await self._threads.control(self._control.accounts.everyone)
+
+    async def disable_account(self, caller: Caller, name: str) -> None:
+        """Close an account, but not one's own. Raises NotFoundError."""
+        if name.casefold() == caller.name.casefold():
+            raise ApiError(422, "own_account", "You cannot disable your own account.")
+        await self._threads.control(self._control.accounts.disable, name, by=caller.actor, now=self._clock())
+
+    async def create_token(self, caller: Caller, name: str) -> tuple[Token, str]:
+        """Make a token for oneself."""
+        create = self._control.tokens.create
+        return await self._threads.control(create, caller.account, name, by=caller.actor, now=self._clock())
+
+    async def tokens(self, caller: Caller) -> list[Token]:
+        """One's own tokens."""
+        return await self._threads.control(self._control.tokens.of, caller.account)
+
+    async def revoke_token(self, caller: Caller, identifier: str) -> None:
+        """Revoke one of one's own tokens. Raises NotFoundError."""
+        revoke = self._control.tokens.revoke
+        await self._threads.control(revoke, caller.account, identifier, by=caller.actor, now=self._clock())
+
+    async def create_enrol_keys(
+        self, caller: Caller, count: int, *, simulated: bool, expires_in: int, devices: Sequence[str] | None
+    ) -> tuple[list[str], int]:
+        """Make enrolment keys: their secrets and when they expire. Fixed uids are for simulated devices alone."""
+        if devices is not None and not (simulated and len(set(devices)) == count and all(map(is_uuid, devices))):
+            message = "devices gives one distinct uid for each key, and for simulated devices only."
+            raise ApiError(422, "bad_devices", message)
+        now = self._clock()
+        expires_at = now + expires_in * SECOND
+        create = self._control.enrolment.create_enrol_keys
+        made = await self._threads.control(
+            create, count, simulated=simulated, expires_at=expires_at, by=caller.actor, now=now, devices=devices
+        )
+        return [secret for _, secret in made], expires_at
+
+    async def enrol_keys(self) -> list[EnrolKey]:
+        """The newest keys."""
+        return await self._threads.control(self._control.enrolment.enrol_keys)
+
+    async def audit(self, limit: int, before: int | None, subject: str | None) -> list[Entry]:
+        """The audit log, newest first."""
+        return await self._threads.control(self._control.audit.latest, limit, before=before, subject=subject)
+
+
+def check_zone(zone: str) -> None:
+    """Raises ApiError 422 for a name that is no time zone."""
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, LookupError):
+        raise ApiError(
+            422, "unknown_zone", f"There is no time zone {zone[:64]!r}.", "Use a name such as Europe/Zurich."
+        ) from None

@@ -1,0 +1,1 @@
+"""Acting: actions are defined, runs asked for, executions followed."""

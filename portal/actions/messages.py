@@ -1,0 +1,165 @@
+"""The JSON of the action and run routes: what comes in with its bounds, and what goes out.
+
+Data only. A manifest's form is `storage.control.manifest.Manifest`, so that whoever writes one is told the same
+everywhere.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from storage.control.manifest import Input, NqlId, Output
+
+Uid = Annotated[str, Meta(min_length=1, max_length=64)]
+ParameterText = Annotated[str, Meta(max_length=30_000)]
+
+
+class Target(Struct, forbid_unknown_fields=True):
+    """What a run is for: devices by uid, or the devices of a query. One of the two."""
+
+    devices: Annotated[list[Uid], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+    nql: Annotated[str, Meta(min_length=1, max_length=20_000)] | UnsetType = UNSET
+
+
+class AskPreview(Struct, forbid_unknown_fields=True):
+    """A target to look at."""
+
+    target: Target
+
+
+class AskRun(Struct, forbid_unknown_fields=True):
+    """A run to begin. `expires_in` (seconds) bounds its start; the same `idempotency_key` gives the same run again."""
+
+    action: NqlId
+    target: Target
+    parameters: Annotated[dict[Annotated[str, Meta(max_length=64)], ParameterText], Meta(max_length=50)] = {}
+    expires_in: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 3600
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    external_source: Annotated[str, Meta(max_length=255)] | None = None
+    external_reference: Annotated[str, Meta(max_length=255)] | None = None
+
+
+class AskCancel(Struct, forbid_unknown_fields=True):
+    """What to cancel: one device of the run, or all of it."""
+
+    device: Uid | None = None
+
+
+class DeviceRef(Struct):
+    """A device as it is named to people."""
+
+    uid: str
+    name: str
+    simulated: bool
+
+
+class Preview(Struct):
+    """How many devices a target has now, and some of them."""
+
+    count: int
+    sample: list[DeviceRef]
+
+
+class ActionInfo(Struct):
+    """An action at its newest version."""
+
+    nql_id: str
+    name: str
+    description: str
+    purpose: list[str]
+    triggers: list[str]
+    origin: str
+    version: str
+    number: int
+    timeout: int
+    run_as: str
+    platforms: list[str]
+    inputs: list[Input]
+    outputs: list[Output]
+    updated_at: str
+    updated_by: str
+    scripts: dict[str, Any] | UnsetType = UNSET
+    simulate: dict[str, Any] | UnsetType | None = UNSET
+
+
+class ActionOne(Struct):
+    """One action, with its scripts."""
+
+    action: ActionInfo
+
+
+class ActionList(Struct):
+    """All actions, without scripts."""
+
+    actions: list[ActionInfo]
+
+
+class TargetInfo(Struct):
+    """The frozen target of a run. `digest` is SHA-256 over the sorted uids, one a line."""
+
+    kind: str
+    text: str | None
+    count: int
+    digest: str
+
+
+class RunInfo(Struct):
+    """A run and how far it is. It is complete when no execution is open."""
+
+    id: str
+    action: str
+    version: str
+    parameters: dict[str, str]
+    target: TargetInfo
+    trigger: str
+    requested_by: str
+    requested_at: str
+    expires_at: str
+    reason: str | None
+    counts: dict[str, int]
+    complete: bool
+
+
+class RunOne(Struct):
+    """One run."""
+
+    run: RunInfo
+
+
+class RunList(Struct):
+    """Runs, newest first."""
+
+    runs: list[RunInfo]
+
+
+class Cancelled(Struct):
+    """How many executions were cancelled at once, and how many devices were asked to stop."""
+
+    cancelled: int
+    asked: int
+
+
+class ExecutionInfo(Struct):
+    """One execution. Outputs: times as ISO 8601 in UTC, durations in seconds, sizes in bytes."""
+
+    id: str
+    device: DeviceRef
+    state: str
+    detail: str | None
+    attempt: int
+    changed_at: str
+    started_at: str | None
+    finished_at: str | None
+    duration: float | None
+    exit_code: int | None
+    outputs: dict[str, Any]
+    error: str | None
+
+
+class ExecutionList(Struct):
+    """Executions of a run in the order of device uids."""
+
+    executions: list[ExecutionInfo]

@@ -1,0 +1,170 @@
+"""The action and run routes: decode, call, encode."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from starlette.responses import Response, StreamingResponse
+
+from portal.access.guard import HeaderGuard
+from portal.actions import messages as m
+from portal.actions.events import Watchers
+from portal.actions.service import Actions
+from portal.actions.stream import events
+from portal.actions.views import action_info, device_ref, execution_info, run_info
+from portal.caller import Permission
+from portal.endpoints import Asked, Endpoint, encode
+from portal.errors import ApiError
+from storage.control.ids import is_uuid
+from storage.control.manifest import Manifest
+
+QUERY, EXECUTE, MANAGE = Permission.QUERY, Permission.EXECUTE, Permission.MANAGE
+MANIFEST_BYTES = 4 << 20
+RUN_BYTES = 2 << 20
+EVENTS = "text/event-stream"
+
+
+def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[Endpoint]:
+    """The slice's part of the route list."""
+    routes = _Routes(actions, watchers, guard)
+    return [
+        Endpoint("GET", "/actions", routes.actions, "All actions, without scripts.", QUERY, answer=m.ActionList),
+        Endpoint(
+            "POST",
+            "/actions",
+            routes.define,
+            "Define an action, or a new version of it.",
+            MANAGE,
+            body=Manifest,
+            answer=m.ActionOne,
+            status=201,
+            most_bytes=MANIFEST_BYTES,
+        ),
+        Endpoint("GET", "/actions/{nql_id}", routes.action, "One action, with its scripts.", QUERY, answer=m.ActionOne),
+        Endpoint(
+            "GET",
+            "/runs",
+            routes.runs,
+            "Runs, newest first.",
+            QUERY,
+            answer=m.RunList,
+            query=("limit", "before"),
+        ),
+        Endpoint(
+            "POST",
+            "/runs",
+            routes.begin,
+            "Begin a run on devices, or on those of a query.",
+            EXECUTE,
+            body=m.AskRun,
+            answer=m.RunOne,
+            status=201,
+            most_bytes=RUN_BYTES,
+        ),
+        Endpoint(
+            "POST",
+            "/runs/preview",
+            routes.preview,
+            "The devices that a target means now.",
+            EXECUTE,
+            body=m.AskPreview,
+            answer=m.Preview,
+            most_bytes=RUN_BYTES,
+        ),
+        Endpoint("GET", "/runs/{id}", routes.run, "One run.", QUERY, answer=m.RunOne),
+        Endpoint(
+            "POST",
+            "/runs/{id}/cancel",
+            routes.cancel,
+            "Cancel a run, or one device of it.",
+            EXECUTE,
+            body=m.AskCancel,
+            answer=m.Cancelled,
+        ),
+        Endpoint(
+            "GET",
+            "/runs/{id}/executions",
+            routes.executions,
+            "Executions, in the order of device uids.",
+            QUERY,
+            answer=m.ExecutionList,
+            query=("limit", "offset"),
+        ),
+        Endpoint(
+            "GET",
+            "/runs/{id}/events",
+            routes.events,
+            "A run as it goes on, as server-sent events.",
+            QUERY,
+            media=(EVENTS,),
+        ),
+    ]
+
+
+class _Routes:
+    def __init__(self, actions: Actions, watchers: Watchers, guard: HeaderGuard) -> None:
+        self._actions = actions
+        self._watchers = watchers
+        self._guard = guard
+
+    async def actions(self, asked: Asked) -> m.ActionList:
+        return m.ActionList([action_info(action) for action in await self._actions.actions()])
+
+    async def define(self, asked: Asked) -> m.ActionOne:
+        return m.ActionOne(action_info(await self._actions.define(asked.caller, asked.body), scripts=True))
+
+    async def action(self, asked: Asked) -> m.ActionOne:
+        return m.ActionOne(action_info(await self._actions.action(asked.path("nql_id")), scripts=True))
+
+    async def preview(self, asked: Asked) -> m.Preview:
+        count, sample, facts = await self._actions.preview(asked.caller, asked.body.target)
+        return m.Preview(count, [device_ref(uid, facts) for uid in sample])
+
+    async def begin(self, asked: Asked) -> Response:
+        view, new = await self._actions.begin(asked.caller, asked.body)
+        headers = {"Location": f"{asked.request.url.path}/{view.run.id}"}
+        content = encode(m.RunOne(run_info(view)))
+        return Response(content, 201 if new else 200, headers=headers, media_type="application/json")
+
+    async def runs(self, asked: Asked) -> m.RunList:
+        views = await self._actions.runs(asked.number("limit", 50, least=1, most=200), asked.text("before"))
+        return m.RunList([run_info(view) for view in views])
+
+    async def run(self, asked: Asked) -> m.RunOne:
+        return m.RunOne(run_info(await self._actions.run(_id(asked))))
+
+    async def cancel(self, asked: Asked) -> m.Cancelled:
+        cancelled, waiting = await self._actions.cancel(asked.caller, _id(asked), asked.body.device)
+        return m.Cancelled(cancelled, waiting)
+
+    async def executions(self, asked: Asked) -> m.ExecutionList:
+        limit = asked.number("limit", 1000, least=1, most=10_000)
+        found = await self._actions.executions(asked.caller, _id(asked), limit, asked.number("offset", 0, most=10_000))
+        return m.ExecutionList([execution_info(execution, found.facts, found.types) for execution in found.executions])
+
+    async def events(self, asked: Asked) -> Response:
+        run, caller = _id(asked), asked.caller
+        self._watchers.check_room()
+        await self._actions.run(run)  # an unknown run is told before the stream begins
+
+        async def still_allowed() -> bool:
+            try:
+                return (await self._guard.caller(asked.request)).may(QUERY)
+            except ApiError:
+                return False
+
+        async def stream() -> AsyncIterator[bytes]:
+            with self._watchers.watching(run) as watcher:
+                async for event in events(self._actions, caller, run, watcher, still_allowed):
+                    yield event
+
+        return StreamingResponse(
+            stream(), media_type=EVENTS, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        )
+
+
+def _id(asked: Asked) -> str:
+    identifier = asked.path("id")
+    if not is_uuid(identifier):
+        raise ApiError(404, "unknown_run", "There is no such run.")
+    return identifier

@@ -1,0 +1,189 @@
+"""Defining actions, asking for runs, following and cancelling them; on plain values.
+
+In: a caller, manifests, targets. Out: actions, runs, executions. Invariants: a query target is evaluated once, under
+the caller's view domain, and its device set frozen before anything is stored; only these devices get an execution;
+devices by uid must exist. A device is nudged only after its execution is durable.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET
+
+from portal.actions.messages import AskRun, Target
+from portal.caller import Caller
+from portal.errors import ApiError
+from portal.nudges import Nudges
+from portal.queries.catalogs import Catalogs
+from portal.queries.service import Facts, Queries
+from portal.relay import Relay
+from portal.threads import Threads
+from storage.control.actions import Action
+from storage.control.api import Control
+from storage.control.executions import Execution
+from storage.control.manifest import Manifest
+from storage.control.runs import MOST_DEVICES, Run, RunRequest
+from storage.control.states import OPEN
+
+SECOND = 1_000_000
+SAMPLE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RunView:
+    """A run and how many of its executions are in each state."""
+
+    run: Run
+    counts: dict[str, int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether no execution is open."""
+        return not any(self.counts.get(state.value) for state in OPEN)
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionsView:
+    """Executions of one run, facts about their devices, and the declared types of the action's outputs."""
+
+    executions: list[Execution]
+    facts: Facts
+    types: dict[str, str]
+
+
+class Actions:
+    """The actions slice."""
+
+    def __init__(
+        self,
+        control: Control,
+        queries: Queries,
+        catalogs: Catalogs,
+        relay: Relay,
+        nudges: Nudges,
+        threads: Threads,
+        clock: Callable[[], int],
+    ) -> None:
+        self._control = control
+        self._queries = queries
+        self._catalogs = catalogs
+        self._relay = relay
+        self._nudges = nudges
+        self._threads = threads
+        self._clock = clock
+
+    async def define(self, caller: Caller, manifest: Manifest) -> Action:
+        """Save an action. From then on its executions can be asked for. Raises RefusedError."""
+        save = self._control.actions.save_action
+        action = await self._threads.control(save, manifest, by=caller.actor, now=self._clock())
+        await self._threads.control(self._catalogs.refresh)
+        self._relay.wake()
+        return action
+
+    async def actions(self) -> list[Action]:
+        """All actions."""
+        return await self._threads.control(self._control.actions.everything)
+
+    async def action(self, nql_id: str) -> Action:
+        """One action, by its id with or without `#`. Raises NotFoundError."""
+        return await self._threads.control(self._control.actions.action, f"#{nql_id.removeprefix('#')}")
+
+    async def preview(self, caller: Caller, target: Target) -> tuple[int, list[str], Facts]:
+        """How many devices a target has now, some of them, and facts about these. Raises QueryError, ApiError."""
+        devices, facts = await self._frozen(caller, target)
+        return len(devices), devices[:SAMPLE], facts
+
+    async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
+        """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""
+        action = await self._threads.control(self._control.actions.action, ask.action)
+        devices, _ = await self._frozen(caller, ask.target)
+        trigger = _trigger(caller, action, len(devices))
+        now = self._clock()
+        request = RunRequest(
+            action=ask.action,
+            devices=tuple(devices),
+            requested_by=caller.name,
+            expires_at=now + ask.expires_in * SECOND,
+            parameters=ask.parameters,
+            target_text=None if ask.target.nql is UNSET else ask.target.nql,
+            trigger_method=trigger,
+            reason=ask.reason,
+            internal_source="console" if caller.session else None,
+            external_source=ask.external_source,
+            external_reference=ask.external_reference,
+            idempotency_key=ask.idempotency_key,
+        )
+        run, new = await self._threads.control(self._control.create_run, request, now=now)
+        if new:
+            self._nudges.nudge(devices)
+        return await self._view(run), new
+
+    async def runs(self, limit: int, before: str | None) -> list[RunView]:
+        """Runs, newest first."""
+        return [
+            await self._view(run)
+            for run in await self._threads.control(self._control.runs.latest, limit, before=before)
+        ]
+
+    async def run(self, identifier: str) -> RunView:
+        """One run. Raises NotFoundError."""
+        return await self._view(await self._threads.control(self._control.runs.run, identifier))
+
+    async def executions(self, caller: Caller, run: str, limit: int, offset: int) -> ExecutionsView:
+        """Executions of a run in the order of device uids. Raises NotFoundError."""
+        page = await self._threads.control(self._control.executions.of_run, run, limit=limit, offset=offset)
+        return await self._executions(caller, run, page)
+
+    async def changed(self, caller: Caller, run: str, devices: Sequence[str]) -> ExecutionsView:
+        """The executions of some devices in a run, as they are now. Raises NotFoundError."""
+        some = await self._threads.control(self._control.executions.of_run, run, devices=devices)
+        return await self._executions(caller, run, some)
+
+    async def _executions(self, caller: Caller, run: str, executions: list[Execution]) -> ExecutionsView:
+        asked = await self._threads.control(self._control.runs.run, run)
+        action = await self._threads.control(self._control.actions.action, asked.action, asked.version)
+        facts = await self._queries.devices(caller, [execution.device for execution in executions])
+        return ExecutionsView(executions, facts, {item.name: item.type for item in action.outputs})
+
+    async def cancel(self, caller: Caller, run: str, device: str | None) -> tuple[int, int]:
+        """Cancel a run or one device of it: how many ended at once, how many devices are asked to stop."""
+        cancel = self._control.deadlines.cancel
+        changes, asked = await self._threads.control(cancel, run, device, by=caller.actor, now=self._clock())
+        self._nudges.nudge(asked)
+        return len(changes), len(asked)
+
+    async def _view(self, run: Run) -> RunView:
+        return RunView(run, await self._threads.control(self._control.executions.counts, run.id))
+
+    async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
+        if (target.devices is UNSET) == (target.nql is UNSET):
+            raise ApiError(422, "bad_target", "A target is either devices or nql.")
+        if target.nql is not UNSET:
+            devices, facts = await self._queries.targets(caller, target.nql, MOST_DEVICES)
+            if len(devices) > MOST_DEVICES:
+                raise ApiError(
+                    422, "too_many_devices", f"The query means more than {MOST_DEVICES} devices, the most of a run."
+                )
+            return devices, facts
+        devices = sorted(set(target.devices if target.devices is not UNSET else ()))
+        facts = await self._queries.devices(caller, devices)
+        if missing := [uid for uid in devices if uid not in facts]:
+            message = f"{len(missing)} of {len(devices)} devices are not known, the first is {missing[0]}."
+            raise ApiError(422, "unknown_devices", message)
+        return devices, facts
+
+
+def _trigger(caller: Caller, action: Action, devices: int) -> str:
+    """How the run came about, by who asks. Raises ApiError 422 where the action does not allow it."""
+    if caller.session is None:
+        trigger, allowed = "api", "api" in action.triggers
+    elif devices > 1:
+        trigger, allowed = "manual_multiple", bool({"manual", "manual_multiple"} & set(action.triggers))
+    else:
+        trigger, allowed = "manual", "manual" in action.triggers
+    if not allowed:
+        way = "by the API" if trigger == "api" else "by hand"
+        raise ApiError(422, "trigger_not_allowed", f"The action {action.nql_id} cannot be started {way}.")
+    return trigger

@@ -1,0 +1,104 @@
+"""Actions, runs and executions as the API shows them.
+
+In: what the service gives. Out: messages. Invariant: times are ISO 8601 in UTC; an output is shown in the unit its
+type is exported in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from engine.formats import instant_text
+from portal.actions import messages as m
+from portal.actions.service import RunView
+from portal.queries.service import Facts
+from storage.control.actions import Action
+from storage.control.executions import Execution
+
+SECOND = 1_000_000
+
+
+def action_info(action: Action, *, scripts: bool = False) -> m.ActionInfo:
+    """An action, with its scripts if asked."""
+    info = m.ActionInfo(
+        nql_id=action.nql_id,
+        name=action.name,
+        description=action.description,
+        purpose=list(action.purpose),
+        triggers=list(action.triggers),
+        origin=action.origin,
+        version=action.version,
+        number=action.number,
+        timeout=action.timeout,
+        run_as=action.run_as,
+        platforms=list(action.platforms),
+        inputs=list(action.inputs),
+        outputs=list(action.outputs),
+        updated_at=instant_text(action.updated_at),
+        updated_by=action.updated_by.removeprefix("account:"),
+    )
+    if scripts:
+        content = msgspec.json.decode(action.content)
+        info.scripts, info.simulate = content["scripts"], content["simulate"]
+    return info
+
+
+def run_info(view: RunView) -> m.RunInfo:
+    """A run and its counts."""
+    run = view.run
+    return m.RunInfo(
+        id=run.id,
+        action=run.action,
+        version=run.version,
+        parameters=dict(run.parameters),
+        target=m.TargetInfo(run.target_kind, run.target_text, run.device_count, run.digest),
+        trigger=run.trigger_method,
+        requested_by=run.requested_by,
+        requested_at=instant_text(run.requested_at),
+        expires_at=instant_text(run.expires_at),
+        reason=run.reason,
+        counts=view.counts,
+        complete=view.complete,
+    )
+
+
+def device_ref(uid: str, facts: Facts) -> m.DeviceRef:
+    """A device by its name, or by its uid where no name is known."""
+    known = facts.get(uid, {})
+    return m.DeviceRef(uid, known.get("name") or uid, bool(known.get("simulated")))
+
+
+def execution_info(execution: Execution, facts: Facts, types: Mapping[str, str]) -> m.ExecutionInfo:
+    """An execution; `types` are the declared types of its action's outputs."""
+    return m.ExecutionInfo(
+        id=execution.id,
+        device=device_ref(execution.device, facts),
+        state=execution.state.value,
+        detail=execution.detail,
+        attempt=execution.attempt,
+        changed_at=instant_text(execution.changed_at),
+        started_at=_shown(execution.started_at),
+        finished_at=_shown(execution.finished_at),
+        duration=None if execution.duration is None else execution.duration / SECOND,
+        exit_code=execution.exit_code,
+        outputs={name: output(types.get(name, ""), value) for name, value in execution.outputs.items()},
+        error=execution.error,
+    )
+
+
+def output(kind: str, value: Any) -> Any:
+    """An output's value as it is shown."""
+    match kind:
+        case "date_time":
+            return instant_text(value)
+        case "duration":
+            return value / SECOND
+        case _:
+            return value
+
+
+def _shown(micros: int | None) -> str | None:
+    return None if micros is None else instant_text(micros)

@@ -1,0 +1,181 @@
+"""The composition root: builds the object graph by constructor calls and holds the one list of routes.
+
+In: `Settings`. Out: a Starlette application. Invariants: stores are opened when the application starts, not when it
+is built, and closed after the last request; nothing else in the portal makes its own dependencies; whoever adds a
+slice adds its routes to `_endpoints` or `_routes`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute
+
+from nql.catalog.load import builtin
+from portal import clock as real_clock
+from portal import endpoints as api
+from portal import openapi
+from portal.access import routes as access_routes
+from portal.access.guard import HeaderGuard
+from portal.access.passwords import Passwords
+from portal.access.service import Access
+from portal.actions import routes as actions_routes
+from portal.actions.events import Watchers
+from portal.actions.service import Actions
+from portal.devices import routes as devices_routes
+from portal.devices.service import Devices
+from portal.frame import Frame, handlers
+from portal.health import routes as health_routes
+from portal.imports import routes as imports_routes
+from portal.imports.service import Imports
+from portal.metrics import Metrics
+from portal.nudges import Nudges
+from portal.pages import routes as pages_routes
+from portal.queries import routes as queries_routes
+from portal.queries.catalogs import Catalogs
+from portal.queries.service import Queries
+from portal.queries.sources import Sources
+from portal.relay import Relay
+from portal.settings import Settings
+from portal.threads import Threads
+from portal.ticks import Ticks
+from storage.control.api import Control, open_control
+from storage.control.signing_key import signing_key
+from storage.tables.api import Tables, open_tables
+from storage.tables.read import SnapshotSource
+from storage.tables.validate import rows_from_wire
+
+VERSION = version("muster-nql")
+Clock = Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Portal:
+    """Everything that is open while the application runs; `app.state.portal`."""
+
+    settings: Settings
+    clock: Clock
+    control: Control
+    tables: Tables
+    key: Ed25519PrivateKey
+    threads: Threads
+    metrics: Metrics
+    nudges: Nudges
+    watchers: Watchers
+    relay: Relay
+    catalogs: Catalogs
+    queries: Queries
+    access: Access
+    guard: HeaderGuard
+
+    def stop_waiting(self) -> None:
+        """End what would wait for ever: watchers of runs and devices' connections. Called before the server closes."""
+        self.watchers.close()
+        self.nudges.close_all()
+
+
+def build(settings: Settings, *, clock: Clock = real_clock.now) -> Starlette:
+    """The application. It opens its stores when it starts: LockHeld then says who holds the folder."""
+    metrics = Metrics()
+    app = Starlette(
+        lifespan=_lifespan(settings, clock, metrics),
+        exception_handlers=handlers(),
+        middleware=[Middleware(Frame, metrics=metrics, hosts=settings.allowed_hosts, secure=settings.secure)],
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+def _lifespan(settings: Settings, clock: Clock, metrics: Metrics) -> Callable[[Starlette], Any]:
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            portal = await _open(settings, clock, metrics, stack)
+            app.state.portal = portal
+            app.router.routes[:] = _routes(portal)
+            ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
+            for work in (portal.relay.run(), ticks.run()):
+                stack.push_async_callback(_cancelled, asyncio.create_task(work))
+            stack.callback(portal.stop_waiting)
+            yield
+
+    return lifespan
+
+
+async def _open(settings: Settings, clock: Clock, metrics: Metrics, stack: AsyncExitStack) -> Portal:
+    """Open the stores, the one with the lock first, and build everything on them."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    tables = await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock)
+    stack.push_async_callback(tables.close)
+    control = await asyncio.to_thread(open_control, settings.control, now=clock())
+    stack.callback(control.close)
+    key = signing_key(settings.key)
+    threads = Threads()
+    stack.callback(threads.close)
+
+    nudges, watchers, relay = Nudges(), Watchers(), Relay(control, tables, threads, clock)
+    watchers.start()
+    control.listen(watchers.told)
+    catalogs = Catalogs(control)
+    await threads.control(catalogs.refresh)
+    await relay.start()
+    sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
+    access = Access(control, threads, Passwords(), clock)
+    return Portal(
+        settings=settings,
+        clock=clock,
+        control=control,
+        tables=tables,
+        key=key,
+        threads=threads,
+        metrics=metrics,
+        nudges=nudges,
+        watchers=watchers,
+        relay=relay,
+        catalogs=catalogs,
+        queries=Queries(sources, catalogs, threads, clock),
+        access=access,
+        guard=HeaderGuard(access, secure=settings.secure),
+    )
+
+
+def endpoints(portal: Portal) -> list[api.Endpoint]:
+    """Every route of the own API."""
+    p = portal
+    actions = Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.threads, p.clock)
+    devices = Devices(p.control, p.queries, p.nudges, p.threads, p.clock)
+    imports = Imports(p.tables, builtin(), p.threads, p.metrics, p.clock, rows_from_wire, enabled=p.settings.imports)
+    listed = [
+        *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
+        *queries_routes.endpoints(p.queries, p.threads, p.metrics),
+        *actions_routes.endpoints(actions, p.watchers, p.guard),
+        *devices_routes.endpoints(devices),
+        *imports_routes.endpoints(imports),
+    ]
+    listed += health_routes.endpoints(cache(lambda: openapi.document(listed, VERSION)))
+    return listed
+
+
+def _routes(portal: Portal) -> list[BaseRoute]:
+    """Every route: the own API, devices, health, pages."""
+    p = portal
+    return [
+        *api.routes(endpoints(p), p.guard, p.clock),
+        *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
+        *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
+    ]
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -1,0 +1,50 @@
+"""Who asks: the account, what it may do, and what part of the estate it sees. Every service takes one.
+
+Permission rules are data: five words, and which of them a route needs stands beside the route. Invariant: a service
+never asks where a caller came from (cookie or token) but for naming the trigger of a run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from storage.control.accounts import Account
+from storage.control.sessions import Session
+
+
+class Permission(StrEnum):
+    """What an account may be allowed to do."""
+
+    QUERY = "query"  # ask, export, see devices, actions and runs
+    EXECUTE = "execute"  # run actions, cancel runs
+    MANAGE = "manage"  # define actions
+    ADMINISTER = "administer"  # accounts, enrolment keys, revoking devices, the audit log
+    IMPORT = "import"  # write history under the import identity
+
+
+EVERYTHING = frozenset(permission.value for permission in Permission)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """An account at work. `session` is set when it came by a browser; `domain` is its view domain, None for
+    everything."""
+
+    account: Account
+    session: Session | None = None
+    domain: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The account's name."""
+        return self.account.name
+
+    @property
+    def actor(self) -> str:
+        """How the audit log names this caller."""
+        return f"account:{self.account.name}"
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the account has a permission."""
+        return permission.value in self.account.permissions

@@ -1,0 +1,120 @@
+"""What holds for every request, around all routes: an id, the host it was asked for, headers of the answer, errors as
+JSON, figures, a log line.
+
+In: ASGI requests. Out: answers. Invariants: every answer carries the security headers; an error that nobody foresaw
+is logged under the request's id and answered without detail; the log line names the route's pattern, never the query
+string.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from portal.clock import elapsed, now
+from portal.errors import ApiError, answer
+from portal.metrics import Metrics
+from storage.control.ids import uuid7
+
+STRICT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+HEADERS = {
+    "Content-Security-Policy": STRICT,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+log = structlog.get_logger("http")
+
+
+class Frame:
+    """The outermost layer of ours. `hosts` are the names it may be asked for, None for any."""
+
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, hosts: frozenset[str] | None, secure: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._hosts = hosts
+        self._always = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if secure else {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request, or one connection of a device."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        identifier = uuid7(now())
+        scope["muster.request"] = identifier
+        if scope["type"] == "websocket":
+            with structlog.contextvars.bound_contextvars(request=identifier):
+                await self._app(scope, receive, send)
+            return
+        began = elapsed()
+        sent: MutableMapping[str, int] = {"status": 0}
+
+        async def sending(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent["status"] = message["status"]
+                headers = MutableHeaders(scope=message)
+                for name, value in self._always.items():
+                    headers.setdefault(name, value)
+                headers["Muster-Request"] = identifier
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=identifier):
+            try:
+                await self._handle(scope, receive, sending, sent)
+            finally:
+                self._done(scope, sent["status"], elapsed() - began)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send, sent: MutableMapping[str, int]) -> None:
+        try:
+            if not self._known_host(scope):
+                raise ApiError(421, "unknown_host", "This portal is not asked for under this name.")
+            await self._app(scope, receive, send)
+        except Exception as error:
+            status = answer(error)[0]
+            if status == 500:
+                log.exception("request_failed")
+            if sent["status"]:
+                raise  # the answer has begun: only cutting the connection says that it is incomplete
+            await respond(error)(scope, receive, send)
+
+    def _known_host(self, scope: Scope) -> bool:
+        match = HOST.fullmatch(Headers(scope=scope).get("host", ""))
+        if self._hosts is None or match is None:
+            return match is not None
+        return match["name"].strip("[]").lower() in self._hosts
+
+    def _done(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "")
+        pattern = route if isinstance(route, str) and route else "(none)"
+        method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "OTHER"
+        self._metrics.request(pattern, method, status, seconds)
+        account = scope.get("muster.account")
+        log.info("request", route=pattern, method=method, status=status, ms=round(seconds * 1000, 1), account=account)
+
+
+def respond(error: Exception) -> Response:
+    """The answer to an error."""
+    status, body, headers = answer(error)
+    return JSONResponse(body, status, headers=headers)
+
+
+async def on_error(_request: Request, error: Exception) -> Response:
+    """For Starlette: the answer to an error of its own, such as an unknown address."""
+    return respond(error)
+
+
+def handlers() -> dict[Any, Any]:
+    """The error handlers of the application; all other errors reach the frame."""
+    return {HTTPException: on_error}

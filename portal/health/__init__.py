@@ -1,0 +1,1 @@
+"""Whether the portal is well, its figures, and its interface's description."""

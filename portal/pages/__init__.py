@@ -1,0 +1,1 @@
+"""The console's pages: shells with their first data, and the static files of the bundle."""

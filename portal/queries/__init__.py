@@ -1,0 +1,1 @@
+"""Asking: queries, exports, diagnostics, completion, the catalog."""

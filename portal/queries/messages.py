@@ -1,0 +1,184 @@
+"""The JSON of the query routes: what comes in with its bounds, and what goes out.
+
+Data only. The answer to a query is written by `engine.formats`, so that every surface gives the same; its form here
+is for the OpenAPI document.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+Text = Annotated[str, Meta(max_length=20_000)]
+ParameterName = Annotated[str, Meta(min_length=1, max_length=64)]
+ParameterValue = Annotated[str, Meta(max_length=4096)]
+
+
+class Ask(Struct, forbid_unknown_fields=True):
+    """A query. Parameter values are texts, a list for `in $names`; `zone` is the reader's, by default the account's."""
+
+    text: Text
+    parameters: Annotated[
+        dict[ParameterName, ParameterValue | Annotated[list[ParameterValue], Meta(max_length=1000)]],
+        Meta(max_length=100),
+    ] = {}
+    zone: Annotated[str, Meta(max_length=64)] | None = None
+    limit: Annotated[int, Meta(ge=0, le=100_000)] = 10_000
+    offset: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+
+
+class AskDiagnose(Struct, forbid_unknown_fields=True):
+    """A text to look at."""
+
+    text: Text
+
+
+class AskComplete(Struct, forbid_unknown_fields=True):
+    """A text and the place of the cursor in it, in characters."""
+
+    text: Text
+    offset: Annotated[int, Meta(ge=0, le=20_000)]
+
+
+class SpanInfo(Struct):
+    """A half-open range of characters."""
+
+    start: int
+    end: int
+
+
+class FixInfo(Struct):
+    """An edit that mends something."""
+
+    title: str
+    span: SpanInfo
+    replacement: str
+
+
+class DiagnosticInfo(Struct):
+    """One finding about a text."""
+
+    code: str
+    severity: str
+    message: str
+    hint: str
+    span: SpanInfo
+    fixes: list[FixInfo]
+
+
+class Diagnostics(Struct):
+    """Everything there is to say about a text, in its order."""
+
+    diagnostics: list[DiagnosticInfo]
+
+
+class CompletionItem(Struct):
+    """One thing that may stand here."""
+
+    label: str
+    kind: str
+    detail: str
+    doc: str
+    insert: str
+
+
+class CompletionInfo(Struct):
+    """What may take the place of `span`."""
+
+    span: SpanInfo
+    items: list[CompletionItem]
+
+
+class FormatInfo(Struct):
+    """How a column wants to be shown."""
+
+    name: str
+    code: str | None
+
+
+class ColumnInfo(Struct):
+    """A column of a result."""
+
+    name: str
+    label: str
+    type: str
+    unit: str | None
+    format: FormatInfo | None
+    members: list[str]
+
+
+class DeviceInfo(Struct):
+    """The device a row is about."""
+
+    uid: str
+    name: str | None
+    simulated: bool | None
+
+
+class WindowInfo(Struct):
+    """The time that was really asked for."""
+
+    start: str
+    end: str
+    precision: str
+    zone: str
+    text: str
+
+
+class QueryResult(Struct):
+    """The answer to a query."""
+
+    columns: list[ColumnInfo]
+    rows: list[list[Any]]
+    devices: list[DeviceInfo | None] | None
+    row_count: int
+    truncated: bool
+    window: WindowInfo | None
+    complete_until: str
+    now: str
+    zone: str
+    warnings: list[DiagnosticInfo]
+    elapsed_ms: float | None
+
+
+class FieldInfo(Struct):
+    """A field of a table."""
+
+    name: str
+    type: str
+    unit: str | None
+    doc: str
+    members: list[str]
+    metric: str | None
+    guess: bool
+    ours: bool
+
+
+class TableInfo(Struct):
+    """A table of the catalog."""
+
+    name: str
+    shortcut: str | None
+    kind: str
+    record: str
+    doc: str
+    links: dict[str, str]
+    fields: list[FieldInfo]
+
+
+class FunctionInfo(Struct):
+    """A function of the language."""
+
+    name: str
+    kind: str
+    doc: str
+    example: str
+
+
+class CatalogInfo(Struct):
+    """The catalog in force."""
+
+    version: str
+    tables: list[TableInfo]
+    functions: list[FunctionInfo]

@@ -1,0 +1,146 @@
+"""Asking a question: compile, resolve, open a source, run; and what the editor needs.
+
+In: a caller, a text, parameters, a zone, bounds. Out: a `Result` with the devices its rows are about. Raises
+QueryError with diagnostics. Invariant: the loop never computes: compiling and running happen in the few threads for
+queries, under a time limit. The caller's view domain enters here, and nowhere later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import polars as pl
+import pyarrow.compute as pc
+
+from engine.execute import run
+from engine.result import Result
+from engine.source import Source
+from nql import api as nql
+from nql.catalog.model import Catalog
+from nql.diagnostics import Diagnostic
+from portal.access.service import check_zone
+from portal.caller import Caller
+from portal.clock import elapsed
+from portal.queries.catalogs import Catalogs
+from portal.queries.sources import Sources
+from portal.threads import Threads
+
+DEVICES = "device.devices"
+EXPORT_ROWS = 5_000_000
+FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
+Values = Mapping[str, str | Sequence[str]]
+Facts = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A result, the name and kind of each device it is about, and how long it took in milliseconds."""
+
+    result: Result
+    devices: Facts
+    elapsed_ms: float
+
+
+class Queries:
+    """The queries slice."""
+
+    def __init__(self, sources: Sources, catalogs: Catalogs, threads: Threads, clock: Callable[[], int]) -> None:
+        self._sources = sources
+        self._catalogs = catalogs
+        self._threads = threads
+        self._clock = clock
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog in force."""
+        return self._catalogs.current
+
+    @property
+    def zone(self) -> str:
+        """The instance zone."""
+        return self._sources.zone
+
+    async def ask(
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        parameters: Values | None = None,
+        zone: str | None = None,
+        limit: int | None = None,
+        offset: int = 0,
+    ) -> Answer:
+        """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit."""
+        check_zone(zone or caller.account.zone)
+        began = elapsed()
+        source = await self._sources.open()
+        context = self._context(caller, parameters, zone)
+        answer = await self._threads.query(_answered, text, self.catalog, context, source, limit, offset)
+        return replace(answer, elapsed_ms=round((elapsed() - began) * 1000, 1))
+
+    async def targets(self, caller: Caller, text: str, most: int) -> tuple[list[str], Facts]:
+        """The uids of the devices that a targeting query means, at most `most` and one to tell; and facts about
+        them."""
+        source = await self._sources.open()
+        context = self._context(caller, None, None)
+        return await self._threads.query(_targets, text, self.catalog, context, source, most)
+
+    async def devices(self, caller: Caller, uids: Sequence[str]) -> Facts:
+        """Name and kind of those devices that the tables know."""
+        source = await self._sources.stored()
+        return await self._threads.query(device_facts, source, uids)
+
+    async def device(self, caller: Caller, uid: str) -> dict[str, Any] | None:
+        """What the tables know of one device (FACTS), None if nothing."""
+        source = await self._sources.stored()
+        return await self._threads.query(_device, source, uid)
+
+    async def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
+        """Everything there is to say about a text."""
+        return await self._threads.query(nql.diagnose, text, self.catalog)
+
+    async def complete(self, text: str, offset: int) -> nql.Completion:
+        """What may stand at an offset."""
+        return await self._threads.query(nql.complete, text, offset, self.catalog)
+
+    def _context(self, caller: Caller, parameters: Values | None, zone: str | None) -> nql.Context:
+        return nql.Context(self._clock(), self.zone, zone or caller.account.zone, parameters or {})
+
+
+def _answered(
+    text: str, catalog: Catalog, context: nql.Context, source: Source, limit: int | None, offset: int
+) -> Answer:
+    compiled = nql.compile_query(text, catalog, devices=True)
+    most = EXPORT_ROWS if limit is None else offset + limit
+    result = run(nql.resolve(compiled.plan, context), source, limit=most)
+    result = replace(result, warnings=(*compiled.warnings, *result.warnings))
+    if offset:
+        devices = result.devices
+        result = replace(result, table=result.table.slice(offset), devices=devices and devices.slice(offset))
+    uids = [] if result.devices is None else pc.unique(result.devices).drop_null().to_pylist()
+    return Answer(result, device_facts(source, uids), 0.0)
+
+
+def _targets(text: str, catalog: Catalog, context: nql.Context, source: Source, most: int) -> tuple[list[str], Facts]:
+    compiled = nql.compile_query(text, catalog, area=nql.Area.TARGETING, devices=True)
+    result = run(nql.resolve(compiled.plan, context), source, limit=most + 1)
+    if result.devices is None:
+        raise RuntimeError("a targeting query gives devices")
+    uids = sorted(set(result.devices.drop_null().to_pylist()))
+    return uids, device_facts(source, uids)
+
+
+def _device(source: Source, uid: str) -> dict[str, Any] | None:
+    frame = source.scan(DEVICES, ["uid", *FACTS]).filter(pl.col("uid") == uid).collect()
+    return frame.row(0, named=True) if frame.height else None
+
+
+def device_facts(source: Source, uids: Sequence[str]) -> Facts:
+    """Name and kind of devices by uid, from the tables."""
+    if not uids:
+        return {}
+    wanted = pl.col("uid").is_in(pl.Series(uids, dtype=pl.String()).implode())
+    frame = source.scan(DEVICES, ["uid", "name", "simulated"]).filter(wanted).collect()
+    return {row["uid"]: {"name": row["name"] or "", "simulated": bool(row["simulated"])} for row in frame.to_dicts()}

@@ -1,0 +1,102 @@
+"""Moves what the control database has to tell to the tables: final executions, actions, facts of enrolled devices.
+
+In: outbox groups in sequence. Out: batches of the source `portal`, one a group, named by the sequence of its last
+message. Invariants: a group is sent again unchanged until it is marked, and the tables know what they have, so each
+message arrives once, over any crash; while somebody holds the relay still, its position says exactly what the tables
+have.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import structlog
+
+from portal.threads import Threads
+from storage.control.api import Control
+from storage.control.outbox import Message
+from storage.tables.api import Batch, Refused, Rows, StorageFailed, Tables
+
+GROUP = 1000
+PAUSE, PAUSE_AFTER_FAILURE = 1.0, 5.0  # seconds without a call to wake up
+log = structlog.get_logger("relay")
+
+
+class Relay:
+    """The one task that moves outbox rows. `start` before anything is asked, then `run` in a task."""
+
+    def __init__(self, control: Control, tables: Tables, threads: Threads, clock: Callable[[], int]) -> None:
+        self._control = control
+        self._tables = tables
+        self._threads = threads
+        self._clock = clock
+        self._position = 0
+        self._moving = asyncio.Lock()
+        self._call = asyncio.Event()
+
+    async def start(self) -> None:
+        """Find out what the tables have: a group that a crash left between the two is sent again."""
+        self._position = await self._threads.control(self._control.outbox.relayed)
+        await self.catch_up()
+
+    async def run(self) -> None:
+        """Move what comes, until cancelled."""
+        while True:
+            pause = PAUSE if await self.catch_up() else PAUSE_AFTER_FAILURE
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._call.wait(), pause)
+            self._call.clear()
+
+    def wake(self) -> None:
+        """There is something to move. Call it on the event loop."""
+        self._call.set()
+
+    @asynccontextmanager
+    async def still(self) -> AsyncIterator[int]:
+        """Hold the relay still; gives the sequence number up to which the tables have everything, and nothing
+        beyond."""
+        async with self._moving:
+            yield self._position
+
+    async def catch_up(self) -> bool:
+        """Move everything there is; False if the tables could not take it now."""
+        while True:
+            messages = await self._threads.control(self._control.outbox.next_batch, GROUP)
+            if not messages:
+                return True
+            try:
+                async with self._moving:
+                    await self._send(messages)
+                    self._position = messages[-1].sequence
+            except StorageFailed as error:
+                log.warning("relay_waits", reason=error.reason)
+                return False
+            await self._threads.control(self._control.outbox.mark, self._position, now=self._clock())
+
+    async def _send(self, messages: list[Message]) -> None:
+        try:
+            await self._append(messages)
+        except Refused:
+            for message in messages:  # one bad row must not hold up the others
+                try:
+                    await self._append([message])
+                except Refused as error:
+                    log.error("relay_refused", table=message.table, sequence=message.sequence, reason=error.reason)
+
+    async def _append(self, messages: list[Message]) -> None:
+        batch = Batch("portal", 0, self._control.epoch, messages[-1].sequence, self._clock(), tuple(columnar(messages)))
+        await self._tables.append(batch)
+
+
+def columnar(messages: Iterable[Message]) -> list[Rows]:
+    """Messages as rows of tables, in their order; a new piece wherever table or columns change."""
+    pieces: list[tuple[str, tuple[str, ...], list[dict[str, Any]]]] = []
+    for message in messages:
+        kind = (message.table, tuple(message.row))
+        if not pieces or pieces[-1][:2] != kind:
+            pieces.append((*kind, []))
+        pieces[-1][2].append(message.row)
+    return [Rows(table, {name: [row[name] for row in rows] for name in names}) for table, names, rows in pieces]

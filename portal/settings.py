@@ -1,0 +1,52 @@
+"""What an operator decides about one portal, and where things lie in its data folder.
+
+In: the command line's values. Out: a frozen `Settings`. Invariant: everything the portal keeps lies below `data`;
+nothing here is secret.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """One portal. `zone` is the instance zone, fixed when the data folder is made (None: the folder's own, or UTC).
+
+    `hosts` are the names under which the portal may be asked for; None means the loopback names where it listens on
+    loopback only, else any. `imports` lets programs write history under the import identity.
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8080
+    zone: str | None = None
+    imports: bool = False
+    hosts: frozenset[str] | None = None
+    secure: bool = False  # whether browsers reach it over TLS
+    log_level: str = "info"
+
+    @property
+    def tables(self) -> Path:
+        """The folder of the tables."""
+        return self.data / "tables"
+
+    @property
+    def control(self) -> Path:
+        """The file of the control database."""
+        return self.data / "control" / "control.db"
+
+    @property
+    def key(self) -> Path:
+        """The file of the portal's signing key."""
+        return self.data / "portal.key"
+
+    @property
+    def allowed_hosts(self) -> frozenset[str] | None:
+        """Host names that requests may carry; None for any."""
+        if self.hosts is None and self.host in LOOPBACK:
+            return LOOPBACK
+        return self.hosts

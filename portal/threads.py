@@ -1,0 +1,69 @@
+"""Blocking work off the event loop: short calls of the control database, and queries.
+
+In: functions. Out: what they return. Invariants: the loop never waits for a disk; queries have few threads of their
+own, so that however many there are, sign-in and devices go on; a query beyond its time is answered with an error
+while its thread runs to the end and keeps its place, since a thread cannot be stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from portal.errors import ApiError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+CONTROL_THREADS = 16
+
+
+class Threads:
+    """The portal's thread pools."""
+
+    def __init__(self, *, queries: int = 4, waiting: int = 64, seconds: float = 60.0) -> None:
+        self._control = ThreadPoolExecutor(CONTROL_THREADS, "control")
+        self._queries = ThreadPoolExecutor(queries, "query")
+        self._most = queries + waiting
+        self._seconds = seconds
+        self._busy = 0
+
+    async def control(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a short blocking function."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._control, partial(function, *args, **kwargs))
+
+    async def query(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a query. Raises ApiError 503 when too many wait, 504 when it takes too long."""
+        if self._busy >= self._most:
+            raise ApiError(
+                503, "busy", "Too many queries are waiting.", "Try again in a moment.", headers={"Retry-After": "5"}
+            )
+        self._busy += 1
+        future = self._queries.submit(partial(function, *args, **kwargs))
+        loop = asyncio.get_running_loop()
+        future.add_done_callback(lambda _: self._done(loop))
+        try:
+            async with asyncio.timeout(self._seconds):
+                return await asyncio.wrap_future(future)
+        except TimeoutError:
+            hint = "Ask for a shorter time or fewer rows."
+            raise ApiError(
+                504, "query_timeout", f"The query took longer than {self._seconds:g} seconds.", hint
+            ) from None
+
+    def close(self) -> None:
+        """Let the threads go. What is running ends by itself."""
+        self._control.shutdown(wait=True)
+        self._queries.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, loop: asyncio.AbstractEventLoop) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody counts any more
+            loop.call_soon_threadsafe(self._count_down)
+
+    def _count_down(self) -> None:
+        self._busy -= 1

@@ -1,0 +1,159 @@
+"""A running portal without a server: the real application on real stores in a temporary folder, asked over ASGI.
+
+Comes in: pytest's temporary folder. Goes out: `House`, with a clock the test moves, clients of people and programs,
+and devices. Invariant: nothing is patched; the only thing that is not real is the clock and the socket. Each test
+runs its own event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from argon2 import PasswordHasher
+from starlette.applications import Starlette
+
+from portal.app import Portal, build
+from portal.logs import configure
+from portal.settings import Settings
+from storage.control.accounts import Account
+from storage.control.enrolment import Device
+
+NOW = 1_767_264_000_000_000  # 2026-01-01 10:40 UTC
+SECOND = 1_000_000
+HOUR = 3600 * SECOND
+PASSWORD = "correct horse battery"
+QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
+API = "/api/muster/v1"
+BASE = "http://127.0.0.1:8080"
+EVERYTHING = ("query", "execute", "manage", "administer", "import")
+MANIFEST: dict[str, Any] = {
+    "nql_id": "#clear_cache",
+    "name": "Clear cache",
+    "purpose": ["remediation"],
+    "scripts": {"linux": {"language": "bash", "text": "true\n"}},
+    "inputs": [{"name": "path", "default": "/tmp"}],
+    "outputs": [
+        {"name": "freed", "type": "size"},
+        {"name": "files", "type": "uint32"},
+        {"name": "took", "type": "duration"},
+    ],
+}
+
+
+@dataclass
+class Time:
+    """A clock that stands still until it is moved."""
+
+    now: int = NOW
+
+    def __call__(self) -> int:
+        return self.now
+
+
+@dataclass
+class House:
+    """A portal at work."""
+
+    app: Starlette
+    time: Time
+    stack: AsyncExitStack
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    @property
+    def portal(self) -> Portal:
+        portal: Portal = self.app.state.portal
+        return portal
+
+    async def client(self, **headers: str) -> httpx.AsyncClient:
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
+        return await self.stack.enter_async_context(
+            httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers)
+        )
+
+    def account(self, name: str = "ann", permissions: tuple[str, ...] = EVERYTHING) -> Account:
+        if name not in self.accounts:
+            create = self.portal.control.accounts.create
+            self.accounts[name] = create(name, QUICK.hash(PASSWORD), permissions, "Europe/Zurich", by="portal", now=NOW)
+        return self.accounts[name]
+
+    async def program(self, name: str = "ann", permissions: tuple[str, ...] = EVERYTHING) -> httpx.AsyncClient:
+        """A client with an API token."""
+        account = self.account(name, permissions)
+        _, secret = self.portal.control.tokens.create(account, "test", by=f"account:{name}", now=NOW)
+        return await self.client(Authorization=f"Bearer {secret}")
+
+    async def browser(self, name: str = "ann", permissions: tuple[str, ...] = EVERYTHING) -> httpx.AsyncClient:
+        """A client that signed in, with its cookie and CSRF token."""
+        self.account(name, permissions)
+        client = await self.client(Origin=BASE)
+        answer = await client.post(f"{API}/session", json={"name": name, "password": PASSWORD})
+        assert answer.status_code == 200, answer.text
+        client.headers["X-Muster-CSRF"] = answer.json()["csrf"]
+        return client
+
+    def enrol(self, number: int = 1, *, simulated: bool = False) -> Device:
+        """A device with keys made of its number, known to the tables after `settle`."""
+        enrolment = self.portal.control.enrolment
+        made = enrolment.create_enrol_keys(1, simulated=simulated, expires_at=NOW + HOUR, by="account:ann", now=NOW)
+        key = number.to_bytes(32, "big")
+        return enrolment.consume_enrol_key(made[0][1], key, key, f"pc-{number}", now=self.time.now)
+
+    async def settle(self) -> None:
+        """Have the relay move everything."""
+        assert await self.portal.relay.catch_up()
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[House]:
+    """A portal from its start to its stop."""
+    time = Time()
+    app = build(settings, clock=time)
+    async with AsyncExitStack() as stack, app.router.lifespan_context(app), AsyncExitStack() as clients:
+        yield House(app, time, clients)
+
+
+Scene = Callable[[House], Awaitable[None]]
+Play = Callable[[Scene], None]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quiet() -> None:
+    configure("critical")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(tmp_path / "data", imports=True)
+
+
+@pytest.fixture
+def play(settings: Settings) -> Play:
+    """Run one scene in a portal of its own."""
+
+    def run(scene: Scene) -> None:
+        async def whole() -> None:
+            async with opened(settings) as house:
+                await scene(house)
+
+        asyncio.run(whole())
+
+    return run
+
+
+async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 5.0) -> None:
+    """Wait until a condition holds, and fail if it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not await holds():
+            await asyncio.sleep(0.01)
+
+
+def without_imports(settings: Settings) -> Settings:
+    """The same settings with imports off."""
+    return replace(settings, imports=False)
