@@ -20,7 +20,6 @@ from agent.journal import OPEN, Execution, Key
 from agent.orders import Denied, Foreign, Job, Trust, examine
 from agent.version import __version__
 
-
 AT_ONCE = 2
 PULL_EVERY = 60 * SECOND  # a slow pull repairs a lost nudge
 FORGET_EVERY = 3600 * SECOND

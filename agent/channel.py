@@ -1,0 +1,87 @@
+"""The one open connection to the portal, over which it says that there is work.
+
+In: the portal's frames. Out: calls for what they mean. Invariants: the opening request is signed, so the portal sets
+nothing up for a stranger; the portal must show that it is the pinned one before anything it says counts; nothing is
+asked over this connection and no frame carries work, so a forged or lost frame costs a needless or a late pull.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import msgspec
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+
+from agent import wire
+from agent.clock import Clock
+from agent.exchange import Exchange, UnreachableError
+from agent.identity import Keys, verify
+from agent.version import __version__
+
+OPEN_SECONDS = 20.0
+PING_SECONDS = 45.0
+REVOKED = 4403  # the portal closes with this code when it has closed the device's identity
+_decoder = msgspec.json.Decoder(wire.ToldFrame)
+
+
+class RevokedError(Exception):
+    """The portal has closed this device's identity."""
+
+
+class Channel:
+    """One connection, from its opening to its end."""
+
+    def __init__(self, exchange: Exchange, keys: Keys, clock: Clock) -> None:
+        self._exchange = exchange
+        self._keys = keys
+        self._clock = clock
+
+    async def listen(self, opened: Callable[[int], None], nudged: Callable[[], None]) -> None:
+        """Stay connected. `opened` is called once with the portal's offset, `nudged` for every nudge. Raises
+        UnreachableError when it ends, RevokedError."""
+        asked = self._clock.now()
+        headers = self._exchange.sign("GET", wire.CHANNEL, b"")
+        url = "ws" + self._exchange.enrolment.url.removeprefix("http") + wire.CHANNEL
+        try:
+            async with connect(
+                url, additional_headers=headers, compression=None, max_size=wire.FRAME_BYTES, max_queue=4, proxy=None,
+                open_timeout=OPEN_SECONDS, ping_interval=PING_SECONDS, ping_timeout=OPEN_SECONDS, close_timeout=2,
+            ) as connection:  # fmt: skip
+                async with asyncio.timeout(OPEN_SECONDS):
+                    opened(await self._greet(connection, headers[wire.NONCE_HEADER], asked))
+                await self._follow(connection, nudged)
+        except InvalidStatus as error:
+            raise UnreachableError(
+                f"the portal does not open the channel (status {error.response.status_code})"
+            ) from error
+        except ConnectionClosed as error:
+            if error.rcvd is not None and error.rcvd.code == REVOKED:
+                raise RevokedError from error
+            raise UnreachableError(f"the channel was closed: {error}") from error
+        except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
+            raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
+
+    async def _greet(self, connection: ClientConnection, nonce: str, asked: int) -> int:
+        frame = _decoder.decode(await connection.recv())
+        enrolment = self._exchange.enrolment
+        if not isinstance(frame, wire.Welcome):
+            raise UnreachableError("the channel does not begin as a portal's does")
+        said = wire.welcome_bytes(enrolment.device, nonce, frame.challenge, frame.server_time)
+        if not verify(enrolment.portal_key, frame.signature, said):
+            raise UnreachableError("the channel is not that of the portal that this device pinned")
+        signature = self._keys.sign(wire.hello_bytes(enrolment.device, frame.challenge))
+        await connection.send(wire.encode(wire.Hello(__version__, signature)).decode())
+        return self._exchange.learn(frame.server_time, asked, self._clock.now())
+
+    async def _follow(self, connection: ClientConnection, nudged: Callable[[], None]) -> None:
+        while True:
+            try:
+                frame = _decoder.decode(await connection.recv())
+            except msgspec.ValidationError:
+                continue  # a frame of a newer portal
+            if isinstance(frame, wire.Nudge):
+                nudged()
+            elif isinstance(frame, wire.Ping):
+                await connection.send(wire.encode(wire.Pong()).decode())

@@ -1,0 +1,371 @@
+"""Carries out what the core asks for, and tells it what happened. All of the agent's input and output meets here.
+
+In: an enrolled device's folder and host. Out: a running agent, until `stop` is set. Invariants: events reach the core
+one at a time; work on the journal happens in the order asked; blocking work is done in worker threads; on the way out
+running scripts are ended and their end is written down before the files close. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+import msgspec
+
+from agent import events as e
+from agent import run_folder, status, wire
+from agent.channel import Channel, RevokedError
+from agent.clock import Clock
+from agent.core import State, step
+from agent.exchange import Answer, Exchange, UnreachableError, said
+from agent.host.base import Host
+from agent.identity import Enrolment, Keys
+from agent.journal import Filed, Intent, Journal, Sent
+from agent.orders import Job, Trust
+from agent.runner import Ended
+from agent.telemetry import Telemetry
+
+T = TypeVar("T")
+Logger = Callable[..., None]
+SECOND = 1_000_000
+PATIENCE = 15 * SECOND  # how long telemetry waits for the portal's time before it goes by its own
+STATUS_EVERY = 60 * SECOND
+RETRY_SECONDS = 5.0
+LAST_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What an agent is made of. `log(level, text, **facts)` writes a line; `executor` runs blocking work."""
+
+    folder: Path
+    enrolment: Enrolment
+    keys: Keys
+    host: Host
+    clock: Clock
+    executor: Executor
+    log: Logger
+
+
+class Agent:
+    """One device's agent. `journal` and `outbox` files are open from the making to the end of `run`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        enrolment, host = parts.enrolment, parts.host
+        run_folder.sweep(parts.folder / "runs")
+        self._journal = Journal(parts.folder)
+        self._telemetry = Telemetry(parts.folder, enrolment.device, host, self._collector_failed)
+        self._exchange = Exchange(enrolment, parts.keys, parts.clock)
+        trust = Trust(enrolment.device, enrolment.portal_key, tuple(enrolment.authors), host.platform, host.simulated)
+        self.state = State(trust)
+        self._journal_turn, self._outbox_turn = asyncio.Lock(), asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writing: set[asyncio.Task[None]] = set()
+        self._running: dict[tuple[str, int], tuple[Event, asyncio.Task[None]]] = {}
+        self._time_known = asyncio.Event()
+        self._stopping = False
+        self._noted = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then end cleanly."""
+        self.post(e.Recovered(tuple(self._journal.known.values()), len(self._telemetry.outbox)))
+        self._spawn(self._tick())
+        self._spawn(self._collect())
+        try:
+            await stop.wait()
+        finally:
+            await self._close()
+
+    def post(self, event: e.Event) -> None:
+        """Tell the core what happened, and begin what it asks for."""
+        self.state, commands = step(self.state, event, self._parts.clock.now())
+        for command in commands:
+            if not self._stopping or isinstance(command, e.StoreReport | e.Log):
+                self._do(command)
+
+    # --- carrying out --------------------------------------------------------------------------
+    def _do(self, command: e.Command) -> None:
+        match command:
+            case e.OpenChannel():
+                self._spawn(self._channel(), e.ChannelClosed())
+            case e.SendPull(pull):
+                self._spawn(self._pull(pull), e.Failed("pull", e.Failure.LATER))
+            case e.StoreIntent(job):
+                self._spawn(self._store_intent(job))
+            case e.StartProcess(job):
+                cancelled = Event()
+                self._running[job.run, job.attempt] = (cancelled, self._spawn(self._execute(job, cancelled)))
+            case e.StopProcess(run, attempt):
+                if (run, attempt) in self._running:
+                    self._running[run, attempt][0].set()
+            case e.StoreReport():
+                task = self._spawn(self._store_report(command))
+                self._writing.add(task)
+                task.add_done_callback(self._writing.discard)
+            case e.SendReports(reports):
+                self._spawn(self._send_reports(reports), e.Failed("reports", e.Failure.LATER))
+            case e.SendBatch():
+                self._spawn(self._send_batch(), e.Failed("batch", e.Failure.LATER, left=1))
+            case e.DropReport(report):
+                self._spawn(self._drop_report(report))
+            case e.DropBatch():
+                self._spawn(self._drop_batch())
+            case e.ForgetOld(portal_now):
+                self._spawn(self._forget(portal_now))
+            case e.Log(level, text, facts):
+                self._parts.log(level, text, **facts)
+
+    async def _tick(self) -> None:
+        while True:
+            pause = (self.state.wake - self._parts.clock.now()) / SECOND
+            await asyncio.sleep(min(max(pause, 0.05), 60.0))
+            if self.state.wake <= self._parts.clock.now():
+                self.post(e.Tick())
+
+    async def _channel(self) -> None:
+        opened_at: list[int] = []
+
+        def opened(offset: int) -> None:
+            opened_at.append(self._parts.clock.now())
+            self._learn(offset)
+            self.post(e.ChannelOpened())
+
+        failure = e.Failure.LATER
+        try:
+            await Channel(self._exchange, self._parts.keys, self._parts.clock).listen(
+                opened, lambda: self.post(e.Nudged())
+            )
+        except RevokedError:
+            failure = e.Failure.REVOKED
+        except UnreachableError as error:
+            self._parts.log("info", str(error))
+        lived = self._parts.clock.now() - opened_at[0] if opened_at else 0
+        self.post(e.ChannelClosed(failure, lived))
+
+    async def _pull(self, pull: wire.Pull) -> None:
+        answer = await self._ask("pull", wire.WORK, wire.encode(pull))
+        if answer is not None:
+            try:
+                self.post(e.Pulled(msgspec.json.decode(answer.body, type=wire.Work)))
+            except msgspec.MsgspecError as error:
+                self._parts.log("error", f"the portal's work cannot be read: {error}")
+                self.post(e.Failed("pull", e.Failure.LATER))
+
+    async def _send_reports(self, reports: tuple[wire.Report, ...]) -> None:
+        answer = await self._ask("reports", wire.REPORTS, wire.encode(wire.Reports(list(reports))))
+        if answer is None:
+            return
+        try:
+            verdicts = msgspec.json.decode(answer.body, type=wire.Verdicts).verdicts
+        except msgspec.MsgspecError as error:
+            self._parts.log("error", f"the portal's verdicts cannot be read: {error}")
+            self.post(e.Failed("reports", e.Failure.LATER))
+            return
+        await self._in_journal(self._note_sent, verdicts)
+        self.post(e.ReportsTaken(tuple(verdicts)))
+
+    async def _send_batch(self) -> None:
+        outbox = self._telemetry.outbox
+        async with self._outbox_turn:
+            leased = await self._blocking(outbox.lease)
+        if leased is None:
+            self.post(e.BatchSent(len(outbox)))
+            return
+        answer = await self._ask(
+            "batch", wire.BATCHES, leased[1], packed=True, on_failure=lambda: outbox.rollback(leased[0])
+        )
+        if answer is not None:
+            async with self._outbox_turn:
+                await self._blocking(outbox.commit, leased[0])
+            self.post(e.BatchSent(len(outbox)))
+
+    async def _drop_batch(self) -> None:
+        outbox = self._telemetry.outbox
+        async with self._outbox_turn:
+            leased = await self._blocking(outbox.lease)
+            if leased is not None:
+                await self._blocking(outbox.commit, leased[0])
+        self._parts.log("error", "the portal refused a batch of telemetry for good; it is dropped")
+        self.post(e.BatchSent(len(outbox)))
+
+    async def _drop_report(self, report: wire.Report) -> None:
+        verdict = wire.Verdict(report.run, report.attempt, report.state, "refused", "the portal refused the message")
+        await self._in_journal(self._note_sent, [verdict])
+        self.post(e.ReportsTaken((verdict,)))
+
+    async def _ask(
+        self, line: str, path: str, body: bytes, *, packed: bool = False, on_failure: Callable[[], None] = lambda: None
+    ) -> Answer | None:
+        """The portal's answer if it did what was asked; else the core knows."""
+        try:
+            answer = await self._blocking(self._exchange.send, path, body, packed)
+        except UnreachableError as error:
+            self._parts.log("info", str(error))
+            on_failure()
+            self.post(e.Failed(line, e.Failure.LATER, left=len(self._telemetry.outbox)))
+            return None
+        self._learn(answer.offset)
+        if answer.status == 200:
+            return answer
+        self._parts.log("warning", f"the portal answers {answer.status} to {path}: {said(answer.body)}")
+        on_failure()
+        self.post(e.Failed(line, failure_of(answer.status), answer.pause, len(self._telemetry.outbox)))
+        return None
+
+    def _learn(self, offset: int) -> None:
+        self.post(e.TimeLearned(offset))
+        self._time_known.set()
+
+    # --- executions ----------------------------------------------------------------------------
+    async def _store_intent(self, job: Job) -> None:
+        now = self._parts.clock.now()
+        intent = Intent(job.run, job.attempt, job.nonce, job.expires_at, job.action, now)
+        try:
+            await self._in_journal(self._write, intent)
+        except OSError as error:
+            self._parts.log("error", f"the journal cannot be written: {error}")
+            self.post(e.IntentFailed(job))
+        else:
+            self.post(e.IntentStored(job))
+
+    async def _execute(self, job: Job, cancelled: Event) -> None:
+        loop = asyncio.get_running_loop()
+
+        def started(at: int) -> None:
+            loop.call_soon_threadsafe(self.post, e.ProcessStarted(job, at))
+
+        try:
+            ended = await self._parts.host.execute(job, started, cancelled)
+        except Exception as error:
+            self._parts.log("error", f"running a script failed: {error!r}", run=job.run)
+            ended = Ended("failure", f"the agent failed to run the script: {type(error).__name__}")
+        del self._running[job.run, job.attempt]
+        if self._stopping and ended.state == "cancelled":
+            ended = replace(
+                ended, state="interrupted", detail="the agent was stopped while the script ran; it was ended"
+            )
+        self.post(e.ProcessEnded(job, ended))
+
+    async def _store_report(self, draft: e.StoreReport) -> None:
+        outcome = wire.encode(draft.outcome)
+        named = (draft.run, self._parts.enrolment.device, draft.attempt, draft.nonce, draft.state)
+        signature = self._parts.keys.sign(wire.report_bytes(*named, outcome))
+        report = wire.Report(draft.run, draft.attempt, draft.nonce, draft.state, msgspec.Raw(outcome), signature)
+        while True:
+            try:
+                await self._in_journal(self._write, Filed(report, draft.expires_at))
+                break
+            except OSError as error:
+                self._parts.log("error", f"a report waits, as the journal cannot be written: {error}", run=draft.run)
+                await asyncio.sleep(RETRY_SECONDS)
+        self.post(e.ReportStored(report, draft.expires_at))
+
+    async def _forget(self, portal_now: int) -> None:
+        try:
+            keys = await self._in_journal(self._journal.forget, portal_now)
+        except OSError:
+            return
+        if keys:
+            self.post(e.Forgot(tuple(keys)))
+
+    def _write(self, record: Intent | Filed) -> None:
+        """Write to the journal; where the disk is full, telemetry makes room."""
+        while True:
+            try:
+                self._journal.write(record)
+                return
+            except OSError:
+                if not self._telemetry.outbox.shed():
+                    raise
+
+    def _note_sent(self, verdicts: list[wire.Verdict]) -> None:
+        for one in verdicts:
+            with contextlib.suppress(OSError):  # then it is sent once more after a restart, and known there
+                self._journal.write(Sent(one.run, one.attempt, one.state))
+
+    async def _in_journal(self, function: Callable[..., T], *args: Any) -> T:
+        async with self._journal_turn:
+            return await self._blocking(function, *args)
+
+    # --- telemetry, and the end ----------------------------------------------------------------
+    async def _collect(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE / SECOND):
+                await self._time_known.wait()
+        while True:
+            now = self._parts.clock.now()
+            wake = now + SECOND
+            try:
+                async with self._outbox_turn:
+                    queued, wake = await self._blocking(self._telemetry.run, now, self.state.offset)
+                for _ in range(queued):
+                    self.post(e.BatchQueued())
+                await self._blocking(self._note_status)
+            except Exception as error:
+                self._collector_failed("anything", error)
+                wake = now + 10 * SECOND
+            await asyncio.sleep(max(wake - self._parts.clock.now(), 100_000) / SECOND)
+
+    def _note_status(self) -> None:
+        now = self._parts.clock.now()
+        if now - self._noted < STATUS_EVERY:
+            return
+        self._noted = now
+        state, outbox = self.state, self._telemetry.outbox
+        facts = status.Facts(
+            state.portal_time(now), state.channel_up, len(state.running), len(state.unsent), len(outbox), outbox.dropped
+        )
+        status.note(self._parts.folder, facts)
+
+    def _collector_failed(self, name: str, error: Exception) -> None:
+        self._parts.log("error", f"collecting {name} failed: {error!r}")
+
+    async def _blocking(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._parts.executor, function, *args)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], if_broken: e.Event | None = None) -> asyncio.Task[None]:
+        """Begin some work. Should it fail in a way that nobody foresaw, the core hears `if_broken` and tries again
+        later."""
+
+        def finished(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._parts.log("error", f"the agent failed: {error!r}")
+                if if_broken is not None and not self._stopping:
+                    self.post(if_broken)
+
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(finished)
+        return task
+
+    async def _close(self) -> None:
+        self._stopping = True
+        scripts = [task for _, task in self._running.values()]
+        for cancelled, _ in self._running.values():
+            cancelled.set()
+        if scripts:
+            await asyncio.wait(scripts, timeout=LAST_SECONDS)
+            await asyncio.sleep(0)
+        if self._writing:
+            await asyncio.wait(set(self._writing), timeout=LAST_SECONDS)
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(list(self._tasks), timeout=LAST_SECONDS)
+        self._journal.close()
+        self._telemetry.close()
+
+
+def failure_of(status: int) -> e.Failure:
+    """What a status of an answer that the portal signed means for the message."""
+    if status == 403:
+        return e.Failure.REVOKED
+    return e.Failure.REFUSED if status in (400, 413, 415, 422) else e.Failure.LATER
