@@ -27,7 +27,7 @@ from nql.plan.expressions import (
 from nql.plan.windows import Precision
 from nql.semantics.arithmetic import as_duration
 from nql.semantics.fields import Value
-from nql.semantics.infer import row_value
+from nql.semantics.infer import as_alias, row_value
 from nql.semantics.literals import LITERALS, constant, is_pattern, mismatch, moment, parameter
 from nql.semantics.problems import Reported
 from nql.semantics.scope import State
@@ -59,12 +59,12 @@ def condition(state: State, node: ast.Expr, clause: str) -> Expr:
 
 
 def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
-    left, right, op = node.left, node.right, node.op
+    left, right, op = as_alias(state, node.left), as_alias(state, node.right), node.op
     if _literal(left) and not _literal(right) and op in _FLIPPED:
         left, right, op = right, left, _FLIPPED[op]
-    value = row_value(state, left, clause)
-    if isinstance(right, ast.Comparison):
+    if isinstance(left, ast.Comparison) or isinstance(right, ast.Comparison):
         raise state.problems.error("NQL314", "Comparisons do not chain. Join them with and.", node.span)
+    value = row_value(state, left, clause)
     match op:
         case "in" | "!in":
             return _membership(state, value, node, negated=op == "!in")

@@ -104,13 +104,21 @@ def unknown(state: State, path: ast.Path, hidden: Alias | None = None) -> Report
         known += [alias.name for alias in state.aliases.values() if not alias.broken]
     if state.summary is not None:
         known = [*state.summary.keys, *(alias.name for alias in state.aliases.values())]
-    words = state.problems.close(path.text, known) or state.problems.close(path.text.rpartition(".")[2], known)
+    words = _meant(state, path.text, known)
     home = _home(state, path) if state.problems.patient else ""
     fixes = replacements(path.span, words)
     if path.text.lower() in _TIMES and table.time is not None and not words:
         fixes = replacements(path.span, [table.time])
     message = f"There is no field {path.text} in {table.shortcut or table.name}."
     return state.problems.error("NQL202", message, path.span, home or did_you_mean(words), fixes)
+
+
+def _meant(state: State, written: str, known: list[str]) -> list[str]:
+    """The names that were probably meant: the same last step in another group, or a close spelling."""
+    tail = written.lower().rpartition(".")[2]
+    grouped = [name for name in known if name.lower().endswith(f".{tail}") and name.count(".") < 3]
+    words = [*state.problems.close(written, known), *grouped]
+    return list(dict.fromkeys(words))[:3] or state.problems.close(tail, known)
 
 
 _TIMES = ("time", "start_time", "timestamp", "date")

@@ -26,6 +26,7 @@ from nql.syntax import ast
 
 def row_value(state: State, node: ast.Expr, clause: str) -> Value:
     """The value of an expression over one row. Raises Reported."""
+    node = as_alias(state, node)
     match node:
         case ast.Path():
             return value_of(state, node)
@@ -56,6 +57,13 @@ def row_value(state: State, node: ast.Expr, clause: str) -> Value:
             raise state.problems.error("NQL110", "A list can only stand after in.", node.span)
         case _:
             raise state.problems.error("NQL310", "A value is expected here, not a condition.", node.span)
+
+
+def as_alias(state: State, node: ast.Expr) -> ast.Expr:
+    """The node; a version such as `v1` is a name where the query gave that name."""
+    if isinstance(node, ast.Version) and f"v{node.text}".lower() in state.aliases:
+        return ast.Path(f"v{node.text}", node.span)
+    return node
 
 
 def operation(problems: Problems, op: str, left: Expr, right: Expr, span: Span) -> Expr:
