@@ -36,7 +36,7 @@ from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
-from storage.tables.writer import Append, Seal, Writer
+from storage.tables.writer import Append, Item, Seal, Stop, Writer
 
 __all__ = [
     "MAX_MESSAGE",
@@ -121,8 +121,7 @@ class Tables:
     async def close(self) -> None:
         """Answer what is waiting, seal, and let the folder go. Closing twice does nothing."""
         try:
-            answered = self._ask(lambda answer: Seal(answer, last=True))
-            await answered
+            await self._ask(Stop)
         except Closed:
             return
         except StoreError:
@@ -130,7 +129,18 @@ class Tables:
         await asyncio.to_thread(self._writer.join)
         self._store.abandon()
 
-    async def _ask(self, item: Callable[[Callable[[Outcome], None]], Append | Seal]) -> Ack:
+    def abandon(self) -> None:
+        """Let the folder go as it is, as a crash would, after answering what is waiting: the next opening recovers
+        from the journal.
+        """
+        try:
+            self._writer.put(Stop(lambda _: None, seal=False))
+        except Closed:
+            return
+        self._writer.join()
+        self._store.abandon()
+
+    async def _ask(self, item: Callable[[Callable[[Outcome], None]], Item]) -> Ack:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Ack] = loop.create_future()
         self._writer.put(item(lambda outcome: self._answers.add(loop, future, outcome)))

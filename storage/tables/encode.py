@@ -174,9 +174,8 @@ def _check_types(schema: TableSchema, name: str, values: Sequence[Any], allowed:
 
 
 def _ids(target: ObjectTable, texts: Sequence[str | None]) -> list[int | None]:
-    known = target.ids
-    ids: list[int | None] = [None if text is None else known.get(text, -1) for text in texts]
-    if -1 not in ids:
+    ids: list[int | None] = list(map(target.ids.get, texts))  # type: ignore[arg-type]
+    if ids.count(None) == list(texts).count(None):
         return ids
     if "" in texts:
         raise Refused(f"an empty key for {target.schema.name}")

@@ -8,7 +8,7 @@ the journal ends in the very state that was lost. It does no I/O and knows no fi
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -93,14 +93,13 @@ class State:
 
     def _see_linked(self, part: BatchPart, schema: TableSchema, rows: Any) -> None:
         """The objects that events speak of were seen at these events' times; the sender itself, when the batch came."""
-        times = rows[schema.time].to_pylist()
         for link, target in schema.links.items():
             if (
                 link in rows.schema.names
                 and self.objects[target].schema.seen
                 and not (target == DEVICES and self._is_device(part))
             ):
-                self._see(target, spans(rows[link].to_pylist(), times))
+                self._see(target, spans(rows[link], rows[schema.time]))
 
     def _see_sender(self, part: BatchPart) -> None:
         if self._is_device(part):
@@ -125,17 +124,9 @@ class State:
         return DEVICES in self.objects and part.source in self.objects[DEVICES].ids
 
 
-def spans(rows: Sequence[int | None], times: Sequence[int]) -> dict[int, tuple[int, int]]:
-    """For each object, the first and last time at which it occurs."""
-    found: dict[int, tuple[int, int]] = {}
-    for row, time in zip(rows, times, strict=True):
-        if row is None:
-            continue
-        known = found.get(row)
-        if known is None:
-            found[row] = (time, time)
-        elif time < known[0]:
-            found[row] = (time, known[1])
-        elif time > known[1]:
-            found[row] = (known[0], time)
-    return found
+def spans(rows: Any, times: Any) -> dict[int, tuple[int, int]]:
+    """For each object of a column of ids, the first and last time at which it occurs."""
+    grouped = pa.table([rows, times], names=["row", "time"]).group_by("row", use_threads=False)
+    found = grouped.aggregate([("time", "min"), ("time", "max")])
+    lists = [found[name].to_pylist() for name in ("row", "time_min", "time_max")]
+    return {row: (first, last) for row, first, last in zip(*lists, strict=True) if row is not None}

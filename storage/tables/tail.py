@@ -13,6 +13,7 @@ import polars as pl
 
 from storage.tables.days import DAY
 
+_MERGE = 8  # frames of like size become one
 _NEVER_MERGED = 262_144  # rows; frames of this size and above stay as they are
 
 
@@ -62,9 +63,15 @@ class Tail:
 
     def _push(self, part: TailPart) -> None:
         parts = self._days.setdefault((part.table, part.day), [])
-        while parts and parts[-1].frame.height <= 2 * part.frame.height and part.frame.height < _NEVER_MERGED:
-            part = merged([parts.pop(), part])
         parts.append(part)
+        while len(parts) >= _MERGE and _alike(parts[-_MERGE:]):
+            parts[-_MERGE:] = [merged(parts[-_MERGE:])]
+
+
+def _alike(parts: list[TailPart]) -> bool:
+    """Whether frames that follow each other are of like size, and not large."""
+    sizes = [part.frame.height for part in parts]
+    return max(sizes) < min(_MERGE * min(sizes), _NEVER_MERGED)
 
 
 def merged(parts: list[TailPart]) -> TailPart:

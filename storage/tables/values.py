@@ -100,7 +100,7 @@ def _clean(given: Sequence[str], most: int) -> None:
     if "\0" in joined:
         raise ValueError("holds a text with a NUL character")
     try:
-        joined.encode()
+        joined.isascii() or joined.encode()
     except UnicodeEncodeError:
         raise ValueError("holds a text that is not valid Unicode") from None
 

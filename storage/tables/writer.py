@@ -38,11 +38,20 @@ class Append:
 
 @dataclass(frozen=True, slots=True)
 class Seal:
-    """A wish to seal now; answered with an error, or with an acknowledgement of nothing. `last` ends the thread after
-    it."""
+    """A wish to seal now; answered with an error, or with an acknowledgement of nothing."""
 
     answer: Answer
-    last: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The end of the thread, after sealing if `seal`. Answered as Seal is."""
+
+    answer: Answer
+    seal: bool = True
+
+
+Item = Append | Seal | Stop
 
 
 class Writer:
@@ -51,7 +60,7 @@ class Writer:
     def __init__(self, store: Store, flush: Callable[[], None]) -> None:
         self._store = store
         self._flush = flush
-        self._queue: queue.SimpleQueue[Append | Seal] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._seal_at: int | None = None  # by the store's clock; None while there is nothing to seal
         self._not_before = 0  # after a failure, no sealing before this
         self._closed = False
@@ -59,12 +68,12 @@ class Writer:
         self._thread = threading.Thread(target=self._run, name="muster-tables", daemon=True)
         self._thread.start()
 
-    def put(self, item: Append | Seal) -> None:
+    def put(self, item: Item) -> None:
         """Hand something to the thread. Raises Closed."""
         with self._gate:
             if self._closed:
                 raise Closed("the table store is closed")
-            self._closed = isinstance(item, Seal) and item.last
+            self._closed = isinstance(item, Stop)
             self._queue.put(item)
 
     def join(self) -> None:
@@ -72,21 +81,20 @@ class Writer:
         self._thread.join()
 
     def _run(self) -> None:
-        item: Append | Seal | None = None
-        while True:
+        item: Item | None = None
+        while not isinstance(item, Stop):
             item = item or self._next()
-            if isinstance(item, Seal):
-                item.answer(self._sealed() or Ack(0, 0))
-                self._flush()
-                if item.last:
-                    return
-                item = None
-                continue
-            if item is not None:
+            if isinstance(item, Append):
                 item = self._commit(item)
-            self._seal_if_due()
+            if isinstance(item, Seal | Stop):
+                wanted = isinstance(item, Seal) or item.seal
+                item.answer((self._sealed() if wanted else None) or Ack(0, 0))
+                self._flush()
+                item = item if isinstance(item, Stop) else None
+            else:
+                self._seal_if_due()
 
-    def _next(self) -> Append | Seal | None:
+    def _next(self) -> Item | None:
         """What comes next, None when it is time to seal."""
         wait = None if self._seal_at is None else max(0.001, (self._seal_at - self._store.clock()) / 1_000_000)
         try:
@@ -94,7 +102,7 @@ class Writer:
         except queue.Empty:
             return None
 
-    def _commit(self, first: Append) -> Append | Seal | None:
+    def _commit(self, first: Append) -> Seal | Stop | None:
         """Store a group that begins with `first`; what came next and is no batch."""
         waiting, after = [first], None
         outcomes: list[Outcome]
@@ -107,7 +115,7 @@ class Writer:
                     item = self._queue.get_nowait()
                 except queue.Empty:
                     break
-                if isinstance(item, Seal):
+                if not isinstance(item, Append):
                     after = item
                     break
                 waiting.append(item)
