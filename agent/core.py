@@ -24,6 +24,7 @@ AT_ONCE = 2
 PULL_EVERY = 60 * SECOND  # a slow pull repairs a lost nudge
 FORGET_EVERY = 3600 * SECOND
 REPORTS_AT_ONCE = 32
+MOST_HELD = 64
 STEADY = 30 * SECOND  # a channel that lived this long was a good one
 REVOKED_PAUSE = 3600 * SECOND
 DAY = 86_400 * SECOND
@@ -85,9 +86,9 @@ def _talk(state: State, now: int) -> Step:
         state = replace(state, channel=state.channel.begin())
         commands.append(e.OpenChannel())
     if not state.pull.busy and state.pull.at <= now:
-        held = [wire.Held(*key) for key in state.running]
+        room = max(0, AT_ONCE - len(state.running))
         state = replace(state, pull=state.pull.begin())
-        commands.append(e.SendPull(wire.Pull(max(0, AT_ONCE - len(held)), held, __version__)))
+        commands.append(e.SendPull(wire.Pull(room, _held(state), __version__)))
     if state.unsent and not state.report.busy and state.report.at <= now:
         state = replace(state, report=state.report.begin())
         commands.append(e.SendReports(state.unsent[: state.reports_at_once]))
@@ -98,6 +99,13 @@ def _talk(state: State, now: int) -> Step:
         state = replace(state, forget_at=now + FORGET_EVERY)
         commands.append(e.ForgetOld(state.portal_time(now)))
     return state, commands
+
+
+def _held(state: State) -> list[wire.Held]:
+    """What the portal need not hand out again: what runs, and what has ended without the portal knowing."""
+    writing = [key for key, report in state.done.items() if report is None]
+    waiting = [(report.run, report.attempt) for report in state.unsent]
+    return [wire.Held(*key) for key in dict.fromkeys([*state.running, *writing, *waiting])][:MOST_HELD]
 
 
 # --- the start, and time -----------------------------------------------------------------------

@@ -1,0 +1,117 @@
+"""Who may come in: every request of a device but enrolment is signed, fresh, and from a device that is ours and not
+revoked.
+
+In: headers and the body of a request. Out: the device, or `Refuse`. Invariants: nothing of a stranger's is kept, and
+its body is read only when the headers name a live device; a request is taken once (its nonce is remembered as long as
+its time is acceptable); what is told to a stranger is neither signed nor says which part was wrong.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from agent import wire
+from portal.threads import Threads
+from storage.control.api import Control
+from storage.control.enrolment import Device
+from storage.control.ids import is_uuid
+
+MOST_NONCES = 500_000  # remembered at once; more requests than that in a window are put off
+
+
+class Refuse(Exception):  # noqa: N818 - an answer, as its callers speak of it
+    """The request is not taken. `signed` says whether the device is known to have asked, so that the answer is signed
+    for it."""
+
+    def __init__(self, status: int, code: str, message: str, *, signed: bool = False, pause: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.signed = signed
+        self.pause = pause
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a request says of itself, not yet believed."""
+
+    device: Device
+    time: int
+    nonce: str
+    signature: bytes
+
+
+class Nonces:
+    """The nonces of the last window, in two halves that take turns."""
+
+    def __init__(self, window: int = 2 * wire.WINDOW, most: int = MOST_NONCES) -> None:
+        self._window, self._most = window, most
+        self._turned = 0
+        self._new: set[tuple[str, str]] = set()
+        self._old: set[tuple[str, str]] = set()
+
+    def take(self, device: str, nonce: str, now: int) -> bool | None:
+        """True if it is new, False if it was seen, None if no more can be remembered now."""
+        if now - self._turned > self._window:
+            self._old = self._new if now - self._turned <= 2 * self._window else set()
+            self._new, self._turned = set(), now
+        if (device, nonce) in self._new or (device, nonce) in self._old:
+            return False
+        if len(self._new) >= self._most:
+            return None
+        self._new.add((device, nonce))
+        return True
+
+
+class Door:
+    """The one door for devices."""
+
+    def __init__(self, control: Control, threads: Threads, clock: Callable[[], int]) -> None:
+        self._control, self._threads, self._clock = control, threads, clock
+        self._nonces = Nonces()
+        self._opened = clock()
+
+    async def claim(self, headers: Mapping[str, str]) -> Claim:
+        """What the headers say, if they name a device that may still speak. Raises Refuse."""
+        try:
+            time, nonce = int(headers[wire.TIME_HEADER][:20]), headers[wire.NONCE_HEADER]
+            signature = base64.b64decode(headers[wire.SIGNATURE_HEADER], validate=True)
+            uid = headers[wire.DEVICE_HEADER]
+        except (KeyError, ValueError, binascii.Error):
+            raise _stranger() from None
+        if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
+            raise _stranger()
+        device = await self._threads.control(self._control.enrolment.device, uid)
+        if device is None:
+            raise _stranger()
+        return Claim(device, time, nonce, signature)
+
+    def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
+        """The device, if it signed this request, now and for the first time. Raises Refuse."""
+        device, now = claim.device, self._clock()
+        said = wire.request_bytes(device.uid, method, path, claim.time, claim.nonce, body)
+        try:
+            Ed25519PublicKey.from_public_bytes(device.identity_key).verify(claim.signature, said)
+        except InvalidSignature:
+            raise _stranger() from None
+        if device.revoked_at is not None:
+            raise Refuse(403, "revoked", "This device's identity was closed.", signed=True)
+        # What was signed before this process began may have been taken by the one before it, whose nonces are gone.
+        if abs(now - claim.time) > wire.WINDOW or claim.time < self._opened:
+            raise Refuse(401, "clock", "The request's time is too far from the portal's.", signed=True)
+        match self._nonces.take(device.uid, claim.nonce, now):
+            case False:
+                raise Refuse(409, "repeated", "This request was taken before.")
+            case None:
+                raise Refuse(503, "busy", "Too many requests; ask again later.", signed=True, pause=30)
+        return device
+
+
+def _stranger() -> Refuse:
+    return Refuse(401, "unknown_device", "The request is not signed by a device of this portal.")

@@ -1,0 +1,221 @@
+"""What devices ask of the portal, on plain values: enrol, fetch work, bring reports and telemetry.
+
+In: messages of `agent.wire` from a device that the door let in. Out: the portal's messages. Invariants: an order goes
+out signed; a report counts only with the device's own signature over run, device, attempt and nonce, for an execution
+that was handed to that very device; an answer comes after what it acknowledges is stored for good. What is wrong is
+refused with a reason, counted and logged, and stops nothing else.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TypeVar
+
+import msgspec
+import structlog
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from agent import wire
+from nql.catalog.model import Catalog
+from portal.agents.door import Refuse
+from portal.metrics import Metrics
+from portal.threads import Threads
+from storage.control.api import Control
+from storage.control.dispatch import Order
+from storage.control.enrolment import Device
+from storage.control.errors import NotFoundError, RefusedError
+from storage.control.outcomes import Outcome
+from storage.control.states import State
+from storage.tables.api import Batch, Refused, Rows, StorageFailed, StorageFull, Tables, check_batch, rows_from_wire
+
+OPEN = "in_progress"
+T = TypeVar("T")
+log = structlog.get_logger("agents")
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the slice works with."""
+
+    control: Control
+    tables: Tables
+    catalog: Catalog
+    key: Ed25519PrivateKey
+    threads: Threads
+    metrics: Metrics
+    clock: Callable[[], int]
+    finished: Callable[[], None]  # called on the event loop when executions ended
+
+
+class Agents:
+    """The agents slice."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._p = parts
+        self._portal_key = parts.key.public_key().public_bytes_raw()
+
+    async def enrol(self, asked: wire.Enrol) -> wire.Enrolled:
+        """Make a device known. Raises Refuse."""
+        if not verified(
+            asked.identity, asked.proof, wire.enrol_bytes(asked.key, asked.identity, asked.sealing, asked.name)
+        ):
+            raise self.refuse(400, "bad_proof", "The request is not signed by the key that it brings.")
+        enrol = self._p.control.enrolment.consume_enrol_key
+        now = self._p.clock()
+        try:
+            device = await self._p.threads.control(
+                enrol, asked.key, asked.identity, asked.sealing, asked.name, now=now, agent_version=asked.agent_version
+            )
+        except RefusedError as error:
+            raise self.refuse(403, error.code, f"{error}.") from None
+        head = (device.uid, device.collector_uid, device.generation, device.simulated)
+        return wire.Enrolled(*head, self._portal_key, now)
+
+    async def work(self, device: Device, asked: wire.Pull) -> wire.Work:
+        """Orders and cancels for a device."""
+        now, dispatch = self._p.clock(), self._p.control.dispatch
+        held = [(item.run, item.attempt) for item in asked.held]
+
+        def find() -> wire.Work:
+            self._p.control.enrolment.touch(device.uid, now=now)
+            found = dispatch.claim_work(device.uid, now=now, limit=asked.room, held=held) if asked.room else []
+            cancels = dispatch.cancellations(device.uid)[:64]
+            signed = [self._cancel(device, item.run, item.attempt, item.nonce) for item in cancels]
+            return wire.Work([self._order(item) for item in found], signed, more=len(found) >= asked.room)
+
+        return await self._p.threads.control(find)
+
+    async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
+        """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
+        verdicts = await self._p.threads.control(lambda: [self._report(device, item) for item in asked.reports])
+        if any(item.state != OPEN for item in asked.reports):
+            self._p.finished()
+        return wire.Verdicts(verdicts)
+
+    async def batch(self, device: Device, packed: bytes) -> wire.Stored:
+        """Store telemetry. Raises Refuse."""
+        now = self._p.clock()
+        try:
+            batch, rows = await self._p.threads.control(self._rows, device, packed, now)
+            ack = await self._p.tables.append(
+                Batch(device.uid, device.generation, batch.epoch, batch.sequence, now, rows)
+            )
+        except Refused as error:
+            raise self.refuse(422, "refused_rows", error.reason, device) from None
+        except StorageFull as error:
+            raise Refuse(507, "storage_full", error.reason, signed=True, pause=30) from None
+        except StorageFailed as error:
+            raise Refuse(503, "storage_unavailable", error.reason, signed=True, pause=10) from None
+        self._p.metrics.rows("agent", ack.rows)
+        return wire.Stored(ack.sequence, ack.rows, ack.duplicate)
+
+    def refuse(self, status: int, code: str, reason: str, device: Device | None = None) -> Refuse:
+        """A refusal, counted and logged. To a device that is known the answer is signed."""
+        self._p.metrics.refused(code)
+        log.warning("message_refused", code=code, reason=reason[:300], device=device and device.uid)
+        return Refuse(status, code, reason[:1000], signed=device is not None)
+
+    # --- orders --------------------------------------------------------------------------------
+    def _order(self, item: Order) -> wire.Order:
+        order = wire.Order(
+            item.run,
+            item.device,
+            item.attempt,
+            item.nonce,
+            item.expires_at,
+            item.action,
+            item.version,
+            msgspec.Raw(item.content.encode()),
+            item.parameters,
+            bytes(64),
+        )
+        return msgspec.structs.replace(order, signature=self._p.key.sign(wire.order_bytes(order)))
+
+    def _cancel(self, device: Device, run: str, attempt: int, nonce: str) -> wire.Cancel:
+        signature = self._p.key.sign(wire.cancel_bytes(run, device.uid, attempt, nonce))
+        return wire.Cancel(run, device.uid, attempt, nonce, signature)
+
+    # --- reports -------------------------------------------------------------------------------
+    def _report(self, device: Device, report: wire.Report) -> wire.Verdict:
+        head = (report.run, report.attempt, report.state)
+        try:
+            return wire.Verdict(*head, self._record(device, report))
+        except (NotFoundError, RefusedError, msgspec.MsgspecError) as error:
+            self.refuse(422, "refused_report", str(error), device)
+            return wire.Verdict(*head, "refused", str(error)[:255])
+
+    def _record(self, device: Device, report: wire.Report) -> str:
+        raw = bytes(report.outcome)
+        said = wire.report_bytes(report.run, device.uid, report.attempt, report.nonce, report.state, raw)
+        if not verified(device.identity_key, report.signature, said):
+            raise RefusedError("bad_signature", "the report is not signed by its device")
+        outcome = msgspec.json.decode(raw, type=wire.Outcome)
+        known = self._p.control.executions.execution(report.run, device.uid)
+        if known.attempt == report.attempt and known.nonce != report.nonce:
+            raise RefusedError("bad_nonce", "the report is not about the order that was handed out")
+        dispatch, now = self._p.control.dispatch, self._p.clock()
+        named = (report.run, device.uid, report.attempt)
+        if report.state == OPEN:
+            started = outcome.started_at if outcome.started_at is not None else outcome.time
+            return dispatch.record_started(*named, started_at=started, now=now).value
+        return dispatch.record_finished(*named, _outcome(report.state, outcome), now=now).value
+
+    # --- telemetry -----------------------------------------------------------------------------
+    def _rows(self, device: Device, packed: bytes, now: int) -> tuple[wire.Batch, tuple[Rows, ...]]:
+        batch = self._decoded(unpacked(packed), wire.Batch)
+        raw = bytes(batch.tables)
+        if sha256(raw).digest() != batch.sha256:
+            raise Refused("the batch does not hold what its digest says")
+        tables = self._decoded(raw, list[wire.Columns])
+        uid = device.uid
+        rows = tuple(
+            rows_from_wire(self._p.catalog, item.table, item.columns, writer="agent", device_uid=uid, now=now)
+            for item in tables
+        )
+        check_batch(rows)
+        return batch, rows
+
+    def _decoded(self, data: bytes, kind: type[T]) -> T:
+        try:
+            return msgspec.json.decode(data, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+            raise Refused(f"the batch is not of its form: {error}") from None
+
+
+def unpacked(packed: bytes) -> bytes:
+    """The bytes of one gzip member, at most `wire.BATCH_BYTES` of them. Raises Refused."""
+    inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        data = inflate.decompress(packed, wire.BATCH_BYTES + 1)
+    except zlib.error as error:
+        raise Refused(f"the batch is no gzip: {error}") from None
+    if len(data) > wire.BATCH_BYTES:
+        raise Refused(f"the batch is larger than {wire.BATCH_BYTES} bytes")
+    if not inflate.eof or inflate.unused_data:
+        raise Refused("the batch is cut off or has something after its end")
+    return data
+
+
+def verified(key: bytes, signature: bytes, said: bytes) -> bool:
+    """Whether a signature is that of a raw Ed25519 public key."""
+    try:
+        Ed25519PublicKey.from_public_bytes(key).verify(signature, said)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _outcome(state: str, told: wire.Outcome) -> Outcome:
+    return Outcome(
+        State(state),
+        told.exit_code,
+        told.outputs,
+        told.error or None,
+        told.detail or None,
+        told.started_at,
+        told.finished_at,
+    )
