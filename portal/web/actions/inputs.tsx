@@ -12,11 +12,11 @@ export function defaults(action: Action): Values {
   return Object.fromEntries((action.inputs ?? []).map((input) => [input.name, input.default ?? ""]));
 }
 
-/** Names of inputs that still need a value: those without a default. */
+/** Labels of inputs that still need a value: those without a default. */
 export function missing(action: Action, values: Values): string[] {
   return (action.inputs ?? [])
     .filter(({ name, default: preset }) => (preset ?? "") === "" && (values[name] ?? "").trim() === "")
-    .map(({ name }) => name);
+    .map(({ name, label }) => label || name);
 }
 
 interface Props {

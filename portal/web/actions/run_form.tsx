@@ -128,9 +128,10 @@ function Details({ action, devices, target, choice, onBack, onStarted, onClose }
               {failure.message} {failure.hint}
             </p>
           )}
+          {lacking.length > 0 && <p class="form-lacks">Still needed: {lacking.join(", ")}</p>}
           <Button onClick={onClose}>Cancel</Button>
           <Button look="primary" type="submit" icon={Zap} disabled={!ready} onClick={() => void submit()}>
-            {busy ? "Starting…" : `Run on ${plural(count, "device")}`}
+            {busy ? "Starting…" : count > 0 ? `Run on ${plural(count, "device")}` : "Run"}
           </Button>
         </>
       }

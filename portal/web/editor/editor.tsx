@@ -11,6 +11,7 @@ import { bracketMatching } from "@codemirror/language";
 import { lintKeymap } from "@codemirror/lint";
 import { EditorState, Prec, type Extension } from "@codemirror/state";
 import { drawSelection, EditorView, highlightActiveLine, highlightSpecialChars, keymap, lineNumbers, placeholder, tooltips } from "@codemirror/view";
+import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { nonce } from "../api/boot";
 import { completion } from "./complete";
@@ -19,7 +20,7 @@ import { nql } from "./language";
 import { laidOut } from "./layout";
 
 interface Props {
-  text: string;
+  text: Signal<string>;
   onText: (text: string) => void;
   onProblems: (found: Problem[]) => void;
   onRun: () => void;
@@ -28,22 +29,25 @@ interface Props {
 
 export function Editor(props: Props) {
   const host = useRef<HTMLDivElement>(null);
-  const view = useRef<EditorView | null>(null);
+  const floats = useRef<HTMLDivElement>(null);
   const current = useRef(props);
   current.current = props;
   useEffect(() => {
     const made = new EditorView({
       parent: host.current as HTMLElement,
-      state: EditorState.create({ doc: props.text, extensions: extensions(() => current.current) }),
+      state: EditorState.create({ doc: props.text.peek(), extensions: extensions(() => current.current, floats.current as HTMLElement) }),
     });
-    view.current = made;
     props.onReady(made);
-    return () => made.destroy();
+    /* by subscription, not by rendering: a rendering comes late, and would put an older text back while one types */
+    const stop = props.text.subscribe((text) => replaceText(made, text));
+    return () => (stop(), made.destroy());
   }, []);
-  useEffect(() => {
-    if (view.current) replaceText(view.current, props.text);
-  }, [props.text]);
-  return <div class="editor" ref={host} />;
+  return (
+    <div class="editor">
+      <div class="editor-host" ref={host} />
+      <div ref={floats} />
+    </div>
+  );
 }
 
 /** Put a text in place of the whole, if it is another one; can be undone. */
@@ -59,7 +63,7 @@ export function layOut(view: EditorView): boolean {
   return true;
 }
 
-function extensions(props: () => Props): Extension[] {
+function extensions(props: () => Props, floats: HTMLElement): Extension[] {
   const run = () => (props().onRun(), true);
   return [
     Prec.highest(
@@ -82,7 +86,7 @@ function extensions(props: () => Props): Extension[] {
     EditorView.cspNonce.of(nonce()),
     EditorView.contentAttributes.of({ "aria-label": "NQL query", spellcheck: "false", autocapitalize: "off" }),
     placeholder("Ask in NQL, for example: devices | list name, operating_system.name"),
-    tooltips({ parent: document.body }),
+    tooltips({ parent: floats }),
     nql(),
     completion(),
     diagnostics(),

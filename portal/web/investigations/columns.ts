@@ -7,10 +7,11 @@ import { signal } from "@preact/signals";
 import type { QueryResult } from "../api/wire";
 import { isState, namesDevice, shown } from "../values/cell";
 
-const LETTER = 6.9;
-const PADDING = 26;
-const BADGE = 88;
-const CHIP = 40;
+const PADDING = 28;
+const BADGE = 84;
+const CHIP = 20;
+const MARK = 18;
+const CANDIDATES = 8;
 const NARROWEST = 64;
 const WIDEST = 380;
 const SAMPLE = 200;
@@ -21,17 +22,24 @@ export const setWidths = signal<ReadonlyMap<string, number>>(new Map());
 export function fitted(result: QueryResult, index: number, zone: string): number {
   const column = result.columns[index];
   if (!column) return NARROWEST;
-  const lengths = result.rows.slice(0, SAMPLE).map((row) => extent(shown(row[index] ?? null, column, zone).length));
+  const texts = result.rows.slice(0, SAMPLE).map((row) => shown(row[index] ?? null, column, zone));
   const simulated = namesDevice(column) && (result.devices?.some((device) => device?.simulated) ?? false);
-  let widest = Math.max(0, ...lengths);
+  const longest = texts.sort((a, b) => b.length - a.length).slice(0, CANDIDATES);
+  let widest = Math.max(0, ...longest.map((text) => extent(text, "")));
   if (isState(column)) widest += CHIP;
   if (simulated) widest += BADGE;
-  const header = extent(column.label.length) + 18;
+  const header = extent(column.label || column.name, "600 ") + MARK;
   return Math.round(Math.min(WIDEST, Math.max(NARROWEST, widest, header)));
 }
 
-function extent(letters: number): number {
-  return letters * LETTER + PADDING;
+let pen: CanvasRenderingContext2D | null | undefined;
+
+/* The width of a text in a cell, measured in the very font it is drawn in. */
+function extent(text: string, weight: string): number {
+  pen ??= document.createElement("canvas").getContext("2d");
+  if (!pen) return text.length * 8 + PADDING;
+  pen.font = `${weight}13px ${getComputedStyle(document.body).fontFamily}`;
+  return pen.measureText(text).width + PADDING;
 }
 
 /** Every column's width now. */

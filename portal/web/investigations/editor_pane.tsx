@@ -36,8 +36,8 @@ export function EditorPane() {
   return (
     <section class="query" aria-label="Query">
       <Editor
-        text={text.value}
-        onText={(next) => ((text.value = next), keepSoon())}
+        text={text}
+        onText={typed}
         onProblems={(found) => (problems.value = found)}
         onRun={() => void run()}
         onReady={(made) => (view = made)}
@@ -48,6 +48,12 @@ export function EditorPane() {
       </div>
     </section>
   );
+}
+
+function typed(next: string): void {
+  if (next === text.peek()) return;
+  text.value = next;
+  keepSoon();
 }
 
 function ProblemLine() {

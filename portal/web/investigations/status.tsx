@@ -18,6 +18,7 @@ export function StatusLine() {
   return (
     <div class="status" role="region" aria-label="What was asked">
       <div class="status-text" aria-live="polite">
+        {now.kind === "none" && <span class="muted">Nothing asked yet</span>}
         {now.kind === "rows" && <Asked result={now.result} />}
         {now.kind === "failed" && (
           <span class="status-bad">
