@@ -37,6 +37,7 @@ SECOND = 1_000_000
 PATIENCE = 15 * SECOND  # how long telemetry waits for the portal's time before it goes by its own
 STATUS_EVERY = 60 * SECOND
 RETRY_SECONDS = 5.0
+LONGEST_NAP = 60.0  # seconds, so that a sleep of the machine delays nothing for longer
 LAST_SECONDS = 10.0
 
 
@@ -72,11 +73,12 @@ class Agent:
         self._time_known = asyncio.Event()
         self._stopping = False
         self._noted = 0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = 0
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end cleanly."""
         self.post(e.Recovered(tuple(self._journal.known.values()), len(self._telemetry.outbox)))
-        self._spawn(self._tick())
         self._spawn(self._collect())
         try:
             await stop.wait()
@@ -89,6 +91,7 @@ class Agent:
         for command in commands:
             if not self._stopping or isinstance(command, e.StoreReport | e.Log):
                 self._do(command)
+        self._set_alarm()
 
     # --- carrying out --------------------------------------------------------------------------
     def _do(self, command: e.Command) -> None:
@@ -122,12 +125,20 @@ class Agent:
             case e.Log(level, text, facts):
                 self._parts.log(level, text, **facts)
 
-    async def _tick(self) -> None:
-        while True:
-            pause = (self.state.wake - self._parts.clock.now()) / SECOND
-            await asyncio.sleep(min(max(pause, 0.05), 60.0))
-            if self.state.wake <= self._parts.clock.now():
-                self.post(e.Tick())
+    def _set_alarm(self) -> None:
+        """Have the core hear a tick when it next has something to do."""
+        if self._alarm is not None and self._alarm_at == self.state.wake:
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_at = self.state.wake
+        pause = (self._alarm_at - self._parts.clock.now()) / SECOND
+        self._alarm = asyncio.get_running_loop().call_later(min(max(pause, 0.02), LONGEST_NAP), self._ring)
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if not self._stopping:
+            self.post(e.Tick())
 
     async def _channel(self) -> None:
         opened_at: list[int] = []
@@ -205,7 +216,7 @@ class Agent:
     ) -> Answer | None:
         """The portal's answer if it did what was asked; else the core knows."""
         try:
-            answer = await self._blocking(self._exchange.send, path, body, packed)
+            answer = await self._blocking(lambda: self._exchange.send(path, body, packed=packed))
         except UnreachableError as error:
             self._parts.log("info", str(error))
             on_failure()
@@ -348,6 +359,8 @@ class Agent:
 
     async def _close(self) -> None:
         self._stopping = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         scripts = [task for _, task in self._running.values()]
         for cancelled, _ in self._running.values():
             cancelled.set()
