@@ -1,0 +1,195 @@
+"""The portal's HTTP interface as calls: JSON in, JSON out, bytes where a result is to stay as it is.
+
+In: an address and a token. Out: decoded JSON, or an exception of `muster.errors` with the portal's own words.
+Invariants: the token goes to that one address only (redirects are not followed) and never unencrypted over a network;
+nothing here needs Polars or Arrow, so that the command line starts at once.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from muster.errors import (
+    MusterError,
+    NotAllowedError,
+    QueryFailedError,
+    RefusedError,
+    UnreachableError,
+    UsageError,
+    diagnostic,
+)
+
+PREFIX = "/api/muster/v1"
+DEFAULT_URL = "http://127.0.0.1:8080"
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+TIMEOUT = httpx.Timeout(10.0, read=120.0)
+TOKEN_HINT = "Make one with `muster tokens create NAME --data DIR` and put it into MUSTER_TOKEN or a token file."
+
+
+class Api:
+    """One portal as one account sees it."""
+
+    def __init__(self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = checked(url, bool(token))
+        headers = {"Accept": "application/json", "User-Agent": "muster"}
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        near = urlsplit(self.url).hostname in LOOPBACK
+        self._http = httpx.Client(
+            base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport, trust_env=not near
+        )
+
+    def get(self, path: str, **query: str | int) -> Any:
+        """The JSON at a path below the interface's root."""
+        return self._json(self._send("GET", path, params=query))
+
+    def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Send JSON; the JSON that comes back, None for nothing."""
+        return self._json(self._send("POST", path, json=body))
+
+    def post_packed(self, path: str, body: bytes) -> Any:
+        """Send JSON that is packed with gzip already; the JSON that comes back."""
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        return self._json(self._send("POST", path, content=body, headers=headers))
+
+    def delete(self, path: str) -> None:
+        """Remove what stands at a path."""
+        self._send("DELETE", path)
+
+    def query(self, text: str, accept: str, **body: Any) -> bytes:
+        """The answer to a query in the form of a media type. Raises QueryFailedError."""
+        asked = {"text": text, **{name: value for name, value in body.items() if value is not None}}
+        return self._send("POST", "/query", json=asked, headers={"Accept": accept}, text=text).content
+
+    @contextmanager
+    def events(self, path: str) -> Iterator[Iterator[tuple[str, Any]]]:
+        """Server-sent events at a path, as names and decoded JSON; an empty name for each sign of life between them."""
+        with (
+            self._told(path),
+            self._http.stream("GET", PREFIX + path, headers={"Accept": "text/event-stream"}) as answer,
+        ):
+            if answer.is_error:
+                answer.read()
+                raise refusal(answer, "")
+            yield _events(answer.iter_lines())
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def _send(self, method: str, path: str, *, text: str = "", **given: Any) -> httpx.Response:
+        with self._told(path):
+            answer = self._http.request(method, PREFIX + path, **given)
+        if answer.is_success:
+            return answer
+        raise refusal(answer, text)
+
+    @contextmanager
+    def _told(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except httpx.ConnectError as error:
+            hint = "Is it running? Start it with `muster serve`, or give its address with --url."
+            raise UnreachableError(
+                f"No portal answers at {self.url} ({_reason(error)}).", hint, "unreachable"
+            ) from error
+        except httpx.TimeoutException as error:
+            raise UnreachableError(
+                f"The portal at {self.url} did not answer in time.", "Ask for less, or try again.", "timeout"
+            ) from error
+        except httpx.HTTPError as error:
+            raise UnreachableError(
+                f"The connection to {self.url} broke ({_reason(error)}).", "Try again.", "unreachable"
+            ) from error
+
+    def _json(self, answer: httpx.Response) -> Any:
+        if not answer.content:
+            return None
+        try:
+            return answer.json()
+        except ValueError as error:
+            raise MusterError(
+                f"What answers at {self.url} is no portal of Muster.", "Check the address.", "not_muster"
+            ) from error
+
+
+def checked(url: str, with_token: bool) -> str:
+    """The address without a trailing slash. Raises UsageError for one that cannot be, or that would give the token
+    away."""
+    parts = urlsplit(url)
+    try:
+        sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        sound = False
+    if not sound or parts.username or parts.query or parts.fragment:
+        raise UsageError(f"{url!r} is no address of a portal.", f"Write one such as {DEFAULT_URL}.", "bad_url")
+    if parts.scheme == "http" and with_token and parts.hostname not in LOOPBACK:
+        raise UsageError(f"The token would go to {parts.hostname} unencrypted.", "Use an https address.", "unencrypted")
+    return url.rstrip("/")
+
+
+def refusal(answer: httpx.Response, text: str) -> MusterError:
+    """The exception for an error the portal answered with."""
+    try:
+        said = answer.json()["error"]
+        message, hint, code = str(said["message"]), str(said.get("hint", "")), str(said["code"])
+    except (ValueError, KeyError, TypeError):
+        return RefusedError(
+            f"The answer was {answer.status_code} {answer.reason_phrase}.",
+            "Is this a portal of Muster?",
+            "http",
+            answer.status_code,
+        )
+    if said.get("diagnostics"):
+        return QueryFailedError(text, [diagnostic(item) for item in said["diagnostics"]])
+    if answer.status_code == 401:
+        return NotAllowedError(message, hint or TOKEN_HINT, code)
+    if answer.status_code == 403:
+        return NotAllowedError(message, hint, code)
+    return RefusedError(message, hint, code, answer.status_code)
+
+
+def find_token(file: Path | None = None) -> str | None:
+    """The token of the environment: MUSTER_TOKEN, a given file, MUSTER_TOKEN_FILE, or `~/.config/muster/token`; None
+    without one."""
+    if file is None and (token := os.environ.get("MUSTER_TOKEN", "").strip()):
+        return token
+    named = file or (Path(found) if (found := os.environ.get("MUSTER_TOKEN_FILE")) else None)
+    place = named or Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "muster" / "token"
+    try:
+        return place.read_text(encoding="utf-8").strip() or None
+    except OSError as error:
+        if named is None:
+            return None
+        raise UsageError(f"The token file {place} cannot be read: {error.strerror}.", code="token_file") from error
+
+
+def segment(text: str) -> str:
+    """A text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+    name, data = "message", ""
+    for line in lines:
+        if line.startswith("event:"):
+            name = line.removeprefix("event:").strip()
+        elif line.startswith("data:"):
+            data += line.removeprefix("data:").strip()
+        elif line.startswith(":"):
+            yield "", None
+        elif not line and data:
+            yield name, json.loads(data)
+            name, data = "message", ""
+
+
+def _reason(error: Exception) -> str:
+    return str(error) or type(error).__name__

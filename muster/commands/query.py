@@ -1,0 +1,121 @@
+"""`muster query`: ask a question and print the answer.
+
+In: a text, parameters, a form. Out: the answer on standard output or in a file; what was really asked (window, zone,
+cut) on standard error. Invariant: a text that cannot run prints its diagnostics under carets, and nothing on standard
+output.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from muster import registry
+from muster.errors import MusterError, UsageError, diagnostic
+from muster.options import Options, Parser, add_data, add_portal, api, one_place, width
+from muster.shown import result_table
+from nql.diagnostics import render
+
+DESCRIPTION = "Ask a question in NQL and print the answer."
+EXAMPLES = """\
+examples:
+  muster query "devices | list name, entity | limit 5"
+  muster query "devices | where name == $name" --param name=zrh-lt-0001
+  muster query "execution.crashes during past 7d | summarize n = count() by binary.name" --format csv > crashes.csv
+  muster query "devices | list name" --format parquet --output devices.parquet
+  muster query "devices | list name" --data /var/lib/muster     (when no portal is running on that folder)
+  muster query - < question.nql"""
+MEDIA = {"csv": "text/csv", "arrow": "application/vnd.apache.arrow.stream", "parquet": "application/vnd.apache.parquet"}
+BINARY = frozenset({"arrow", "parquet"})
+
+
+def arguments(parser: Parser) -> None:
+    """The options."""
+    parser.add_argument("text", help="the query; - reads it from standard input")
+    parser.add_argument(
+        "--format", choices=["table", "json", *MEDIA], default="table", help="form of the answer (default: table)"
+    )
+    parser.add_argument("--json", action="store_const", const="json", dest="format", help="the same as --format json")
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="value of $NAME; given twice, a list"
+    )
+    parser.add_argument("--zone", help="time zone in which dates are read and shown, such as Europe/Zurich")
+    parser.add_argument(
+        "--limit", type=int, default=10_000, metavar="N", help="rows of a table or JSON at most (default: 10000)"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file")
+    add_portal(parser)
+    add_data(parser)
+
+
+def run(options: Options) -> None:
+    """Ask and print."""
+    one_place(options)
+    text = sys.stdin.read() if options.text == "-" else options.text
+    if not 0 <= options.limit <= 100_000:
+        raise UsageError(
+            "--limit is a number from 0 to 100000.", "Export more rows with --format csv, arrow or parquet."
+        )
+    if options.format in BINARY and options.output is None and sys.stdout.isatty():
+        raise UsageError(
+            f"{options.format} is not for a terminal.", "Give --output FILE, or send the output to a file."
+        )
+    _write(options, _answer(options, text, parameters(options.param)), text)
+
+
+def parameters(given: list[str]) -> dict[str, str | list[str]]:
+    """Values by name; a name that is given more than once has a list. Raises UsageError."""
+    found: dict[str, str | list[str]] = {}
+    for item in given:
+        name, separator, value = item.partition("=")
+        name = name.strip().removeprefix("$")
+        if not separator or not name:
+            raise UsageError(f"--param {item!r} is not NAME=VALUE.", "Write --param name=value.")
+        before = found.get(name)
+        found[name] = value if before is None else [*(before if isinstance(before, list) else [before]), value]
+    return found
+
+
+def _answer(options: Options, text: str, values: dict[str, Any]) -> bytes:
+    if options.data is not None:
+        answer: bytes = registry.part("folder").ask(
+            options.data, text, values, options.zone, options.limit, options.format
+        )
+        return answer
+    portal = api(options)
+    if options.format in MEDIA:
+        return portal.query(text, MEDIA[options.format], parameters=values, zone=options.zone)
+    return portal.query(text, "application/json", parameters=values, zone=options.zone, limit=options.limit)
+
+
+def _write(options: Options, answer: bytes, text: str) -> None:
+    if options.format == "table":
+        result = json.loads(answer)
+        answer = (result_table(result, width() if options.output is None else None) + "\n").encode()
+        _footer(result, text)
+    elif options.format == "json":
+        answer += b"\n"
+    if options.output is None:
+        sys.stdout.buffer.write(answer)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        options.output.write_bytes(answer)
+    except OSError as error:
+        raise MusterError(f"{options.output} cannot be written: {error.strerror}.") from error
+
+
+def _footer(result: dict[str, Any], text: str) -> None:
+    """What was really asked, said beside the answer."""
+    count = result["row_count"]
+    said = [f"{count:,} row" + ("" if count == 1 else "s")]
+    if result["truncated"]:
+        said.append("there are more: raise --limit, or export with --format csv")
+    if result["window"]:
+        said.append(result["window"]["text"])
+    said.append(f"complete until {result['complete_until']}")
+    print("\n" + " · ".join(said), file=sys.stderr)
+    if result["warnings"]:
+        print(render(text, map(diagnostic, result["warnings"])), file=sys.stderr)

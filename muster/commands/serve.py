@@ -1,0 +1,60 @@
+"""`muster serve`: a portal over a data folder, until it is told to stop.
+
+In: a folder, an address. Out: the address on standard output once it takes requests; logs on standard error.
+Invariant: it is reachable from this machine only, unless --host says otherwise.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from muster import registry
+from muster.options import Options, Parser, add_data
+
+DESCRIPTION = "Run a portal over a data folder, until Ctrl-C or SIGTERM. The folder is made if it is not there."
+EXAMPLES = """\
+examples:
+  muster serve --data /var/lib/muster
+  muster serve --data ./data --port 0                        (any free port; a second instance on another folder)
+  muster users create anna --data /var/lib/muster            (the first account)"""
+
+
+def arguments(parser: Parser) -> None:
+    """The options."""
+    add_data(parser, required=True, meaning="the data folder")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine only)"
+    )
+    parser.add_argument("--port", type=int, default=8080, help="port to listen on, 0 for any free one (default: 8080)")
+    parser.add_argument(
+        "--name",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="a host name under which people reach it; may be given again",
+    )
+    parser.add_argument("--tls", action="store_true", help="browsers reach it over TLS (a proxy in front sees to that)")
+    parser.add_argument("--zone", help="time zone of the instance, fixed when the folder is made (default: UTC)")
+    parser.add_argument("--imports", action="store_true", help="let programs with the permission import write history")
+    parser.add_argument(
+        "--log-level",
+        choices=["debug", "info", "warning", "error"],
+        default="info",
+        help="what is logged (default: info)",
+    )
+
+
+def run(options: Options) -> None:
+    """Serve."""
+    registry.part("serve").serve(
+        Path(options.data),
+        host=options.host,
+        port=options.port,
+        names=options.name,
+        tls=options.tls,
+        zone=options.zone,
+        imports=options.imports,
+        log_level=options.log_level,
+        say=lambda text: print(text, file=sys.stdout, flush=True),
+    )

@@ -1,0 +1,138 @@
+"""Accounts, tokens, enrolment keys and devices of a data folder, changed on the portal's own machine.
+
+In: a folder and names. Out: rows for printing, or the secret that was made. Invariants: every change is in the audit
+log under the name of the person at this machine; secrets leave here once, in the answer to the call that made them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from engine.formats import instant_text
+from muster.clock import now
+from muster.errors import UsageError
+from muster.folder import actor, control
+from portal.access.passwords import Passwords
+from storage.control.accounts import Account
+from storage.control.api import Control
+
+Row = dict[str, Any]
+SECOND = 1_000_000
+
+
+def everyone(data: Path) -> list[Row]:
+    """All accounts."""
+    with control(data) as opened:
+        return [
+            {
+                "name": account.name,
+                "permissions": sorted(account.permissions),
+                "zone": account.zone,
+                "created_at": instant_text(account.created_at),
+                "disabled_at": _shown(account.disabled_at),
+            }
+            for account in opened.accounts.everyone()
+        ]
+
+
+def create(data: Path, name: str, password: str, permissions: Sequence[str], zone: str) -> None:
+    """Make an account; the folder too, if it is not there. Raises UsageError, RefusedError."""
+    try:
+        ZoneInfo(zone)
+    except (ValueError, OSError, LookupError):
+        raise UsageError(f"There is no time zone {zone!r}.", "Use a name such as Europe/Zurich.") from None
+    with control(data, make=True) as opened:
+        opened.accounts.create(name, Passwords().hash(password), permissions, zone, by=actor(), now=now())
+
+
+def set_password(data: Path, name: str, password: str) -> None:
+    """Give an account a new password and end its sessions. Raises RefusedError."""
+    with control(data) as opened:
+        account = _account(opened, name)
+        opened.accounts.set_password(account.name, Passwords().hash(password), by=actor(), now=now())
+        opened.sessions.end_all(account.id, by=actor(), now=now())
+
+
+def disable(data: Path, name: str) -> None:
+    """Close an account. Raises RefusedError."""
+    with control(data) as opened:
+        opened.accounts.disable(name, by=actor(), now=now())
+
+
+def create_token(data: Path, account: str, name: str) -> Row:
+    """Make a token for an account: its entry and its secret. Raises RefusedError."""
+    with control(data) as opened:
+        token, secret = opened.tokens.create(_account(opened, account), name, by=actor(), now=now())
+    return {"id": token.id, "name": token.name, "created_at": instant_text(token.created_at), "secret": secret}
+
+
+def tokens(data: Path, account: str) -> list[Row]:
+    """The tokens of an account."""
+    with control(data) as opened:
+        found = opened.tokens.of(_account(opened, account))
+    return [
+        {
+            "id": token.id,
+            "name": token.name,
+            "created_at": instant_text(token.created_at),
+            "used_at": _shown(token.used_at),
+            "revoked_at": _shown(token.revoked_at),
+        }
+        for token in found
+    ]
+
+
+def revoke_token(data: Path, account: str, identifier: str) -> None:
+    """Make a token worthless. Raises RefusedError."""
+    with control(data) as opened:
+        opened.tokens.revoke(_account(opened, account), identifier, by=actor(), now=now())
+
+
+def create_keys(data: Path, count: int, *, simulated: bool, expires_in: int) -> Row:
+    """Make enrolment keys: their secrets and when they expire."""
+    expires = now() + expires_in * SECOND
+    with control(data) as opened:
+        made = opened.enrolment.create_enrol_keys(count, simulated=simulated, expires_at=expires, by=actor(), now=now())
+    return {"keys": [secret for _, secret in made], "expires_at": instant_text(expires)}
+
+
+def keys(data: Path) -> list[Row]:
+    """The newest enrolment keys, without their secrets."""
+    with control(data) as opened:
+        found = opened.enrolment.enrol_keys()
+    return [
+        {
+            "id": key.id,
+            "simulated": key.simulated,
+            "created_by": key.created_by,
+            "created_at": instant_text(key.created_at),
+            "expires_at": instant_text(key.expires_at),
+            "used_at": _shown(key.used_at),
+            "used_by": key.used_by,
+        }
+        for key in found
+    ]
+
+
+def revoke_device(data: Path, uid: str) -> None:
+    """Close a device's identity. Raises RefusedError."""
+    with control(data) as opened:
+        opened.revoke_device(uid, by=actor(), now=now())
+
+
+def _account(opened: Control, name: str) -> Account:
+    found = opened.accounts.by_name(name)
+    if found is None:
+        raise UsageError(
+            f"There is no account {name!r}, or it is disabled.",
+            "`muster users list` shows them all.",
+            "unknown_account",
+        )
+    return found[0]
+
+
+def _shown(micros: int | None) -> str | None:
+    return None if micros is None else instant_text(micros)

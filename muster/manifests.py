@@ -1,0 +1,73 @@
+"""Actions as files: a folder with `manifest.json` and its scripts beside it, or one JSON file that holds all.
+
+In: a path. Out: manifests as the portal takes them, scripts put in. Invariant: a script named by a manifest lies in
+the manifest's own folder (no path leads out of it), and its bytes arrive as they are.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from muster.errors import UsageError
+
+NAME = "manifest.json"
+MOST_BYTES = 4 << 20
+
+
+def manifests(path: Path) -> Iterator[dict[str, Any]]:
+    """The manifest of a file or folder; of a folder of folders, all of theirs, by name. Raises UsageError."""
+    if path.is_file():
+        yield manifest(path)
+    elif (path / NAME).is_file():
+        yield manifest(path / NAME)
+    elif found := sorted(path.glob(f"*/{NAME}")):
+        yield from map(manifest, found)
+    else:
+        raise UsageError(
+            f"There is no action at {path}.", f"Give a folder with a {NAME}, a folder of such folders, or a JSON file."
+        )
+
+
+def manifest(path: Path) -> dict[str, Any]:
+    """One manifest with its scripts put in. Raises UsageError."""
+    said = _read_json(path)
+    scripts = said.get("scripts")
+    if not isinstance(scripts, dict):
+        raise UsageError(
+            f"{path} has no scripts.", 'Write "scripts": {"linux": {"language": "bash", "file": "linux.sh"}}.'
+        )
+    said["scripts"] = {platform: _script(path, script) for platform, script in scripts.items()}
+    return said
+
+
+def _script(path: Path, script: Any) -> Any:
+    if not isinstance(script, dict) or "file" not in script:
+        return script
+    name = script["file"]
+    if not isinstance(name, str) or Path(name).name != name:
+        raise UsageError(f"{path} names the script {name!r}.", "A script lies in the folder of its manifest.")
+    return {key: value for key, value in script.items() if key != "file"} | {"text": _text(path.parent / name)}
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        said = json.loads(_text(path))
+    except ValueError as error:
+        raise UsageError(f"{path} is no JSON: {error}.") from error
+    if not isinstance(said, dict):
+        raise UsageError(f"{path} holds no manifest.", "A manifest is a JSON object.")
+    return said
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8.") from error
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error

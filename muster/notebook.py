@@ -1,0 +1,120 @@
+"""Notebook magic: `%load_ext muster`, `%muster connect URL`, and cells that begin with `%%nql`.
+
+In: cells of NQL; `$name` in them takes the value of the notebook's variable `name`. Out: Polars frames. Invariants: a
+token comes from the environment or from a prompt that does not show it, never from the notebook's text; a query that
+cannot run shows its diagnostics under carets, as an error that stops the notebook, without a traceback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import shlex
+from collections.abc import Mapping
+from typing import Any, NoReturn
+
+import polars as pl
+
+from muster.api import DEFAULT_URL, find_token
+from muster.client import Client, connect
+from muster.errors import MusterError, UsageError
+from muster.parameters import names_in
+
+HELP = """\
+%muster connect [URL]     connect to a portal (the token: MUSTER_TOKEN, a token file, or a prompt)
+%muster status            where this notebook is connected
+%muster disconnect        let go of the connection
+
+%%nql [--name df] [--zone Europe/Zurich] [--quiet]
+devices | where name == $host | list name, entity        $host: the variable `host` of the notebook"""
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Called by `%load_ext muster`."""
+    magics = Magics(shell)
+    shell.register_magic_function(magics.muster, "line", "muster")
+    shell.register_magic_function(magics.nql, "line_cell", "nql")
+
+
+class Magics:
+    """The magics of one notebook, and its connection."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._client: Client | None = None
+
+    def muster(self, line: str) -> str | None:
+        """%muster connect URL | status | disconnect"""
+        words = shlex.split(line)
+        match words:
+            case ["connect", *rest] if len(rest) <= 1:
+                return self._connect(rest[0] if rest else DEFAULT_URL)
+            case ["status"]:
+                return self._status()
+            case ["disconnect"]:
+                self._disconnect()
+                return "not connected"
+        print(HELP)
+        return None
+
+    def nql(self, line: str, cell: str | None = None) -> pl.DataFrame | None:
+        """%%nql [--name NAME] [--zone ZONE] [--quiet], or %nql TEXT"""
+        if cell is None:
+            return self._ask(line, None)
+        options = _options(line)
+        frame = self._ask(cell, options.zone)
+        if options.name:
+            self._shell.user_ns[options.name] = frame
+        return None if options.quiet else frame
+
+    def _ask(self, text: str, zone: str | None) -> pl.DataFrame:
+        if self._client is None:
+            raise UsageError("This notebook is not connected.", "Run `%muster connect URL` first.", "not_connected")
+        return self._client.query(text, zone=zone, **variables(text, self._shell.user_ns))
+
+    def _connect(self, url: str) -> str:
+        self._disconnect()
+        self._client = connect(url, find_token() or getpass.getpass("API token: ").strip())
+        return self._status()
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _status(self) -> str:
+        if self._client is None:
+            return "not connected"
+        return f"connected to {self._client.url} as {self._client.whoami()['name']}"
+
+
+def variables(text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of the parameters of a query among the variables of a notebook. Raises UsageError for one that is
+    not there."""
+    names = names_in(text)
+    if missing := [name for name in names if name not in namespace]:
+        raise UsageError(
+            f"The query asks for ${missing[0]}.",
+            f"Set the variable `{missing[0]}` in the notebook first.",
+            "no_variable",
+        )
+    return {name: namespace[name] for name in names}
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise MusterError(f"%%nql: {message}.", "The options are --name NAME, --zone ZONE and --quiet.", "usage")
+
+
+def _options(line: str) -> argparse.Namespace:
+    parser = _Parser(prog="%%nql", add_help=False)
+    parser.add_argument("--name", type=_identifier)
+    parser.add_argument("--zone")
+    parser.add_argument("--quiet", action="store_true")
+    return parser.parse_args(shlex.split(line))
+
+
+def _identifier(text: str) -> str:
+    if not text.isidentifier():
+        raise argparse.ArgumentTypeError(f"{text!r} is no name of a variable")
+    return text

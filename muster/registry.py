@@ -1,0 +1,46 @@
+"""The one table of what is loaded by name when it is needed: commands of the command line, and the heavy parts behind
+them.
+
+In: a name. Out: its module. Invariant: nothing here is imported before it is asked for, so that `muster --help` and a
+query to a portal never pay for Polars, Arrow, SQLAlchemy or the portal itself.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from types import ModuleType
+
+# name: (module, what it does, in the words of the help text)
+COMMANDS = {
+    "query": ("muster.commands.query", "ask a question in NQL and print the answer"),
+    "serve": ("muster.commands.serve", "run a portal over a data folder"),
+    "demo": ("muster.commands.demo", "run a portal with this machine and 500 simulated devices"),
+    "estate": ("muster.commands.estate", "write the history of simulated devices"),
+    "actions": ("muster.commands.actions", "list, show, define and run remote actions"),
+    "runs": ("muster.commands.runs", "list, follow and cancel runs of remote actions"),
+    "users": ("muster.commands.users", "create, list and disable accounts"),
+    "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
+    "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
+    "devices": ("muster.commands.devices", "revoke a device"),
+    "doctor": ("muster.commands.doctor", "check that a data folder holds what was written to it"),
+}
+PARTS = {
+    "folder": "muster.folder",
+    "folder_accounts": "muster.folder_accounts",
+    "folder_load": "muster.folder_load",
+    "checkup": "muster.checkup",
+    "load": "muster.estate.load",
+    "send": "muster.send",
+    "serve": "muster.serve",
+    "progress": "muster.progress",
+}
+
+
+def command(name: str) -> ModuleType:
+    """The module of a command: `arguments(parser)` and `run(options)`."""
+    return import_module(COMMANDS[name][0])
+
+
+def part(name: str) -> ModuleType:
+    """A heavy part, by its name in the table."""
+    return import_module(PARTS[name])

@@ -1,0 +1,120 @@
+"""Runs of remote actions as a client sees them: begin one, follow it, read its executions.
+
+In: the portal's JSON. Out: `Run` and `Execution` records. Invariant: a run is complete when no device of it is open
+any more, and `wait` returns then; what a device answered is never changed here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from muster.api import Api, segment
+from muster.errors import UnreachableError
+
+PAGE = 1000
+ENDED_WELL = frozenset({"success"})
+OPEN = frozenset({"waiting_on_device", "in_progress", "waiting_on_user"})
+AGAIN = 5  # how often a broken stream is opened again before it is an error
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run and how far it is. `counts` says how many devices are in which state."""
+
+    id: str
+    action: str
+    target: Mapping[str, Any]
+    parameters: Mapping[str, str]
+    requested_by: str
+    requested_at: str
+    expires_at: str
+    counts: Mapping[str, int]
+    complete: bool
+    said: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def successful(self) -> bool:
+        """Whether every device is done, and well."""
+        return self.complete and all(state in ENDED_WELL for state, count in self.counts.items() if count)
+
+
+class Runs:
+    """The runs of a portal."""
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def begin(self, asked: Mapping[str, Any]) -> Run:
+        """Ask for a run, in the form of the portal's interface."""
+        return run_of(self.api.post("/runs", asked)["run"])
+
+    def get(self, identifier: str) -> Run:
+        """One run as it stands."""
+        return run_of(self.api.get(f"/runs/{segment(identifier)}")["run"])
+
+    def list(self, limit: int = 50) -> list[Run]:
+        """The newest runs."""
+        return [run_of(item) for item in self.api.get("/runs", limit=limit)["runs"]]
+
+    def cancel(self, identifier: str) -> Mapping[str, int]:
+        """Cancel what is still open: how many at once, and how many devices were asked to stop."""
+        said: Mapping[str, int] = self.api.post(f"/runs/{segment(identifier)}/cancel", {})
+        return said
+
+    def wait(self, identifier: str, *, timeout: float | None = None, told: Callable[[Run], None] | None = None) -> Run:
+        """The run when it is complete, or as it stands after `timeout` seconds. `told` hears of every change."""
+        until = None if timeout is None else time.monotonic() + timeout
+        for run in self._changes(identifier, until):
+            if told is not None:
+                told(run)
+            if run.complete or (until is not None and time.monotonic() >= until):
+                return run
+        return self.get(identifier)
+
+    def records(self, identifier: str) -> Iterator[Mapping[str, Any]]:
+        """Every execution of a run, as the portal tells it."""
+        offset = 0
+        while True:
+            page = self.api.get(f"/runs/{segment(identifier)}/executions", limit=PAGE, offset=offset)["executions"]
+            yield from page
+            if len(page) < PAGE:
+                return
+            offset += PAGE
+
+    def _changes(self, identifier: str, until: float | None) -> Iterator[Run]:
+        """The run now, and again at every change."""
+        yield self.get(identifier)
+        broken = 0
+        while broken < AGAIN and (until is None or time.monotonic() < until):
+            try:
+                with self.api.events(f"/runs/{segment(identifier)}/events") as events:
+                    latest = None
+                    for name, said in events:
+                        broken = 0
+                        latest = run_of(said) if name in {"run", "done"} else latest
+                        if latest is not None:
+                            yield latest
+                broken += 1
+            except UnreachableError:
+                broken += 1
+                if broken == AGAIN:
+                    raise
+
+
+def run_of(said: Mapping[str, Any]) -> Run:
+    """A run from its JSON."""
+    return Run(
+        id=said["id"],
+        action=said["action"],
+        target=said["target"],
+        parameters=said["parameters"],
+        requested_by=said["requested_by"],
+        requested_at=said["requested_at"],
+        expires_at=said["expires_at"],
+        counts=said["counts"],
+        complete=said["complete"],
+        said=said,
+    )

@@ -1,0 +1,43 @@
+"""What `muster serve` does: a portal over a folder, with its address said and the first steps for a new one.
+
+In: the values of the command's options. Out: nothing, when it stopped. Invariant: `say` hears of the address only
+when requests are taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from muster import serving
+from muster.errors import UsageError
+from portal import logs
+from portal.app import Portal
+from portal.settings import Settings
+
+
+def serve(
+    data: Path,
+    *,
+    host: str,
+    port: int,
+    names: Sequence[str],
+    tls: bool,
+    zone: str | None,
+    imports: bool,
+    log_level: str,
+    say: Callable[[str], None],
+) -> None:
+    """Serve until told to stop. Raises MusterError."""
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
+    logs.configure(log_level)
+    hosts = frozenset(names) or None
+    settings = Settings(data, host, port, zone, imports, hosts, tls, log_level)
+
+    def ready(address: str, portal: Portal) -> None:
+        say(f"Muster listens on {address} (Ctrl-C stops it)")
+        if portal.control.accounts.count() == 0:
+            say(f"There is no account yet. Make one: muster users create NAME --permissions all --data {data}")
+
+    serving.run(settings, ready)
