@@ -7,6 +7,7 @@ metrics (`m.avg`) are built in `nql.semantics.metrics`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 from nql.catalog.model import Table
@@ -121,6 +122,7 @@ def _meant(state: State, written: str, known: list[str]) -> list[str]:
     return list(dict.fromkeys(words))[:3] or state.problems.close(tail, known)
 
 
+_ACTION = re.compile(r"remote_action\.(#?\w+)\.executions?\.(outputs\.\w+)$", re.IGNORECASE)
 _TIMES = ("time", "start_time", "timestamp", "date")
 
 
@@ -147,6 +149,10 @@ def _group(state: State, path: ast.Path, ref: FieldRef) -> Value:
 
 def _home(state: State, path: ast.Path) -> str:
     """Where a field of this name lives, in a sentence; nothing if nowhere."""
+    action = _ACTION.match(path.text)
+    if action is not None and state.joined is None:
+        name = action[1].lstrip("#")
+        return f"Write include remote_action.#{name}.executions | compute x = {action[2]}.last(), then use x."
     if state.summary is None and state.joined is None and state.first_join is not None:
         found = state.names.find(state.first_join.table, path.text)
         if isinstance(found, FieldRef):

@@ -58,10 +58,13 @@ def _empty(text: str, place: Span, expected: Expected) -> Diagnostic | None:
 
 
 def _curly_quotes(text: str, place: Span, _: Expected) -> Diagnostic | None:
-    straight = _CURLY.get(text[place.start : place.start + 1])
+    opening = text[place.start : place.start + 1]
+    line = _line_end(text, place.start)
+    straight = _CURLY.get(opening)
+    if opening in ('"', "'") and any(sign in text[place.start : line] for sign in _CURLY):
+        straight = opening
     if straight is None:
         return None
-    line = _line_end(text, place.start)
     close = next((at for at in range(place.start + 1, line) if text[at] in _CURLY or text[at] in "\"'"), None)
     span = Span(place.start, close + 1) if close is not None else Span(place.start, place.start + 1)
     inner = text[place.start + 1 : close] if close is not None else ""

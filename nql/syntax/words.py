@@ -64,5 +64,5 @@ def expected_words(expected: frozenset[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _rank(terminal: str) -> tuple[bool, str]:
-    return (terminal in ("_PIPE", "$END"), WORDS.get(terminal, terminal))
+def _rank(terminal: str) -> tuple[int, str]:
+    return ({"_PIPE": 1, "$END": 2}.get(terminal, 0), WORDS.get(terminal, terminal))
