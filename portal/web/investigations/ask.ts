@@ -1,8 +1,8 @@
 /**
  * Asking: from a text to rows or a failure, with cancel, more rows, and the way back to what was seen.
  *
- * Invariants: one question at a time, the newest wins; a page seen before is shown again as it was when going back or
- * forward, not asked anew. What is shown is state.ts's matter.
+ * Invariants: one question at a time, the newest wins; what is on the page stays until an answer comes or PATIENCE (ms) is
+ * over; a page seen before is shown again as it was when going back or forward, not asked anew.
  */
 import { asFailure, isAbort, json } from "../api/client";
 import type { QueryResult } from "../api/wire";
@@ -11,6 +11,7 @@ import type { Kept } from "./address";
 import { asked, drawer, entry, keep, outcome, restore, result, selected, sort, text, zone } from "./state";
 import { remember } from "./recent";
 
+const PATIENCE = 150;
 const PAGE = 10_000;
 const MOST_SEEN = 6;
 
@@ -21,6 +22,7 @@ interface Seen {
 }
 
 const seen = new Map<string, Seen>();
+let under: AbortController | null = null;
 
 /** Ask what stands in the editor: a new step in the history. */
 export async function run(): Promise<void> {
@@ -63,25 +65,30 @@ export async function again(): Promise<void> {
 
 /** Give up the question under way. */
 export function cancel(): void {
-  if (outcome.value.kind !== "asking") return;
-  outcome.value.abort.abort();
-  outcome.value = { kind: "none" };
+  under?.abort();
+  under = null;
+  if (outcome.value.kind === "asking") outcome.value = { kind: "none" };
 }
 
 async function ask(reselect: Kept | null): Promise<void> {
-  if (outcome.value.kind === "asking") outcome.value.abort.abort();
+  under?.abort();
   const abort = new AbortController();
+  under = abort;
   const query = asked.value;
-  outcome.value = { kind: "asking", since: performance.now(), abort };
+  const since = performance.now();
+  const waiting = setTimeout(() => (outcome.value = { kind: "asking", since }), PATIENCE);
   try {
     const found = await json<QueryResult>("/query", { body: question(query, 0), signal: abort.signal });
     if (abort.signal.aborted) return;
+    clearTimeout(waiting);
     outcome.value = { kind: "rows", result: found, more: false };
     if (sort.value && sort.value.column >= found.columns.length) sort.value = null;
     if (reselect) select(reselect);
     note(query, found);
   } catch (error) {
     if (!isAbort(error)) outcome.value = { kind: "failed", failure: asFailure(error) };
+  } finally {
+    clearTimeout(waiting);
   }
 }
 

@@ -6,18 +6,18 @@
 import { nextDiagnostic } from "@codemirror/lint";
 import type { EditorView } from "@codemirror/view";
 import { signal } from "@preact/signals";
-import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, Play, Square, TriangleAlert, Wand } from "lucide";
+import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, Play, TriangleAlert, Wand } from "lucide";
 import type { Problem } from "../editor/diagnose";
 import { Editor, layOut } from "../editor/editor";
 import { Button } from "../parts/button";
 import { Icon } from "../parts/icon";
 import { type Entry, Menu } from "../parts/menu";
 import { moment } from "../values/times";
-import { cancel, run, runText } from "./ask";
+import { run, runText } from "./ask";
 import { copyText } from "./copy";
 import { EXAMPLES } from "./examples";
 import { recent } from "./recent";
-import { accountZone, keepSoon, open, outcome, text } from "./state";
+import { accountZone, keepSoon, open, text } from "./state";
 
 const problems = signal<Problem[]>([]);
 let view: EditorView | null = null;
@@ -90,8 +90,8 @@ function ProblemLine() {
         </Button>
       ))}
       {found.length > 1 && (
-        <Button small look="quiet" label="Next problem (F8)" onClick={() => view && (nextDiagnostic(view), view.focus())}>
-          1 of {found.length}
+        <Button small look="quiet" onClick={() => view && (nextDiagnostic(view), view.focus())}>
+          Next of {found.length}
         </Button>
       )}
     </div>
@@ -104,7 +104,6 @@ function goTo(problem: Problem): void {
 }
 
 function Tools() {
-  const asking = outcome.value.kind === "asking";
   return (
     <div class="tools" role="toolbar" aria-label="Query tools">
       <Menu
@@ -127,15 +126,9 @@ function Tools() {
       <Button look="quiet" icon={AlignLeft} label="One clause a line (Shift Alt F)" onClick={() => view && layOut(view)} />
       <Button look="quiet" icon={Link} label="Copy a link to this page" onClick={() => void copyText(location.href, "the link")} />
       <Button look="quiet" icon={ListVideo} label="Recent runs" onClick={() => open({ kind: "runs" })} />
-      {asking ? (
-        <Button icon={Square} class="run" onClick={cancel}>
-          Cancel
-        </Button>
-      ) : (
-        <Button look="primary" icon={Play} class="run" disabled={text.value.trim() === ""} onClick={() => void run()}>
-          Run <kbd>Ctrl ↵</kbd>
-        </Button>
-      )}
+      <Button look="primary" icon={Play} class="run" disabled={text.value.trim() === ""} onClick={() => void run()}>
+        Run <kbd>Ctrl ↵</kbd>
+      </Button>
     </div>
   );
 }

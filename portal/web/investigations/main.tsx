@@ -4,5 +4,5 @@
 import { render } from "preact";
 import { Page } from "./page";
 
-const app = document.getElementById("app");
-if (app) render(<Page />, app);
+const page = document.getElementById("page");
+if (page) render(<Page />, page);

@@ -2,7 +2,7 @@
  * What stands below the editor: the empty page, the wait, the failure, or the rows with their action bar.
  */
 import { Copy, SquareCheckBig, X, Zap } from "lucide";
-import { useCallback, useEffect, useMemo, useState } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import type { QueryResult } from "../api/wire";
 import { Nql } from "../editor/static";
 import { Button } from "../parts/button";
@@ -11,7 +11,7 @@ import type { GridColumn } from "../parts/grid/types";
 import { Icon } from "../parts/icon";
 import { CellValue, isNumeric } from "../values/cell";
 import { plural } from "../values/text";
-import { cancel, runText } from "./ask";
+import { runText } from "./ask";
 import { fitted, resize, widths } from "./columns";
 import { copyRows } from "./copy";
 import { EXAMPLES } from "./examples";
@@ -23,7 +23,7 @@ export function Results() {
   return (
     <section class="results" aria-label="Results" aria-busy={now.kind === "asking"}>
       {now.kind === "none" && <Empty />}
-      {now.kind === "asking" && <Waiting since={now.since} />}
+      {now.kind === "asking" && <Skeleton />}
       {now.kind === "failed" && <FailureView failure={now.failure} />}
       {now.kind === "rows" && (now.result.rows.length === 0 ? <NoRows result={now.result} /> : <Rows result={now.result} />)}
     </section>
@@ -62,37 +62,17 @@ function NoRows({ result }: { result: QueryResult }) {
   );
 }
 
-const PATIENCE = 150;
-
-function Waiting({ since }: { since: number }) {
-  const [seconds, setSeconds] = useState(0);
-  const [shown, setShown] = useState(false);
-  useEffect(() => {
-    setShown(false);
-    const first = setTimeout(() => setShown(true), PATIENCE);
-    const ticks = setInterval(() => setSeconds(Math.floor((performance.now() - since) / 1000)), 250);
-    return () => (clearTimeout(first), clearInterval(ticks));
-  }, [since]);
-  if (!shown) return null;
+function Skeleton() {
   return (
-    <div class="waiting">
-      <div class="waiting-line" role="status">
-        <span class="spinner" />
-        <span>{seconds < 1 ? "Asking…" : `Asking for ${seconds} s…`}</span>
-        <Button small icon={X} onClick={cancel}>
-          Cancel
-        </Button>
-      </div>
-      <div class="skeleton" aria-hidden="true">
-        {Array.from({ length: 14 }, (_, index) => (
-          <div key={index} class="skeleton-row">
-            <i />
-            <i />
-            <i />
-            <i />
-          </div>
-        ))}
-      </div>
+    <div class="skeleton" aria-hidden="true">
+      {Array.from({ length: 20 }, (_, index) => (
+        <div key={index} class="skeleton-row">
+          <i />
+          <i />
+          <i />
+          <i />
+        </div>
+      ))}
     </div>
   );
 }

@@ -21,7 +21,7 @@ export type Drawer =
 
 export type Outcome =
   | { kind: "none" }
-  | { kind: "asking"; since: number; abort: AbortController }
+  | { kind: "asking"; since: number }
   | { kind: "rows"; result: QueryResult; more: boolean }
   | { kind: "failed"; failure: Failure };
 

@@ -3,15 +3,16 @@
  *
  * Invariant: always there and of one height, whatever the outcome, so that nothing below it moves.
  */
-import { CalendarRange, CircleAlert, Timer, TriangleAlert } from "lucide";
+import { CalendarRange, CircleAlert, Timer, TriangleAlert, X } from "lucide";
+import { useEffect, useState } from "preact/hooks";
 import type { QueryResult } from "../api/wire";
 import { Button } from "../parts/button";
 import { Icon } from "../parts/icon";
 import { number, plural } from "../values/text";
 import { clock, moment, zoneName } from "../values/times";
-import { more } from "./ask";
+import { cancel, more } from "./ask";
 import { ExportMenu } from "./export";
-import { outcome, zone } from "./state";
+import { outcome, sort, zone } from "./state";
 
 export function StatusLine() {
   const now = outcome.value;
@@ -19,6 +20,7 @@ export function StatusLine() {
     <div class="status" role="region" aria-label="What was asked">
       <div class="status-text" aria-live="polite">
         {now.kind === "none" && <span class="muted">Nothing asked yet</span>}
+        {now.kind === "asking" && <Waiting since={now.since} />}
         {now.kind === "rows" && <Asked result={now.result} />}
         {now.kind === "failed" && (
           <span class="status-bad">
@@ -41,9 +43,28 @@ export function StatusLine() {
   );
 }
 
+function Waiting({ since }: { since: number }) {
+  const [seconds, setSeconds] = useState(0);
+  useEffect(() => {
+    const ticks = setInterval(() => setSeconds(Math.floor((performance.now() - since) / 1000)), 250);
+    return () => clearInterval(ticks);
+  }, [since]);
+  return (
+    <>
+      <span>
+        <span class="spinner" />
+        {seconds < 1 ? "Asking…" : `Asking for ${seconds} s…`}
+      </span>
+      <Button small icon={X} onClick={cancel}>
+        Cancel
+      </Button>
+    </>
+  );
+}
+
 function Asked({ result }: { result: QueryResult }) {
   const loaded = result.rows.length;
-  const rows = result.truncated ? `first ${number(loaded)} rows, more exist` : plural(loaded, "row");
+  const rows = result.truncated ? `first ${number(loaded)} rows${sort.value ? ", sorted among themselves" : ""}; more exist` : plural(loaded, "row");
   return (
     <>
       <strong class={result.truncated ? "status-warn" : ""}>{rows}</strong>

@@ -57,10 +57,10 @@ export function Menu(props: Props) {
         class={`button button-${props.look ?? "plain"}`}
         aria-haspopup="menu"
         aria-expanded={open}
-        aria-label={props.label}
         title={props.label}
         onClick={() => setOpen(!open)}
       >
+        <span class="unseen">{props.label}: </span>
         {props.face}
       </button>
       {open && (

@@ -20,7 +20,7 @@ interface Room {
   icon: IconNode;
 }
 
-const ROOMS: readonly Room[] = [{ name: "Investigations", href: "/investigations", icon: Telescope }];
+const ROOMS: readonly Room[] = [{ name: "Investigations", href: "/", icon: Telescope }];
 
 interface Props {
   room: string;
@@ -51,7 +51,7 @@ export function Shell(props: Props) {
       </nav>
       <header class="bar">
         <h1>{props.room}</h1>
-        <button type="button" class="bar-search" onClick={props.onPalette} aria-label="Open the command palette">
+        <button type="button" class="bar-search" onClick={props.onPalette} title="Command palette">
           <Icon node={CommandIcon} size={14} />
           <span>Go to, run, switch…</span>
           <kbd>Ctrl K</kbd>

@@ -8,5 +8,5 @@ import { render } from "preact";
 import { Page } from "./page";
 import { wayBack } from "./way_back";
 
-const app = document.getElementById("app");
-if (app) render(<Page onDone={() => location.replace(wayBack(location))} />, app);
+const page = document.getElementById("page");
+if (page) render(<Page onDone={() => location.replace(wayBack(location))} />, page);

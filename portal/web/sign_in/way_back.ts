@@ -2,7 +2,7 @@
  * Where to go after signing in.
  */
 
-const HOME = "/investigations";
+const HOME = "/";
 
 /** The address in `?return=` if it is a path of this origin, with the part after `#`; else the first page. */
 export function wayBack({ search, hash, origin }: Pick<Location, "search" | "hash" | "origin">): string {
