@@ -1,0 +1,67 @@
+"""Names of tables that the shipped catalog does not hold: configured items, custom fields, groups of two objects."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+import pytest
+
+from nql.api import compile_query, diagnose
+from nql.catalog.load import builtin
+from nql.catalog.model import Catalog, Field, Table, executions_of
+from nql.datatypes import SIZE, STRING
+from nql.plan.relations import Scan, scans
+
+
+def with_fields(table: str, *fields: Field) -> Table:
+    """A shipped table with more fields."""
+    known = builtin().tables[table]
+    return replace(known, fields=MappingProxyType({**known.fields, **{item.name: item for item in fields}}))
+
+
+def catalog() -> Catalog:
+    """The shipped catalog with an action, a custom field, and one group on two objects."""
+    shared = Field("room.floor", STRING)
+    tables = [
+        executions_of(builtin(), "get_battery", {"BatteryHealth": SIZE}),
+        with_fields("device.devices", shared, Field("#business_unit", STRING, template=True)),
+        with_fields("user.users", shared),
+    ]
+    return builtin().overlay(tables, "test")
+
+
+def root(text: str) -> Scan:
+    """The scan of a query's root table."""
+    return scans(compile_query(text, catalog()).plan.relation)[0]
+
+
+@pytest.mark.parametrize("name", ["remote_action.#get_battery.executions", "Remote_Action.get_battery.executions"])
+def test_an_action_is_a_table_with_and_without_its_sign(name: str) -> None:
+    scan = root(f"{name} | list outputs.batteryhealth")
+    assert scan.table == "remote_action.executions"
+    (output,) = [column for column in scan.columns if column.entry is not None]
+    assert (output.name, output.stored, output.entry) == ("outputs.BatteryHealth", "outputs", "BatteryHealth")
+
+
+def test_an_action_that_is_not_configured_names_those_that_are() -> None:
+    (found,) = diagnose("remote_action.#get_batery.executions", catalog())
+    assert found.code == "NQL213"
+    assert found.fixes[0].replacement == "remote_action.#get_battery.executions"
+
+
+@pytest.mark.parametrize("path", ["#business_unit", "device.#business_unit"])
+def test_custom_fields(path: str) -> None:
+    assert root(f"devices | list {path}").columns[0].stored == "#business_unit"
+    assert diagnose("devices | list #unit", catalog())[0].code == "NQL202"
+
+
+def test_a_group_of_two_linked_objects_must_be_said() -> None:
+    (found,) = diagnose("execution.crashes | list room.floor", catalog())
+    assert found.code == "NQL203"
+    assert [fix.replacement for fix in found.fixes] == ["device.room.floor", "user.room.floor"]
+
+
+def test_the_output_of_an_action_beside_devices_says_how() -> None:
+    (found,) = diagnose("devices | list remote_action.get_battery.execution.outputs.BatteryHealth", catalog())
+    assert "include remote_action.#get_battery.executions" in found.hint
