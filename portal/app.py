@@ -51,6 +51,7 @@ from portal.ticks import Ticks
 from storage.control.api import Control, open_control
 from storage.control.signing_key import signing_key
 from storage.tables.api import Tables, open_tables
+from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
 from storage.tables.validate import rows_from_wire
 
@@ -83,11 +84,14 @@ class Portal:
         self.nudges.close_all()
 
 
-def build(settings: Settings, *, clock: Clock = real_clock.now) -> Starlette:
-    """The application. It opens its stores when it starts: LockHeld then says who holds the folder."""
+def build(settings: Settings, *, clock: Clock = real_clock.now, files: Files | None = None) -> Starlette:
+    """The application. It opens its stores when it starts: LockHeld then says who holds the folder.
+
+    `files` are the operations by which the tables reach the disk, for those who want to see them fail.
+    """
     metrics = Metrics()
     app = Starlette(
-        lifespan=_lifespan(settings, clock, metrics),
+        lifespan=_lifespan(settings, clock, metrics, files),
         exception_handlers=handlers(),
         middleware=[Middleware(Frame, metrics=metrics, hosts=settings.allowed_hosts, secure=settings.secure)],
     )
@@ -95,11 +99,11 @@ def build(settings: Settings, *, clock: Clock = real_clock.now) -> Starlette:
     return app
 
 
-def _lifespan(settings: Settings, clock: Clock, metrics: Metrics) -> Callable[[Starlette], Any]:
+def _lifespan(settings: Settings, clock: Clock, metrics: Metrics, files: Files | None) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            portal = await _open(settings, clock, metrics, stack)
+            portal = await _open(settings, clock, metrics, files, stack)
             app.state.portal = portal
             app.router.routes[:] = _routes(portal)
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
@@ -111,10 +115,12 @@ def _lifespan(settings: Settings, clock: Clock, metrics: Metrics) -> Callable[[S
     return lifespan
 
 
-async def _open(settings: Settings, clock: Clock, metrics: Metrics, stack: AsyncExitStack) -> Portal:
+async def _open(
+    settings: Settings, clock: Clock, metrics: Metrics, files: Files | None, stack: AsyncExitStack
+) -> Portal:
     """Open the stores, the one with the lock first, and build everything on them."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    tables = await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock)
+    tables = await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock, files=files)
     stack.push_async_callback(tables.close)
     control = await asyncio.to_thread(open_control, settings.control, now=clock())
     stack.callback(control.close)

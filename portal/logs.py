@@ -25,7 +25,7 @@ def configure(level: str = "info") -> None:
         processors=[*processors, structlog.processors.JSONRenderer()],
         wrapper_class=structlog.make_filtering_bound_logger(least),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # so that setting it up again counts for everyone
     )
     handler = logging.StreamHandler(sys.stderr)
     render = structlog.stdlib.ProcessorFormatter(

@@ -93,7 +93,8 @@ class Actions:
     async def preview(self, caller: Caller, target: Target) -> tuple[int, list[str], Facts]:
         """How many devices a target has now, some of them, and facts about these. Raises QueryError, ApiError."""
         devices, facts = await self._frozen(caller, target)
-        return len(devices), devices[:SAMPLE], facts
+        by_name = sorted(devices, key=lambda uid: (facts.get(uid, {}).get("name", ""), uid))
+        return len(devices), by_name[:SAMPLE], facts
 
     async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
         """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""

@@ -56,7 +56,18 @@ def endpoints(imports: Imports) -> list[Endpoint]:
         return Imported(ack.sequence, ack.rows, ack.duplicate)
 
     summary = "Store rows under the import identity. Content-Encoding: gzip is taken."
-    return [Endpoint("POST", "/import", store, summary, Permission.IMPORT, answer=Imported, reads=ImportBatch)]
+    return [
+        Endpoint(
+            "POST",
+            "/import",
+            store,
+            summary,
+            Permission.IMPORT,
+            answer=Imported,
+            reads=ImportBatch,
+            most_bytes=PACKED,
+        )
+    ]
 
 
 def unpacked(data: bytes, encoding: str) -> bytes:

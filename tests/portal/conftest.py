@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from portal.logs import configure
 from portal.settings import Settings
 from storage.control.accounts import Account
 from storage.control.enrolment import Device
+from storage.control.outcomes import Outcome
+from storage.tables.files import Files
 
 NOW = 1_767_264_000_000_000  # 2026-01-01 10:40 UTC
 SECOND = 1_000_000
@@ -78,7 +81,10 @@ class House:
         )
 
     def account(self, name: str = "ann", permissions: tuple[str, ...] = EVERYTHING) -> Account:
-        if name not in self.accounts:
+        known = self.portal.control.accounts.by_name(name)
+        if known is not None:
+            self.accounts[name] = known[0]
+        else:
             create = self.portal.control.accounts.create
             self.accounts[name] = create(name, QUICK.hash(PASSWORD), permissions, "Europe/Zurich", by="portal", now=NOW)
         return self.accounts[name]
@@ -105,17 +111,31 @@ class House:
         key = number.to_bytes(32, "big")
         return enrolment.consume_enrol_key(made[0][1], key, key, f"pc-{number}", now=self.time.now)
 
+    def answer(self, run: str, device: str, outcome: Outcome) -> None:
+        """A device takes its work and reports how it ended."""
+        dispatch, now = self.portal.control.dispatch, self.time.now
+        dispatch.claim_work(device, now=now)
+        dispatch.record_started(run, device, 1, started_at=now, now=now)
+        dispatch.record_finished(run, device, 1, outcome, now=now)
+
+    def answer_any(self, run: str, device: str, outcome: Outcome) -> None:
+        """A device takes all its work, as if it ran much at once, and reports one of it."""
+        dispatch, now = self.portal.control.dispatch, self.time.now
+        while dispatch.claim_work(device, now=now):
+            pass
+        dispatch.record_finished(run, device, 1, outcome, now=now)
+
     async def settle(self) -> None:
         """Have the relay move everything."""
         assert await self.portal.relay.catch_up()
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[House]:
+async def opened(settings: Settings, files: Files | None = None) -> AsyncIterator[House]:
     """A portal from its start to its stop."""
     time = Time()
-    app = build(settings, clock=time)
-    async with AsyncExitStack() as stack, app.router.lifespan_context(app), AsyncExitStack() as clients:
+    app = build(settings, clock=time, files=files)
+    async with app.router.lifespan_context(app), AsyncExitStack() as clients:
         yield House(app, time, clients)
 
 
@@ -136,15 +156,17 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture
 def play(settings: Settings) -> Play:
     """Run one scene in a portal of its own."""
+    return partial(play_in, settings)
 
-    def run(scene: Scene) -> None:
-        async def whole() -> None:
-            async with opened(settings) as house:
-                await scene(house)
 
-        asyncio.run(whole())
+def play_in(settings: Settings, scene: Scene, files: Files | None = None) -> None:
+    """Run one scene in a portal with these settings."""
 
-    return run
+    async def whole() -> None:
+        async with opened(settings, files) as house:
+            await scene(house)
+
+    asyncio.run(whole())
 
 
 async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 5.0) -> None:
@@ -152,8 +174,3 @@ async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: fl
     async with asyncio.timeout(seconds):
         while not await holds():
             await asyncio.sleep(0.01)
-
-
-def without_imports(settings: Settings) -> Settings:
-    """The same settings with imports off."""
-    return replace(settings, imports=False)

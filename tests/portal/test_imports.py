@@ -1,0 +1,90 @@
+"""The import route: judged rows under a name of their own, off unless turned on."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from portal.imports.routes import UNPACKED
+from portal.settings import Settings
+from tests.portal.conftest import API, NOW, House, Play, play_in
+
+BATCH: dict[str, Any] = {
+    "source": "estate",
+    "epoch": "00000000-0000-4000-8000-000000000000",
+    "sequence": 1,
+    "tables": [{"table": "device.devices", "columns": {"uid": ["u1", "u2"], "name": ["one", "two"]}}],
+}
+
+
+def test_rows_are_stored_once(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        first = await client.post(f"{API}/import", json=BATCH)
+        assert first.json() == {"sequence": 1, "rows": 2, "duplicate": False}
+        assert (await client.post(f"{API}/import", json=BATCH)).json() == {"sequence": 1, "rows": 0, "duplicate": True}
+        packed = gzip.compress(json.dumps(BATCH | {"sequence": 2}).encode())
+        headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+        assert (await client.post(f"{API}/import", content=packed, headers=headers)).json()["rows"] == 2
+        said = await client.post(f"{API}/query", json={"text": "devices | list name | sort name asc"})
+        assert said.json()["rows"] == [["one"], ["two"]]
+        assert 'muster_ingest_rows_total{writer="import"} 4.0' in (await client.get("/metrics")).text
+
+    play(scene)
+
+
+def test_off_by_default(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        answer = await client.post(f"{API}/import", json=BATCH)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (403, "imports_off")
+
+    play_in(replace(settings, imports=False), scene)
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"tables": [{"table": "nothing", "columns": {"a": [1]}}]}, 422),
+        ({"tables": [{"table": "device.devices", "columns": {"uid": ["u"], "nothing": [1]}}]}, 422),
+        ({"tables": [{"table": "device.devices", "columns": {"uid": ["u"], "name": ["a", "b"]}}]}, 422),
+        ({"tables": [{"table": "device.devices", "columns": {"uid": ["u"], "name": [5]}}]}, 422),
+        ({"tables": [{"table": "device.devices", "columns": {"name": ["a"]}}]}, 422),
+        ({"tables": []}, 400),
+        ({"source": "../x"}, 400),
+        ({"epoch": "x"}, 400),
+        ({"sequence": 0}, 400),
+        ({"received": NOW * 2}, 422),
+    ],
+)  # fmt: skip
+def test_bad_batches(play: Play, change: dict[str, Any], status: int) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        answer = await client.post(f"{API}/import", json=BATCH | change)
+        assert answer.status_code == status, answer.text
+        assert (await client.post(f"{API}/query", json={"text": "devices"})).json()["rows"] == []
+
+    play(scene)
+
+
+def test_bad_packing(play: Play) -> None:
+    bomb = gzip.compress(b" " * (UNPACKED + 1))
+    cut = gzip.compress(json.dumps(BATCH).encode())[:-9]
+
+    async def scene(house: House) -> None:
+        client = await house.program()
+        for content, encoding, status in (
+            (bomb, "gzip", 413),
+            (cut, "gzip", 400),
+            (b"x", "gzip", 400),
+            (b"{}", "br", 415),
+        ):
+            headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+            answer = await client.post(f"{API}/import", content=content, headers=headers)
+            assert answer.status_code == status, answer.text
+
+    play(scene)

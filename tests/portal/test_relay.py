@@ -1,0 +1,118 @@
+"""The relay: what the control database tells reaches the tables once, over crashes, bad rows and a full disk."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from pathlib import Path
+
+from portal.relay import Relay, columnar
+from portal.settings import Settings
+from storage.control.outbox import Message
+from storage.control.outcomes import Outcome
+from storage.control.states import State
+from storage.tables.api import Rows
+from storage.tables.fakes import FaultyFiles
+from tests.portal.conftest import API, MANIFEST, House, Play, opened, play_in
+
+COUNT = "remote_action.executions during past 2h | summarize n = count() by status"
+
+
+async def finished(house: House, count: int = 3) -> None:
+    """Runs whose executions ended, none of them relayed yet but by the relay's own task."""
+    client = await house.program()
+    uids = [house.enrol(number).uid for number in range(1, count + 1)]
+    await house.settle()
+    await client.post(f"{API}/actions", json=MANIFEST)
+    run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"devices": uids}})).json()["run"]
+    for uid in uids:
+        house.answer(run["id"], uid, Outcome(State.SUCCESS, 0))
+
+
+async def counted(house: House) -> list[list[object]]:
+    client = await house.program()
+    rows: list[list[object]] = (await client.post(f"{API}/query", json={"text": COUNT})).json()["rows"]
+    return rows
+
+
+def test_a_crash_between_the_two_doubles_nothing(settings: Settings) -> None:
+    async def whole() -> None:
+        async with opened(settings) as house:
+            await finished(house)
+            portal = house.portal
+            # as a crash would leave it: appended, not marked
+            messages = portal.control.outbox.next_batch(2)
+            await portal.relay._send(messages)
+        async with opened(settings) as house:
+            assert await counted(house) == [["success", 3]]
+            await house.settle()
+            assert await counted(house) == [["success", 3]]
+            assert house.portal.control.outbox.next_batch() == []
+
+    asyncio.run(whole())
+
+
+def test_two_relays_in_turn_agree_on_the_position(play: Play) -> None:
+    async def scene(house: House) -> None:
+        await finished(house)
+        await house.settle()
+        portal = house.portal
+        other = Relay(portal.control, portal.tables, portal.threads, portal.clock)
+        await other.start()
+        async with portal.relay.still() as mine, other.still() as theirs:
+            assert mine == theirs > 0
+
+    play(scene)
+
+
+def test_a_bad_row_does_not_hold_up_the_others(play: Play) -> None:
+    async def scene(house: House) -> None:
+        relay = house.portal.relay
+        good = {"uid": "u1", "name": "one", "simulated": False}
+        await relay._send([Message(901, "device.devices", {"nothing": 1}), Message(902, "device.devices", good)])
+        client = await house.program()
+        rows = (await client.post(f"{API}/query", json={"text": "devices | list name"})).json()["rows"]
+        assert rows == [["one"]]
+
+    play(scene)
+
+
+def test_a_full_disk_stops_ingest_and_not_queries(settings: Settings, tmp_path: Path) -> None:
+    files = FaultyFiles(tmp_path / "limbo", lasting=True, code=errno.ENOSPC)
+    batch = {
+        "source": "test",
+        "epoch": "00000000-0000-4000-8000-000000000000",
+        "sequence": 1,
+        "tables": [{"table": "device.devices", "columns": {"uid": ["u9"], "name": ["nine"]}}],
+    }
+
+    async def scene(house: House) -> None:
+        await finished(house)
+        client = await house.program()
+        files.fail_from_now()
+        assert not await house.portal.relay.catch_up()
+        refused = await client.post(f"{API}/import", json=batch)
+        assert (refused.status_code, refused.json()["error"]["code"]) == (507, "storage_full")
+        assert refused.headers["retry-after"]
+        assert await counted(house) == [["success", 3]]  # what cannot be moved is still told
+        files.heal()
+        assert await house.portal.relay.catch_up()
+        assert await counted(house) == [["success", 3]]
+        stored = await client.post(f"{API}/import", json=batch)
+        assert stored.json() == {"sequence": 1, "rows": 1, "duplicate": False}
+
+    play_in(settings, scene, files)
+
+
+def test_columnar_keeps_order_and_shapes() -> None:
+    messages = [
+        Message(1, "a", {"x": 1}),
+        Message(2, "a", {"x": 2}),
+        Message(3, "b", {"x": 3}),
+        Message(4, "a", {"x": 4, "y": 5}),
+    ]
+    assert columnar(messages) == [
+        Rows("a", {"x": [1, 2]}),
+        Rows("b", {"x": [3]}),
+        Rows("a", {"x": [4], "y": [5]}),
+    ]
