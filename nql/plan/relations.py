@@ -121,8 +121,8 @@ class SemiJoin:
 class Measure:
     """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
 
-    Functions: rows, count (non-null), distinct (non-null), sum, avg, min, max, last, and percentiles `p05`, `p95`,
-    ... Nulls are skipped; over nothing, counts are 0 and all else is null. `last` takes the row with the greatest
+    Functions: rows, count (non-null), distinct (non-null), sum, total, sumif, avg, min, max, last, and percentiles
+    `p05`, `p95`, ... Nulls are skipped; over nothing, counts and total are 0 and all else is null. `last` takes the row with the greatest
     `order` columns, in turn.
     """
 
@@ -285,5 +285,5 @@ def _need(relation: Relation, *names: str) -> None:
         raise TypeError(f"no column {', '.join(missing)} in {type(relation).__name__}")
 
 
-def _set_schema(relation: object, schema: dict[str, DataType]) -> None:
+def _set_schema(relation: object, schema: Schema) -> None:
     object.__setattr__(relation, "schema", MappingProxyType(schema))
