@@ -9,21 +9,20 @@ retention leave here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from polars import CompatLevel
 
 from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
 from storage.tables.manifest import Manifest, Sealed, Segment, write_manifest
 from storage.tables.schema import Schemas
-from storage.tables.sealed import read_arrow, write_arrow, write_bytes
+from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
 from storage.tables.tail import TailPart
 
@@ -53,18 +52,18 @@ class Sealing:
     def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame]) -> Segment:
         """Seal rows of one table and day, given in order of arrival."""
         frame = pl.concat(list(frames), how="diagonal", rechunk=True)
-        arrow = frame.to_arrow(compat_level=CompatLevel.newest())
         file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
-        sealed = write_arrow(self.files, self.folder, file, [arrow], arrow.schema)
+        sealed = write_frame(self.files, self.folder, file, frame)
         times = frame[self.schemas[table].time]
         rows = frame["@row"]
         bounds = [_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max())]
         return Segment(sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, *bounds)
 
-    def undo(self) -> None:
-        """Remove what was written."""
+    def undo(self, keep: Set[str] = frozenset()) -> None:
+        """Remove what was written, but for what is to stay."""
         for name in self.written:
-            discard(self.files, self.folder / name)
+            if name not in keep:
+                discard(self.files, self.folder / name)
 
 
 def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: int, now: int) -> Manifest:
@@ -90,6 +89,7 @@ def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: 
     except BaseException:
         work.undo()
         raise
+    work.undo(keep=result.files())  # what was sealed and at once merged
     return result
 
 
@@ -144,10 +144,8 @@ def _seal_objects(work: Sealing, state: State) -> dict[str, Sealed]:
     for name, table in state.objects.items():
         if table.dirty:
             with state.lock:
-                saved = table.saved()
-            sealed[name] = write_arrow(
-                work.files, work.folder, work.name(OBJECTS, name, "arrow"), [saved], saved.schema
-            )
+                saved = _frame(table.saved())
+            sealed[name] = write_frame(work.files, work.folder, work.name(OBJECTS, name, "arrow"), saved)
     return sealed
 
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import io
 import os
 import threading
-from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import polars as pl
 import pyarrow as pa
 
 from storage.tables.errors import SegmentCorrupt
@@ -22,6 +22,7 @@ from storage.tables.files import Files
 from storage.tables.manifest import Sealed
 
 _CHUNK = 1 << 20
+_COMPRESSION: Literal["lz4"] = "lz4"  # a tenth to a quarter of the bytes, for a fifth more work in a scan
 _BATCH_ROWS = 131_072
 
 
@@ -46,23 +47,18 @@ class _Sink(io.RawIOBase):
         return len(view)
 
 
-def write_arrow(files: Files, folder: Path, name: str, tables: Iterable[Any], schema: Any) -> Sealed:
-    """Write Arrow tables of one schema as one file. Raises OSError, or SegmentCorrupt if the file does not read
-    back."""
-    rows = 0
+def write_frame(files: Files, folder: Path, name: str, frame: pl.DataFrame) -> Sealed:
+    """Write a frame as one Arrow IPC file. Raises OSError, or SegmentCorrupt if the file does not read back."""
     handle = files.create(folder / name)
     try:
         sink = _Sink(files, handle)
         buffered = io.BufferedWriter(sink, _CHUNK)
-        with pa.ipc.new_file(pa.PythonFile(buffered, mode="w"), schema) as writer:
-            for table in tables:
-                writer.write_table(table, max_chunksize=_BATCH_ROWS)
-                rows += table.num_rows
+        frame.write_ipc(buffered, compression=_COMPRESSION, record_batch_size=_BATCH_ROWS)
         buffered.flush()
         files.sync(handle)
     finally:
         files.close(handle)
-    sealed = Sealed(name, rows, sink.length, sink.digest.hexdigest())
+    sealed = Sealed(name, frame.height, sink.length, sink.digest.hexdigest())
     check(folder, sealed.file, sealed.sha256)
     return sealed
 
