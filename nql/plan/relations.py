@@ -122,8 +122,8 @@ class Measure:
     """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
 
     Functions: rows, count (non-null), distinct (non-null), sum, total, sumif, avg, min, max, last, and percentiles
-    `p05`, `p95`, ... Nulls are skipped; over nothing, counts and total are 0 and all else is null. `last` takes the row with the greatest
-    `order` columns, in turn.
+    `p05`, `p95`, ... Nulls are skipped; over nothing, counts and totals are 0 and all else is null. `last` takes the
+    row with the greatest `order` columns, in turn.
     """
 
     name: str
