@@ -31,6 +31,7 @@ from portal.access.service import Access
 from portal.actions import routes as actions_routes
 from portal.actions.events import Watchers
 from portal.actions.service import Actions
+from portal.agents import routes as agents_routes
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.frame import Frame, handlers
@@ -176,6 +177,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     p = portal
     return [
         *api.routes(endpoints(p), p.guard, p.clock),
+        *agents_routes.routes(p.control, p.tables, builtin(), p.key, p.threads, p.metrics, p.nudges, p.relay, p.clock),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

@@ -1,4 +1,8 @@
-"""The access routes: decode, call, encode."""
+"""The access routes: decode, call, encode.
+
+In: requests of one's own sign-in and tokens, and of administrators. Out: messages, and the session's cookie.
+Invariant: a secret is in exactly one answer; the cookie is HttpOnly and SameSite=Strict, and Secure over TLS.
+"""
 
 from __future__ import annotations
 

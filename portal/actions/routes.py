@@ -1,4 +1,8 @@
-"""The action and run routes: decode, call, encode."""
+"""The action and run routes: decode, call, encode.
+
+In: manifests, targets, ids. Out: actions, runs, executions, a stream of events. Invariant: an unknown run is told
+before a stream begins; what is a bad id and what is an unknown one look alike.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The JSON of the device routes. Data only: what the tables know beside what enrolment knows; null where nothing is
-known."""
+"""The JSON of the device routes.
+
+Data only: what the tables know of a device beside what its enrolment knows. Invariant: null where nothing is known,
+never a made-up value.
+"""
 
 from __future__ import annotations
 

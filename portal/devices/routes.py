@@ -1,4 +1,8 @@
-"""The device routes: decode, call, encode."""
+"""The device routes: decode, call, encode.
+
+In: uids. Out: what is known of a device; whether it was revoked. Invariant: whether a device is simulated is told by
+its enrolment, if it has one, and by nothing that it says itself.
+"""
 
 from __future__ import annotations
 

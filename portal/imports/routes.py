@@ -1,4 +1,8 @@
-"""The import route: decode, call, encode. The body may be packed with gzip."""
+"""The import route: decode, call, encode.
+
+In: batches of columnar rows, packed with gzip or not. Out: how many rows were stored. Invariant: where imports are
+off no body is read, and nothing is unpacked beyond its bound.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,8 @@
-"""The query routes: decode, call, encode. One route gives a result as JSON or, by `Accept`, as CSV, Arrow or
-Parquet."""
+"""The query routes: decode, call, encode.
+
+In: texts. Out: the catalog, diagnostics, completions, results: as JSON or, by `Accept`, as CSV, Arrow or Parquet.
+Invariant: every form of a result is written by `engine.formats`, and in a thread for queries.
+"""
 
 from __future__ import annotations
 

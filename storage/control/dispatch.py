@@ -59,6 +59,7 @@ class Order:
     parameters: dict[str, str]
     expires_at: int
     timeout: int
+    priority: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +221,7 @@ def _order(connection: Connection, row: Row[Any]) -> Order:
         parameters=from_json(row.parameters),
         expires_at=row.expires_at,
         timeout=row.timeout,
+        priority=row.priority,
     )
 
 

@@ -1,4 +1,8 @@
-"""The first schema: accounts, enrolment, actions, runs, outbox, audit."""
+"""The first schema: accounts, enrolment, actions, runs, outbox, audit.
+
+In: an empty database. Out: every table. Invariant: from here on the database itself refuses to change or remove an
+entry of the audit log.
+"""
 
 from __future__ import annotations
 
