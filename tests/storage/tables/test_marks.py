@@ -1,0 +1,80 @@
+"""Marks: what was stored is known for ever, in bounded memory, however its sender counts."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from storage.tables.errors import Refused
+from storage.tables.marks import MAX_EPOCHS, MAX_RANGES, Marks
+
+
+def reloaded(marks: Marks) -> Marks:
+    """The marks after a restart."""
+    result = Marks()
+    result.load(marks.encode())
+    return result
+
+
+def test_numbers_in_any_order_end_in_one_range() -> None:
+    numbers = list(range(500))
+    random.Random(3).shuffle(numbers)
+    marks = Marks()
+    for number in numbers:
+        assert not marks.seen("s", 1, "e", number)
+        marks.add("s", 1, "e", number)
+        assert marks.seen("s", 1, "e", number)
+    assert reloaded(marks).ranges()["s"].epochs == {"e": [[0, 499]]}
+
+
+def test_marks_are_a_set_of_numbers() -> None:
+    chance = random.Random(5)
+    marks, added = Marks(), set()
+    for _ in range(2000):
+        number = chance.randrange(600)
+        assert marks.seen("s", 1, "e", number) == (number in added)
+        marks.add("s", 1, "e", number)
+        added.add(number)
+    assert [number for number in range(700) if reloaded(marks).seen("s", 1, "e", number)] == sorted(added)
+
+
+def test_sources_and_epochs_are_apart() -> None:
+    marks = Marks()
+    marks.add("s", 1, "e", 4)
+    assert not marks.seen("s", 1, "f", 4)
+    assert not marks.seen("t", 1, "e", 4)
+
+
+def test_a_new_generation_ends_the_one_before() -> None:
+    marks = Marks()
+    marks.add("s", 1, "e", 4)
+    assert not marks.seen("s", 2, "e", 4)
+    marks.add("s", 2, "e", 0)
+    with pytest.raises(Refused, match="generation 1"):
+        marks.seen("s", 1, "e", 4)
+
+
+def test_a_sender_that_leaves_holes_is_stopped() -> None:
+    marks = Marks()
+    for number in range(MAX_RANGES):
+        assert not marks.seen("s", 1, "e", number * 2)
+        marks.add("s", 1, "e", number * 2)
+    with pytest.raises(Refused, match="holes"):
+        marks.seen("s", 1, "e", MAX_RANGES * 2)
+    assert marks.seen("s", 1, "e", 0)
+    last = (MAX_RANGES - 1) * 2
+    assert not marks.seen("s", 1, "e", last + 1)
+
+
+def test_a_sender_of_many_epochs_forgets_its_own_oldest() -> None:
+    marks = Marks()
+    marks.add("other", 1, "e", 0)
+    for number in range(MAX_EPOCHS):
+        marks.add("s", 1, f"e{number}", 0)
+    marks.add("s", 1, "e0", 1)
+    marks.add("s", 1, "new", 0)
+    assert marks.seen("s", 1, "e0", 0)
+    assert not marks.seen("s", 1, "e1", 0)
+    assert marks.seen("other", 1, "e", 0)
+    assert len(marks.ranges()["s"].epochs) == MAX_EPOCHS
