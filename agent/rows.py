@@ -43,9 +43,11 @@ class Rows:
 
 
 def rows(table: str, names: Sequence[str], records: Iterable[Sequence[Any]]) -> Rows:
-    """Rows from records whose values stand in the order of the names."""
+    """Rows from records whose values stand in the order of the names. A column of which nothing is known is left out,
+    since telling it would empty what is known elsewhere."""
     columns = [list(values) for values in zip(*records, strict=True)] or [[] for _ in names]
-    return Rows(table, dict(zip(names, columns, strict=True)))
+    told = zip(names, columns, strict=True)
+    return Rows(table, {name: values for name, values in told if not values or any(one is not None for one in values)})
 
 
 def batches(found: Iterable[Rows], most: int = BATCH_ROWS) -> Iterator[list[Rows]]:

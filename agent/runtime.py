@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from agent import events as e
-from agent import run_folder, status, wire
+from agent import memory, run_folder, status, wire
 from agent.channel import Channel, RevokedError
 from agent.clock import Clock
 from agent.core import State, step
@@ -318,6 +318,8 @@ class Agent:
                     queued, wake = await self._blocking(self._telemetry.run, now, self.state.offset)
                 for _ in range(queued):
                     self.post(e.BatchQueued())
+                if queued and not self._parts.host.simulated:
+                    memory.give_back()
                 await self._blocking(self._note_status)
             except Exception as error:
                 self._collector_failed("anything", error)

@@ -54,6 +54,11 @@ def hold(folder: Path) -> int:
     return descriptor
 
 
+def let_go(descriptor: int) -> None:
+    """Give the folder back before the process ends."""
+    os.close(descriptor)
+
+
 def note(folder: Path, facts: Facts) -> None:
     """Leave the figures for others to read; a full disk is no reason to stop."""
     with contextlib.suppress(OSError):

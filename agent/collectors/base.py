@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from agent.host.base import Host
+from agent.host.base import Account, Host
 from agent.rows import Rows
 
 SECOND = 1_000_000
@@ -35,9 +35,11 @@ class Names:
 
     device: str
 
-    def user(self, account: str) -> str:
-        """The key of a local account."""
-        return f"{self.device}:{account}"
+    def user(self, account: Account | str) -> str:
+        """The key of an account: what the directory calls it, else the device and what the device calls it."""
+        if isinstance(account, str):
+            return f"{self.device}:{account}"
+        return account.uid or f"{self.device}:{account.key}"
 
 
 class Collector(Protocol):

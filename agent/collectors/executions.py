@@ -55,14 +55,16 @@ class Executions:
                 if known is not usage:
                     _add(known, usage)
         accounts = {account for account, _ in events}
+        users = {one.key: self._names.user(one) for one in host.accounts()}
         fresh = [binary for key, binary in binaries.items() if self._due(key, until)]
         people = [one for one in host.accounts() if one.key in accounts and self._due(f"user {one.key}", until)]
         found = [_binary_rows(host, fresh)] if fresh else []
         found += [user_rows(self._names, host, people)] if people else []
         records = [
             (
-                since, until, until - since, self._names.user(account), key, usage.cpu, usage.duration,
-                usage.started, usage.faults, usage.memory_sum, usage.memory_count, usage.memory_min, usage.memory_max,
+                since, until, until - since, users.get(account, self._names.user(account)), key,
+                usage.cpu, usage.duration, usage.started, usage.faults,
+                usage.memory_sum, usage.memory_count, usage.memory_min, usage.memory_max,
             )
             for (account, key), usage in events.items()
         ]  # fmt: skip

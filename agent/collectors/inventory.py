@@ -34,17 +34,19 @@ class Inventory:
     def collect(self, host: Host, since: int, until: int) -> Sequence[Rows]:
         """The device and its parts, as of now."""
         machine = host.machine(until)
-        admins = [account for account in host.accounts() if account.kind == "local_admin"]
+        admins = host.administrators()
         cpus = [(part.name, part.frequency, part.cores, part.logical) for part in machine.cpus]
         disks = [(part.name, part.size, part.boot, part.type) for part in machine.disks]
         volumes = [(part.name, part.size, part.free, part.system) for part in machine.volumes]
-        return [
+        found = [
             _device(host, machine, until),
             rows("device.cpus", ("name", "frequency", "number_of_cores", "number_of_logical_processors"), _once(cpus)),
             rows("device.disks", ("name", "size", "boot_disk", "type"), _once(disks)),
             rows("device.volumes", ("name", "size", "free_space", "is_system"), _once(volumes)),
-            rows("device.local_admins", ("name", "type"), _once([(account.name, "user") for account in admins])),
         ]
+        if admins is not None:
+            found.append(rows("device.local_admins", ("name", "type"), [(name, "user") for name in admins]))
+        return found
 
 
 def _device(host: Host, machine: Machine, now: int) -> Rows:
@@ -74,7 +76,7 @@ def _device(host: Host, machine: Machine, now: int) -> Rows:
         "login.last_login_user_name": last.account if last else None,
         "login.last_login_time": last.time if last else None,
     }
-    return Rows("device.devices", {name: [value] for name, value in facts.items()})
+    return rows("device.devices", list(facts), [list(facts.values())])
 
 
 def _objects(parts: Sequence[Any], names: dict[str, str]) -> str:

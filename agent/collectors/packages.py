@@ -32,6 +32,8 @@ class Packages:
     def collect(self, host: Host, since: int, until: int) -> Sequence[Rows]:
         """The whole set, if there is a reason to tell it."""
         found = host.packages(until)
+        if found is None:
+            return []
         digest = hash(tuple((package.key, package.installed) for package in found))
         if digest == self._told and until - self._told_at < DAY:
             return []

@@ -35,7 +35,8 @@ class Schedule:
         self._host = host
         self._failed = failed
         self._look_at = now
-        self._since = {one.name: now if one.buckets else marks.get(one.name, now - HISTORY) for one in self._collectors}
+        before = now - (0 if host.simulated else HISTORY)  # a simulated device has no past of its own
+        self._since = {one.name: now if one.buckets else marks.get(one.name, before) for one in self._collectors}
         self._due = {one.name: now + FIRST if one.buckets else now for one in self._collectors}
 
     @property
@@ -69,7 +70,7 @@ class Schedule:
         following = now - now % one.every
         self._since[one.name] = max(until, following) if one.buckets and now - until > LOOK else until
         self._due[one.name] = following + one.every
-        if until <= since:
+        if until < since or (one.buckets and until == since):
             return []
         try:
             return [found for found in one.collect(self._host, since, until) if found.columns]

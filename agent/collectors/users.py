@@ -54,7 +54,7 @@ class Logins:
 
     def collect(self, host: Host, since: int, until: int) -> Sequence[Rows]:
         """Logins of the stretch."""
-        keys = {account.name: self._names.user(account.key) for account in host.accounts()}
+        keys = {account.name: self._names.user(account) for account in host.accounts()}
         records = [
             (login.time, keys[login.account], "remote" if login.remote else "local", 1)
             for login in host.logins(since, until)
@@ -88,7 +88,7 @@ class Sessions:
 
     def collect(self, host: Host, since: int, until: int) -> Sequence[Rows]:
         """One row an account and state."""
-        keys = {account.name: self._names.user(account.key) for account in host.accounts()}
+        keys = {account.name: self._names.user(account) for account in host.accounts()}
         length = until - since
         found, self._time = self._time, {}
         records = [
@@ -106,5 +106,8 @@ def user_rows(names: Names, host: Host, accounts: Iterable[Account]) -> Rows:
     return rows(
         "user.users",
         USER_COLUMNS,
-        [(names.user(a.key), f"{a.name}@{place}", a.name, a.key, a.kind, a.full_name) for a in accounts],
+        [
+            (names.user(a), a.name if a.uid else f"{a.name}@{place}", a.name, a.key, a.kind, a.full_name)
+            for a in accounts
+        ],
     )

@@ -79,6 +79,7 @@ class Account:
     name: str
     kind: str
     full_name: str | None = None
+    uid: str | None = None  # what names it on every device, if a directory does
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +197,10 @@ class Host(Protocol):
         """The accounts a person may care for, system ones included."""
         ...
 
+    def administrators(self) -> Sequence[str] | None:
+        """Names of the accounts that may do anything; None if it cannot be told."""
+        ...
+
     def logins(self, since: int, now: int) -> Sequence[Login]:
         """Logins after `since`, oldest first."""
         ...
@@ -204,8 +209,8 @@ class Host(Protocol):
         """Who is logged in."""
         ...
 
-    def packages(self, now: int) -> Sequence[Package]:
-        """What is installed."""
+    def packages(self, now: int) -> Sequence[Package] | None:
+        """What is installed; None if it cannot be told."""
         ...
 
     def processes(self, now: int) -> Sequence[Process]:

@@ -101,6 +101,10 @@ class LinuxHost:
         """Every account."""
         return people.accounts()
 
+    def administrators(self) -> Sequence[str] | None:
+        """root, and who may become it."""
+        return sorted({"root", *people.administrators()})
+
     def logins(self, since: int, now: int) -> Sequence[Login]:
         """Logins of the log."""
         return people.logins(since)
@@ -109,9 +113,9 @@ class LinuxHost:
         """Who is logged in."""
         return people.sessions()
 
-    def packages(self, now: int) -> Sequence[Package]:
+    def packages(self, now: int) -> Sequence[Package] | None:
         """What dpkg installed."""
-        return dpkg.packages()
+        return None if dpkg.changed() is None else dpkg.packages()
 
     def processes(self, now: int) -> Sequence[Process]:
         """All processes but those of the kernel."""
