@@ -1,7 +1,7 @@
 /**
  * Remote actions and their runs, as the console asks for them.
  *
- * Invariant: pages never see the raw answers; small differences in form (a version as text or object) end here.
+ * Invariant: pages never see the envelopes of the answers, nor how an id is written into a path.
  */
 import { json } from "../api/client";
 import type { Action, ActionOutput, Execution, Preview, Run, Target } from "../api/wire";
@@ -50,6 +50,11 @@ export async function run(id: string): Promise<Run> {
   return found;
 }
 
+/** Ask to cancel a run: what waits is cancelled at once, what runs is asked to stop. */
+export function cancelRun(id: string): Promise<{ cancelled: number; asked: number }> {
+  return json(`/runs/${encodeURIComponent(id)}/cancel`, { body: {} });
+}
+
 /** Executions of a run, one a device. */
 export async function executions(id: string, limit: number, offset: number): Promise<Execution[]> {
   const path = `/runs/${encodeURIComponent(id)}/executions?limit=${limit}&offset=${offset}`;
@@ -59,14 +64,12 @@ export async function executions(id: string, limit: number, offset: number): Pro
 
 /** The NQL id of a run's action, with its `#`. */
 export function idOf(run: Run): string {
-  const id = typeof run.action === "string" ? run.action : run.action.nql_id;
-  return id.startsWith("#") ? id : `#${id}`;
+  return run.action.startsWith("#") ? run.action : `#${run.action}`;
 }
 
 /** The first digits of a version, enough to tell versions apart by eye. */
 export function shortVersion(version: Action["version"]): string {
-  const hash = typeof version === "string" ? version : (version?.hash ?? "");
-  return hash.replace(/^sha256:/, "").slice(0, 8);
+  return (version ?? "").replace(/^sha256:/, "").slice(0, 8);
 }
 
 /** The query that reads a run's results back. */

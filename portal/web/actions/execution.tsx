@@ -26,8 +26,7 @@ interface Props {
 }
 
 export function ExecutionRow({ execution, action, zone, open }: Props) {
-  const { device, state, started_at: started, finished_at: finished } = execution;
-  const took = started && finished ? (Date.parse(finished) - Date.parse(started)) / 1000 : null;
+  const { device, state, started_at: started, duration: took } = execution;
   const outputs = Object.entries(execution.outputs ?? {});
   return (
     <li class="execution">
@@ -35,7 +34,7 @@ export function ExecutionRow({ execution, action, zone, open }: Props) {
         <summary>
           <Icon node={ChevronRight} size={14} class="execution-arrow" />
           <span class="execution-device">
-            <span class="cell-text">{device.name}</span>
+            <span class="cell-text">{device.name ?? device.uid}</span>
             {device.simulated && <SimulatedBadge />}
           </span>
           {took !== null && <span class="muted nowrap">{duration(took)}</span>}

@@ -7,15 +7,15 @@ import { Field } from "../parts/field";
 
 export type Values = Record<string, string>;
 
-/** Each input with its default. */
+/** Each input with its default, else the first allowed value; the same rule as the portal's. */
 export function defaults(action: Action): Values {
-  return Object.fromEntries((action.inputs ?? []).map((input) => [input.name, input.default ?? ""]));
+  return Object.fromEntries((action.inputs ?? []).map((input) => [input.name, input.default ?? input.allowed?.[0] ?? ""]));
 }
 
 /** Labels of inputs that still need a value: those without a default. */
 export function missing(action: Action, values: Values): string[] {
   return (action.inputs ?? [])
-    .filter(({ name, default: preset }) => (preset ?? "") === "" && (values[name] ?? "").trim() === "")
+    .filter(({ name, default: preset }) => typeof preset !== "string" && (values[name] ?? "").trim() === "")
     .map(({ name, label }) => label || name);
 }
 

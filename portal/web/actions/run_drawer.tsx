@@ -2,16 +2,19 @@
  * One run, followed live: counts by state, progress, every device with its outputs or its error, and the way to the results
  * as a query.
  */
-import { Search, SquareTerminal } from "lucide";
+import { CircleStop, Search, SquareTerminal } from "lucide";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { may } from "../api/boot";
+import { asFailure } from "../api/client";
 import type { Action, Counts, Execution, Run } from "../api/wire";
 import { Button } from "../parts/button";
 import { STATES, StateChip, stateFace } from "../parts/chip";
 import { Drawer } from "../parts/drawer";
 import { Icon } from "../parts/icon";
+import { say } from "../parts/toast";
 import { number, plural } from "../values/text";
 import { moment } from "../values/times";
-import { action as fetchAction, idOf, resultsQuery, shortVersion } from "./client";
+import { action as fetchAction, cancelRun, idOf, resultsQuery, shortVersion } from "./client";
 import { ExecutionRow } from "./execution";
 import { Follow } from "./follow";
 
@@ -47,13 +50,16 @@ export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
       onClose={onClose}
       footer={
         nqlId && (
-          <Button
-            look={run?.complete ? "primary" : "plain"}
-            icon={SquareTerminal}
-            onClick={() => onQuery(resultsQuery(nqlId, action?.outputs ?? []))}
-          >
-            Open results as query
-          </Button>
+          <>
+            {run && !run.complete && may("execute") && <CancelRun id={id} />}
+            <Button
+              look={run?.complete ? "primary" : "plain"}
+              icon={SquareTerminal}
+              onClick={() => onQuery(resultsQuery(nqlId, action?.outputs ?? []))}
+            >
+              Open results as query
+            </Button>
+          </>
         )
       }
     >
@@ -62,6 +68,40 @@ export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
       {run && <Parameters run={run} action={action} />}
       <Executions rows={rows} action={action} zone={zone} />
     </Drawer>
+  );
+}
+
+/* What has started may not stop, so this asks once more before it does anything. */
+function CancelRun({ id }: { id: string }) {
+  const [sure, setSure] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const stop = async () => {
+    setBusy(true);
+    try {
+      const { cancelled, asked } = await cancelRun(id);
+      say(`${plural(cancelled, "device")} cancelled${asked > 0 ? `, ${plural(asked, "device")} asked to stop` : ""}`);
+    } catch (error) {
+      say(asFailure(error).message, { bad: true });
+    }
+    setBusy(false);
+    setSure(false);
+  };
+  if (!sure) {
+    return (
+      <Button look="quiet" icon={CircleStop} onClick={() => setSure(true)}>
+        Cancel run
+      </Button>
+    );
+  }
+  return (
+    <>
+      <Button look="danger" icon={CircleStop} disabled={busy} onClick={() => void stop()}>
+        Yes, cancel it
+      </Button>
+      <Button look="quiet" onClick={() => setSure(false)}>
+        Keep running
+      </Button>
+    </>
   );
 }
 
@@ -152,7 +192,7 @@ function Executions({ rows, action, zone }: { rows: Execution[]; action: Action 
   const [most, setMost] = useState(SHOWN);
   const wanted = typed.trim().toLowerCase();
   const found = wanted
-    ? rows.filter(({ device, state }) => `${device.name} ${stateFace(state).word} ${state}`.toLowerCase().includes(wanted))
+    ? rows.filter(({ device, state }) => `${device.name ?? device.uid} ${stateFace(state).word} ${state}`.toLowerCase().includes(wanted))
     : rows;
   return (
     <section class="executions" aria-label="Devices">

@@ -21,6 +21,7 @@ import { defaults, InputFields, missing } from "./inputs";
 import { TargetView, usePreview } from "./target";
 
 const LIMIT = 100;
+const MOST_LISTED = 10_000;
 const REASON_LENGTH = 500;
 const EXPIRIES: readonly [string, number][] = [
   ["15 minutes", 900],
@@ -40,14 +41,14 @@ interface Props {
 
 export function RunForm({ devices, query, truncated, onStarted, onClose }: Props) {
   const [chosen, setChosen] = useState<Action | null>(null);
-  const [byQuery, setByQuery] = useState(false);
+  const [byQuery, setByQuery] = useState(query !== null && devices.length > MOST_LISTED);
   const target = useMemo<Target>(
     () => (byQuery && query !== null ? { nql: query } : { devices: devices.map(({ uid }) => uid) }),
     [byQuery, query, devices],
   );
   const pick = (action: Action) => {
     setChosen(action);
-    fetchAction(action.nql_id).then(setChosen, () => undefined); /* the list may leave the script out */
+    fetchAction(action.nql_id).then(setChosen, () => undefined); /* the list leaves the scripts out */
   };
   if (!chosen) {
     return (

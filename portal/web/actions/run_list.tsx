@@ -38,7 +38,7 @@ export function RunList({ zone, onOpen, onClose }: Props) {
           <li key={run.id}>
             <button type="button" class="picker-entry" onClick={() => onOpen(run.id)}>
               <span class="picker-name">
-                {typeof run.action === "object" && run.action.name ? run.action.name : idOf(run)}
+                {idOf(run)}
                 <span class="muted nowrap">{plural(tally(run.counts).total, "device")}</span>
               </span>
               <span class="muted">

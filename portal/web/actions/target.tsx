@@ -64,20 +64,19 @@ export function TargetView({ found, devices, choice }: Props) {
       <div class="target-count" aria-live="polite">
         {found.preview ? <b>{plural(found.preview.count, "device")}</b> : !found.failure && <span class="muted">Counting…</span>}
       </div>
-      {found.preview && <Sample preview={found.preview} devices={devices} />}
+      {found.preview && <Sample preview={found.preview} />}
     </fieldset>
   );
 }
 
-function Sample({ preview, devices }: { preview: Preview; devices: readonly DeviceRef[] }) {
-  const simulated = new Set(devices.filter((device) => device.simulated).map(({ uid }) => uid));
+function Sample({ preview }: { preview: Preview }) {
   const rest = preview.count - Math.min(SHOWN, preview.sample.length);
   return (
     <ul class="sample">
       {preview.sample.slice(0, SHOWN).map((device) => (
         <li key={device.uid}>
-          {device.name}
-          {(device.simulated ?? simulated.has(device.uid)) && <SimulatedBadge />}
+          {device.name ?? device.uid}
+          {device.simulated && <SimulatedBadge />}
         </li>
       ))}
       {rest > 0 && <li class="muted">and {number(rest)} more</li>}

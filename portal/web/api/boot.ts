@@ -30,6 +30,12 @@ function read(): Boot {
 
 export const boot: Boot = read();
 
+/** Whether this account may do something; an account that lists nothing is let try. */
+export function may(permission: string): boolean {
+  const { permissions } = boot.account;
+  return permissions.length === 0 || permissions.includes(permission);
+}
+
 /** The nonce that lets the editor add its style sheet under the content security policy. */
 export function nonce(): string {
   const meta = document.querySelector<HTMLMetaElement>('meta[name="csp-nonce"]');

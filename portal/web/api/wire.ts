@@ -48,8 +48,8 @@ export interface Column {
 
 export interface DeviceRef {
   uid: string;
-  name: string;
-  simulated: boolean;
+  name: string | null;
+  simulated: boolean | null;
 }
 
 export interface Window {
@@ -71,7 +71,7 @@ export interface QueryResult {
   now: string;
   zone: string;
   warnings: Diagnostic[];
-  elapsed_ms: number;
+  elapsed_ms: number | null;
 }
 
 export interface CompletionItem {
@@ -114,21 +114,23 @@ export interface Action {
   run_as?: string;
   inputs?: ActionInput[];
   outputs?: ActionOutput[];
-  version?: string | { hash: string; number?: number };
+  version?: string;
+  number?: number;
+  platforms?: string[];
 }
 
 export type Target = { devices: string[] } | { nql: string };
 
 export interface Preview {
   count: number;
-  sample: { uid: string; name: string; simulated?: boolean }[];
+  sample: DeviceRef[];
 }
 
 export type Counts = Record<string, number>;
 
 export interface Run {
   id: string;
-  action: string | { nql_id: string; name?: string };
+  action: string;
   version?: string;
   parameters?: Record<string, string>;
   target?: { kind: string; text?: string | null; count?: number; digest?: string };
@@ -145,6 +147,7 @@ export interface Execution {
   state: string;
   detail: string | null;
   attempt: number;
+  duration: number | null;
   started_at: string | null;
   finished_at: string | null;
   exit_code: number | null;

@@ -14,7 +14,7 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     title: "What crashed most this week, and on how many devices",
-    text: "execution.crashes during past 7d\n| summarize crashes = count(), devices = device.count() by binary.name\n| sort crashes desc\n| limit 20",
+    text: "execution.crashes during past 7d\n| summarize crash_count = count(), device_count = device.count() by binary.name\n| sort crash_count desc\n| limit 20",
   },
   {
     title: "Who used the processor in the last two hours",
@@ -22,11 +22,11 @@ export const EXAMPLES: readonly Example[] = [
   },
   {
     title: "Devices that are short of free space on a volume",
-    text: "device.volumes\n| list device.name, name, capacity, free_space\n| sort free_space asc\n| limit 50",
+    text: "device.volumes\n| list device.name, name, size, free_space\n| sort free_space asc\n| limit 50",
   },
   {
-    title: "Devices with more than two crashes, beside their memory",
-    text: "devices\n| with execution.crashes during past 7d\n| compute crashes = count()\n| where crashes > 2\n| list name, operating_system.name, hardware.memory, crashes\n| sort crashes desc",
+    title: "Devices on which something crashed, beside their memory",
+    text: "devices\n| with execution.crashes during past 7d\n| compute crash_count = count()\n| list name, operating_system.name, hardware.memory, crash_count\n| sort crash_count desc",
   },
   {
     title: "What remote actions did lately",

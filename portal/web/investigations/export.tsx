@@ -57,7 +57,8 @@ async function download({ label, suffix, accept }: Form): Promise<void> {
     link.download = `investigation-${new Date().toISOString().slice(0, 16).replaceAll(/[-:]/g, "").replace("T", "-")}.${suffix}`;
     link.click();
     URL.revokeObjectURL(url);
-    say(`Exported as ${label}`);
+    if (response.headers.get("Muster-Truncated") === "true") say("The file does not hold all rows: the answer is too large", { bad: true });
+    else say(`Exported as ${label}`);
   } catch (error) {
     say(asFailure(error).message, { bad: true });
   }

@@ -37,7 +37,7 @@ export function Page() {
     <Shell
       room="Investigations"
       zone={zone.value}
-      zones={zones()}
+      zones={zones}
       onPalette={() => setPalette(true)}
       onKeys={() => open({ kind: "keys" })}
     >
@@ -104,8 +104,8 @@ function zones(): Entry[] {
     pick: () => setZone(name),
   });
   const few = [...known].map(([name, note]) => entry(name, name === accountZone ? "yours" : note));
-  if (chosenZone.value && !known.has(chosenZone.value)) few.push(entry(chosenZone.value, ""));
-  return few;
+  const rest = Intl.supportedValuesOf("timeZone").filter((name) => !known.has(name));
+  return [...few, { label: "All zones", heading: true }, ...rest.map((name) => entry(name, ""))];
 }
 
 function setZone(name: string): void {

@@ -3,6 +3,7 @@
  */
 import { Copy, SquareCheckBig, X, Zap } from "lucide";
 import { useCallback, useMemo } from "preact/hooks";
+import { may } from "../api/boot";
 import type { QueryResult } from "../api/wire";
 import { Nql } from "../editor/static";
 import { Button } from "../parts/button";
@@ -149,7 +150,7 @@ function ActionBar({ result }: { result: QueryResult }) {
         <b>{plural(selected.value.size, "row")}</b>
         {result.devices && devices.length !== selected.value.size && <span class="muted"> · {plural(devices.length, "device")}</span>}
       </span>
-      {devices.length > 0 && (
+      {devices.length > 0 && may("execute") && (
         <Button look="primary" icon={Zap} onClick={() => open({ kind: "act" })}>
           Run action on {plural(devices.length, "device")}
         </Button>

@@ -7,7 +7,7 @@
 import { computed, signal } from "@preact/signals";
 import { boot } from "../api/boot";
 import type { Failure } from "../api/client";
-import type { QueryResult } from "../api/wire";
+import type { DeviceRef, QueryResult } from "../api/wire";
 import { here, isZone } from "../values/times";
 import { permutation, type Sort } from "../values/order";
 import { type Address, type Kept, kept, newEntry, parse, write } from "./address";
@@ -46,7 +46,7 @@ export const order = computed(() => {
 export const chosenDevices = computed(() => {
   const devices = result.value?.devices;
   if (!devices) return [];
-  const found = new Map<string, { uid: string; name: string; simulated: boolean }>();
+  const found = new Map<string, DeviceRef>();
   for (const row of [...selected.value].sort((a, b) => a - b)) {
     const device = devices[row];
     if (device) found.set(device.uid, device);

@@ -8,7 +8,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { QueryResult } from "../api/wire";
 import { Button } from "../parts/button";
 import { Icon } from "../parts/icon";
-import { number, plural } from "../values/text";
+import { duration, number, plural } from "../values/text";
 import { clock, moment, zoneName } from "../values/times";
 import { cancel, more } from "./ask";
 import { ExportMenu } from "./export";
@@ -69,10 +69,12 @@ function Asked({ result }: { result: QueryResult }) {
     <>
       <strong class={result.truncated ? "status-warn" : ""}>{rows}</strong>
       <Window result={result} />
-      <span class="muted nowrap" title="Time the portal took">
-        <Icon node={Timer} size={14} />
-        {number(result.elapsed_ms)} ms
-      </span>
+      {result.elapsed_ms !== null && (
+        <span class="muted nowrap" title="Time the portal took">
+          <Icon node={Timer} size={14} />
+          {duration(result.elapsed_ms / 1000)}
+        </span>
+      )}
       {result.warnings.map((warning) => (
         <span key={warning.code + warning.span.start} class="status-warn" title={`${warning.code}: ${warning.hint}`}>
           <Icon node={TriangleAlert} size={14} />
@@ -86,7 +88,7 @@ function Asked({ result }: { result: QueryResult }) {
 function Window({ result }: { result: QueryResult }) {
   const { window, complete_until: until } = result;
   const fresh = until ? `complete until ${clock(until, zone.value, new Date(result.now))}` : "";
-  const said = window ? `${windowText(result)}${fresh && !window.text.includes("complete") ? `, ${fresh}` : ""}` : fresh;
+  const said = [window ? windowText(result) : "", fresh].filter(Boolean).join(", ");
   if (!said) return null;
   const hover = window ? `${window.start} – ${window.end} (UTC, end excluded)` : (until ?? "");
   return (
@@ -97,10 +99,11 @@ function Window({ result }: { result: QueryResult }) {
   );
 }
 
-function windowText({ window, now }: QueryResult): string {
+/* `8 Nov 00:00 – 15 Nov 00:00, Zurich`: shown in the reader's zone, with the zone that cut the days where that is another. */
+function windowText({ window, now, zone: readers }: QueryResult): string {
   if (!window) return "";
-  if (window.text) return window.text;
-  const at = (text: string) => moment(text, window.zone, new Date(now)).slice(0, -3);
-  const samples = window.precision === "day" ? "daily samples" : "full detail";
-  return `${at(window.start)} – ${at(window.end)}, ${zoneName(window.zone)}, ${samples}`;
+  const at = (text: string) => moment(text, readers, new Date(now)).slice(0, -3);
+  const days = window.zone === readers ? "whole days" : `whole days of ${zoneName(window.zone)}`;
+  const said = `${at(window.start)} – ${at(window.end)}, ${zoneName(readers)}`;
+  return window.precision === "day" ? `${said}, ${days}` : said;
 }

@@ -35,6 +35,7 @@ export function Menu(props: Props) {
   const [open, setOpen] = useState(false);
   const root = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
+  const typed = useRef({ letters: "", at: 0 });
   const close = (refocus: boolean) => {
     setOpen(false);
     if (refocus) button.current?.focus();
@@ -50,7 +51,7 @@ export function Menu(props: Props) {
   }, [open]);
   const entries = open ? (typeof props.entries === "function" ? props.entries() : props.entries) : [];
   return (
-    <div class="menu" ref={root} onKeyDown={(event) => open && keys(event, root.current, close)}>
+    <div class="menu" ref={root} onKeyDown={(event) => open && keys(event, root.current, close, typed.current)}>
       <button
         ref={button}
         type="button"
@@ -109,7 +110,21 @@ function items(root: HTMLElement | null): HTMLElement[] {
   return [...(root?.querySelectorAll<HTMLElement>(".menu-entry") ?? [])];
 }
 
-function keys(event: KeyboardEvent, root: HTMLElement | null, close: (refocus: boolean) => void): void {
+/* Letters typed quickly one after another are one word to look for. */
+function find(all: HTMLElement[], event: KeyboardEvent, typed: Typed): void {
+  typed.letters = (event.timeStamp - typed.at < 800 ? typed.letters : "") + event.key.toLowerCase();
+  typed.at = event.timeStamp;
+  const texts = all.map((one) => one.textContent?.toLowerCase() ?? "");
+  const starts = texts.findIndex((text) => text.startsWith(typed.letters));
+  all[starts >= 0 ? starts : texts.findIndex((text) => text.includes(typed.letters))]?.focus();
+}
+
+interface Typed {
+  letters: string;
+  at: number;
+}
+
+function keys(event: KeyboardEvent, root: HTMLElement | null, close: (refocus: boolean) => void, typed: Typed): void {
   const all = items(root);
   const at = all.indexOf(document.activeElement as HTMLElement);
   const to = (index: number) => all[(index + all.length) % all.length]?.focus();
@@ -119,6 +134,7 @@ function keys(event: KeyboardEvent, root: HTMLElement | null, close: (refocus: b
   else if (event.key === "ArrowUp") to(at - 1);
   else if (event.key === "Home") to(0);
   else if (event.key === "End") to(all.length - 1);
+  else if (/^[\w/]$/.test(event.key) && !event.ctrlKey && !event.metaKey && !event.altKey) find(all, event, typed);
   else return;
   event.preventDefault();
   event.stopPropagation();

@@ -25,7 +25,7 @@ const ROOMS: readonly Room[] = [{ name: "Investigations", href: "/", icon: Teles
 interface Props {
   room: string;
   zone: string;
-  zones: Entry[];
+  zones: () => Entry[];
   onPalette: () => void;
   onKeys: () => void;
   children: ComponentChildren;
