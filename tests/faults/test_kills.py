@@ -1,0 +1,203 @@
+"""Rounds of kill -9, of the portal or of the agent, at random instants: what was acknowledged is there, once, and no
+script starts twice.
+
+A round counts only if at least 1,000 rows were acknowledged and a script was running since the kill before.
+`MUSTER_FAULT_ROUNDS` says how many rounds (20 unless told; the long form is 200). Progress is kept beside the test's
+folder when `MUSTER_FAULT_FOLDER` names one, so a long proof that was cut short goes on where it stopped. The number
+reached and the kills by phase are printed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sqlite3
+import time
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.faults import phases
+from tests.faults.device import LoadDevice
+from tests.faults.processes import World, wait_until
+
+ROUNDS = int(os.environ.get("MUSTER_FAULT_ROUNDS", "20"))
+ROWS_A_ROUND = 1_000
+ACTION = "#fault_probe"
+FINAL = {"success", "failure", "cancelled", "interrupted", "expired"}
+
+PORTAL: phases.Rules = (
+    ("fsync", "storage/tables/files.py", frozenset({"sync", "fsync", "sync_data", "sync_folder"})),
+    ("fsync", "sqlalchemy", frozenset({"do_commit"})),
+    ("frame", "storage/tables/", frozenset()),
+    ("acknowledgement", "portal/agents/", frozenset()),
+)
+AGENT: phases.Rules = (
+    ("intent", "agent/runtime.py", frozenset({"_store_intent"})),
+    ("intent", "agent/journal.py", frozenset({"write"})),
+    ("start", "agent/runner.py", frozenset()),
+    ("start", "agent/run_folder.py", frozenset()),
+    ("report", "agent/exchange.py", frozenset()),
+    ("report", "agent/runtime.py", frozenset({"_send_reports", "_store_report"})),
+)
+
+
+def manifest(ledger: Path) -> dict[str, Any]:
+    """An action whose script writes down, durably, that it was started, and for which ticket."""
+    script = f"""#!/bin/bash
+. "$MUSTER/output.sh"
+printf '%s\\n' "$MUSTER_INPUT_TICKET" >> {ledger}
+sleep 0.$((RANDOM % 9))
+muster_output string ticket "$MUSTER_INPUT_TICKET"
+"""
+    return {
+        "nql_id": ACTION,
+        "name": "Fault probe",
+        "description": "Writes a line for every start.",
+        "purpose": ["data_collection"],
+        "triggers": ["manual", "api"],
+        "scripts": {"linux": {"language": "bash", "text": script}},
+        "timeout": 60,
+        "run_as": "system",
+        "inputs": [{"name": "ticket", "label": "Ticket", "description": "", "allowed": ["0"], "custom": True}],
+        "outputs": [{"name": "ticket", "label": "Ticket", "type": "string", "description": "The ticket as given."}],
+    }
+
+
+class Rounds:
+    """The bookkeeping of one proof: starts by the ledger of scripts, rows by the load device, kills by phase."""
+
+    def __init__(self, world: World, folder: Path) -> None:
+        self.world = world
+        self.ledger = folder / "started.txt"
+        self.ledger.touch()
+        self.kills: Counter[str] = Counter()
+        self.uncounted = 0
+        self.tickets: dict[str, str] = {}  # by run
+        self.random = random.Random(folder.name)
+
+    def started(self) -> list[str]:
+        """The ticket of every script start, in order."""
+        return self.ledger.read_text().split()
+
+    def request(self, device: str) -> None:
+        """Ask for two runs on the agent's device."""
+        for _ in range(2):
+            ticket = f"ticket-{len(self.tickets)}"
+            body = {"action": ACTION, "parameters": {"ticket": ticket}, "target": {"devices": [device]}}
+            answer = self.world.client.post("/runs", json=body)
+            assert answer.status_code == 201, answer.text
+            self.tickets[answer.json()["run"]["id"]] = ticket
+
+    def one(self, device: str, load: LoadDevice) -> bool:
+        """One kill, once enough has happened since the last. Whether it counts."""
+        before, begun = load.rows(), len(self.started())
+        self.request(device)
+        wait_until(lambda: load.rows() >= before + ROWS_A_ROUND, "1,000 acknowledged rows", 60)
+        wait_until(lambda: len(self.started()) > begun, "a script to start", 90)
+        time.sleep(self.random.random() * 0.5)  # the instant is random; nothing is waited for here
+        counted = load.rows() >= before + ROWS_A_ROUND and len(self.started()) > begun
+        victim, rules, name = self.random.choice(
+            [(self.world.portal, PORTAL, "portal"), (self.world.agent, AGENT, "agent")]
+        )
+        self.kills[f"{name}: {phases.kill(victim.pid, rules)}"] += 1
+        victim.reap()
+        victim.start()
+        if name == "portal":
+            self.world.wait_ready()
+        return counted
+
+
+@pytest.mark.faults
+@pytest.mark.timeout(60 * 60)
+def test_kill_rounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    world = World(tmp_path)
+    try:
+        world.begin()
+        rounds = Rounds(world, tmp_path)
+        assert world.client.post("/actions", json=manifest(rounds.ledger)).status_code in (200, 201)
+        load = LoadDevice(world.url, world.key(), "load")
+        load.start()
+        device = real_device(world)
+        done = 0
+        while done < ROUNDS:
+            if rounds.one(device, load):
+                done += 1
+            else:
+                rounds.uncounted += 1
+            with capsys.disabled():
+                print(f"\r{done} of {ROUNDS} rounds, {load.rows()} rows acknowledged", end="", flush=True)
+        load.stop()
+        settle(world, rounds)
+        lost, doubled = tally(world, load)
+        twice = [start for start, times in Counter(rounds.started()).items() if times > 1]
+        with capsys.disabled():
+            print(f"\n{done} rounds counted, {rounds.uncounted} not; kills: {json.dumps(dict(rounds.kills))}")
+            print(f"{load.rows()} rows acknowledged: {lost} lost, {doubled} doubled")
+            print(f"{len(rounds.started())} scripts started, {len(twice)} started twice; refused: {load.refused[:3]}")
+        assert (lost, doubled, twice) == (0, 0, [])
+        states_are_truthful(world, rounds)
+    finally:
+        world.close()
+
+
+def real_device(world: World) -> str:
+    """The uid of the agent's device, once it has sent facts of itself."""
+    found: list[list[Any]] = []
+
+    def known() -> bool:
+        found[:] = world.query('devices | where operating_system.platform == linux and name != "load" | list uid')
+        return bool(found)
+
+    wait_until(known, "the agent's device to appear", 90)
+    return str(found[0][0])
+
+
+def settle(world: World, rounds: Rounds) -> None:
+    """Wait until every execution has come to an end and the tables know it."""
+
+    def ended() -> bool:
+        try:
+            rows = world.query(f"remote_action.{ACTION}.executions during past 24h | list request_id, status")
+        except (httpx.TransportError, AssertionError):
+            return False
+        final = {row[0] for row in rows if row[1] in FINAL}
+        return set(rounds.tickets) <= final
+
+    wait_until(ended, "every execution to end", 180)
+
+
+def tally(world: World, load: LoadDevice) -> tuple[int, int]:
+    """How many acknowledged rows are not in the tables, and how many rows are there more than once."""
+    acknowledged = load.rows()
+    top = max(numbers.stop for numbers in load.acknowledged) - 1
+    assert top == acknowledged, "the device skips no number"
+    crashes = "execution.crashes during past 24h"
+    kept = f"{crashes} | where number_of_crashes <= {top} | summarize n = count(), s = number_of_crashes.sum()"
+    rows, total = world.query(kept)[0]
+    more = world.query(f"{crashes} | summarize n = count() by number_of_crashes | where n > 1 | limit 1000")
+    doubled = sum(row[1] - 1 for row in more)
+    # Numbers run from 1 to `top`: with none doubled, their count and their sum give any loss away.
+    lost = top - (rows - doubled)
+    assert doubled or lost or total == top * (top + 1) // 2
+    return lost, doubled
+
+
+def states_are_truthful(world: World, rounds: Rounds) -> None:
+    """A success has a start and brings back its own ticket; every run asked for has exactly one execution."""
+    rows = world.query(f"remote_action.{ACTION}.executions during past 24h | list request_id, status, outputs.ticket")
+    assert Counter(row[0] for row in rows) == Counter(dict.fromkeys(rounds.tickets, 1))
+    started = set(rounds.started())
+    for request, status, ticket in rows:
+        if status == "success":
+            assert ticket == rounds.tickets[request]
+            assert ticket in started
+    control = sqlite3.connect(f"file:{world.data / 'control' / 'control.db'}?mode=ro", uri=True)
+    try:
+        assert control.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    finally:
+        control.close()
