@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -84,6 +85,14 @@ class Api:
     def close(self) -> None:
         """Let go of the connection."""
         self._http.close()
+
+    def __enter__(self) -> Api:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def _send(self, method: str, path: str, *, text: str = "", **given: Any) -> httpx.Response:
         with self._told(path):

@@ -11,6 +11,8 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
+from difflib import get_close_matches
 from importlib.metadata import version
 
 from muster.errors import FAILED, INTERRUPTED, USAGE, MusterError
@@ -35,8 +37,18 @@ exit codes: 0 done, 1 failed, 2 wrong usage, 3 a query with errors, 4 the data f
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit code."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if not given or given[0] not in COMMANDS:
-        return _without_command(given)
+    try:
+        code = _run(given) if given and given[0] in COMMANDS else _without_command(given)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has enough of it
+        return 0
+
+
+def _run(given: list[str]) -> int:
     name, rest = given[0], given[1:]
     module = command(name)
     parser = argparse.ArgumentParser(
@@ -50,18 +62,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     module.arguments(parser)
     options = parser.parse_args(rest)
     try:
-        code = module.run(options)
-        sys.stdout.flush()
-        return int(code or 0)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        with ExitStack() as options.opened:
+            module.run(options)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read our output has enough of it
-        return 0
+        raise
     except Exception as error:
         if options.debug:
             raise
         return _told(error)
+    return 0
 
 
 def _without_command(given: list[str]) -> int:
@@ -69,8 +78,8 @@ def _without_command(given: list[str]) -> int:
         print(f"muster {version('muster-nql')}")
         return 0
     if given and given[0] not in {"--help", "-h", "help"}:
-        close = [name for name in COMMANDS if name.startswith(given[0][:3])]
-        meant = f" Did you mean {close[0]}?" if close and not given[0].startswith("-") else ""
+        close = get_close_matches(given[0], COMMANDS, n=1)
+        meant = f" Did you mean {close[0]}?" if close else ""
         print(f"muster: there is no command {given[0]!r}.{meant} `muster --help` lists them all.", file=sys.stderr)
         return USAGE
     listed = "\n".join(f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items())

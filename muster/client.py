@@ -32,7 +32,11 @@ def connect(url: str = DEFAULT_URL, token: str | None = None) -> Client:
     Raises UsageError, UnreachableError, and NotAllowedError for a token that opens nothing.
     """
     client = Client(Api(url, token or find_token()))
-    client.whoami()
+    try:
+        client.whoami()
+    except BaseException:
+        client.close()
+        raise
     return client
 
 
@@ -155,9 +159,8 @@ def target(devices: Iterable[str] | pl.Series | None, nql: str | None) -> dict[s
         )
     if nql is not None:
         return {"nql": nql}
-    if isinstance(devices, str):
-        devices = [devices]
-    return {"devices": list(dict.fromkeys(str(uid) for uid in devices or ()))}
+    uids = [devices] if isinstance(devices, str) else [] if devices is None else list(devices)
+    return {"devices": list(dict.fromkeys(map(str, uids)))}
 
 
 def _nql_id(action: str) -> str:

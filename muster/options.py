@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +53,10 @@ def add_json(parser: Parser) -> None:
 
 
 def api(options: Options) -> Api:
-    """The portal that the options name."""
-    return Api(options.url or DEFAULT_URL, find_token(options.token_file))
+    """The portal that the options name, open until the command ends."""
+    portal = Api(options.url or DEFAULT_URL, find_token(options.token_file))
+    opened: ExitStack = options.opened
+    return opened.enter_context(portal)
 
 
 def one_place(options: Options) -> None:

@@ -7,8 +7,9 @@ port, a damaged file) is raised as an error for people, never only logged.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -36,7 +37,8 @@ def run(settings: Settings, ready: Ready) -> None:
         ready(address(settings, port), app.state.portal)
 
     try:
-        serve(app, settings, ready=told)
+        with _stopping():
+            serve(app, settings, ready=told)
     except OSError as error:
         raise MusterError(
             f"The portal cannot listen on {settings.host} port {settings.port}: {error.strerror}.",
@@ -56,6 +58,17 @@ def address(settings: Settings, port: int) -> str:
     """The address to open."""
     host = settings.host if settings.host in LOOPBACK or settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+@contextmanager
+def _stopping() -> Iterator[None]:
+    """Take being told to stop as a good end: the server passes the signal on to us when it is done with it."""
+    former = {number: signal.signal(number, lambda *_: None) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
 
 
 class _Silence(logging.Filter):

@@ -1,0 +1,54 @@
+"""`muster doctor`: a damaged file is found and named, and nothing is changed.
+
+Comes in: a folder with a small estate. Goes out: nothing. Invariant held here: one flipped bit anywhere in a sealed
+file is found.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from muster.checkup import findings
+from muster.cli import main
+from muster.clock import now
+from muster.estate.load import planned
+from muster.folder_load import store_estate
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    store_estate(tmp_path / "data", planned(3, 1, 1, now()), lambda _: None)
+    return tmp_path / "data"
+
+
+def test_a_sound_folder(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--data", str(data)]) == 0
+    assert "all as they were written" in capsys.readouterr().out
+
+
+def test_one_flipped_bit_is_found(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sealed = max((path for path in data.rglob("*.arrow")), key=lambda path: path.stat().st_size)
+    whole = bytearray(sealed.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    sealed.write_bytes(whole)
+    assert main(["doctor", "--data", str(data), "--json"]) == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["sound"] is False
+    assert [item["file"] for item in said["files"] if item["problem"]] == [str(sealed)]
+
+
+def test_a_missing_file_is_found(data: Path) -> None:
+    sealed = next(data.rglob("*.arrow"))
+    sealed.unlink()
+    assert [finding.file for finding in findings(data) if finding.problem] == [str(sealed)]
+
+
+def test_a_broken_manifest_is_found(data: Path) -> None:
+    (data / "tables" / "manifest.json").write_text("{}")
+    assert any(finding.problem for finding in findings(data))
+
+
+def test_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["doctor", "--data", str(tmp_path / "missing")]) == 2
+    assert "There is no data folder" in capsys.readouterr().err
