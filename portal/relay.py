@@ -17,6 +17,7 @@ import structlog
 
 from portal.threads import Threads
 from storage.control.api import Control
+from storage.control.errors import ControlError
 from storage.control.outbox import Message
 from storage.tables.api import Batch, Refused, Rows, StorageFailed, Tables
 
@@ -45,7 +46,7 @@ class Relay:
     async def run(self) -> None:
         """Move what comes, until cancelled."""
         while True:
-            pause = PAUSE if await self.catch_up() else PAUSE_AFTER_FAILURE
+            pause = PAUSE if await self._try() else PAUSE_AFTER_FAILURE
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._call.wait(), pause)
             self._call.clear()
@@ -61,8 +62,17 @@ class Relay:
         async with self._moving:
             yield self._position
 
+    async def _try(self) -> bool:
+        try:
+            return await self.catch_up()
+        except ControlError as error:
+            log.warning("relay_waits", reason=str(error))
+        except Exception:
+            log.exception("relay_failed")
+        return False
+
     async def catch_up(self) -> bool:
-        """Move everything there is; False if the tables could not take it now."""
+        """Move everything there is; False if the tables could not take it now. Raises ControlError."""
         while True:
             messages = await self._threads.control(self._control.outbox.next_batch, GROUP)
             if not messages:

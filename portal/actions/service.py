@@ -123,10 +123,9 @@ class Actions:
 
     async def runs(self, limit: int, before: str | None) -> list[RunView]:
         """Runs, newest first."""
-        return [
-            await self._view(run)
-            for run in await self._threads.control(self._control.runs.latest, limit, before=before)
-        ]
+        runs = await self._threads.control(self._control.runs.latest, limit, before=before)
+        counts = await self._threads.control(self._control.executions.counts, *(run.id for run in runs))
+        return [RunView(run, counts[run.id]) for run in runs]
 
     async def run(self, identifier: str) -> RunView:
         """One run. Raises NotFoundError."""
@@ -156,7 +155,8 @@ class Actions:
         return len(changes), len(asked)
 
     async def _view(self, run: Run) -> RunView:
-        return RunView(run, await self._threads.control(self._control.executions.counts, run.id))
+        counts = await self._threads.control(self._control.executions.counts, run.id)
+        return RunView(run, counts[run.id])
 
     async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
         if (target.devices is UNSET) == (target.nql is UNSET):

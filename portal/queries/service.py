@@ -20,11 +20,12 @@ from engine.source import Source
 from nql import api as nql
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic
+from nql.plan.relations import scans
 from portal.access.service import check_zone
 from portal.caller import Caller
 from portal.clock import elapsed
 from portal.queries.catalogs import Catalogs
-from portal.queries.sources import Sources
+from portal.queries.sources import EXECUTIONS, Sources
 from portal.threads import Threads
 
 DEVICES = "device.devices"
@@ -75,44 +76,50 @@ class Queries:
         """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit."""
         check_zone(zone or caller.account.zone)
         began = elapsed()
-        source = await self._sources.open()
+        compiled = await self._compiled(text, nql.Area.INVESTIGATION)
+        source = await self._source(compiled)
         context = self._context(caller, parameters, zone)
-        answer = await self._threads.query(_answered, text, self.catalog, context, source, limit, offset)
+        answer = await self._threads.query(_answered, compiled, context, source, limit, offset)
         return replace(answer, elapsed_ms=round((elapsed() - began) * 1000, 1))
 
     async def targets(self, caller: Caller, text: str, most: int) -> tuple[list[str], Facts]:
         """The uids of the devices that a targeting query means, at most `most` and one to tell; and facts about
         them."""
-        source = await self._sources.open()
-        context = self._context(caller, None, None)
-        return await self._threads.query(_targets, text, self.catalog, context, source, most)
+        compiled = await self._compiled(text, nql.Area.TARGETING)
+        source = await self._source(compiled)
+        return await self._threads.query(_targets, compiled, self._context(caller, None, None), source, most)
 
     async def devices(self, caller: Caller, uids: Sequence[str]) -> Facts:
         """Name and kind of those devices that the tables know."""
         source = await self._sources.stored()
-        return await self._threads.query(device_facts, source, uids)
+        return await self._threads.small(device_facts, source, uids)
 
     async def device(self, caller: Caller, uid: str) -> dict[str, Any] | None:
         """What the tables know of one device (FACTS), None if nothing."""
         source = await self._sources.stored()
-        return await self._threads.query(_device, source, uid)
+        return await self._threads.small(_device, source, uid)
 
     async def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
         """Everything there is to say about a text."""
-        return await self._threads.query(nql.diagnose, text, self.catalog)
+        return await self._threads.small(nql.diagnose, text, self.catalog)
 
     async def complete(self, text: str, offset: int) -> nql.Completion:
         """What may stand at an offset."""
-        return await self._threads.query(nql.complete, text, offset, self.catalog)
+        return await self._threads.small(nql.complete, text, offset, self.catalog)
+
+    async def _compiled(self, text: str, area: nql.Area) -> nql.Compiled:
+        return await self._threads.small(nql.compile_query, text, self.catalog, area=area, devices=True)
+
+    async def _source(self, compiled: nql.Compiled) -> Source:
+        """Open executions are read only for queries that ask for executions."""
+        asks = any(scan.table == EXECUTIONS for scan in scans(compiled.plan.relation))
+        return await (self._sources.open() if asks else self._sources.stored())
 
     def _context(self, caller: Caller, parameters: Values | None, zone: str | None) -> nql.Context:
         return nql.Context(self._clock(), self.zone, zone or caller.account.zone, parameters or {})
 
 
-def _answered(
-    text: str, catalog: Catalog, context: nql.Context, source: Source, limit: int | None, offset: int
-) -> Answer:
-    compiled = nql.compile_query(text, catalog, devices=True)
+def _answered(compiled: nql.Compiled, context: nql.Context, source: Source, limit: int | None, offset: int) -> Answer:
     most = EXPORT_ROWS if limit is None else offset + limit
     result = run(nql.resolve(compiled.plan, context), source, limit=most)
     result = replace(result, warnings=(*compiled.warnings, *result.warnings))
@@ -123,8 +130,7 @@ def _answered(
     return Answer(result, device_facts(source, uids), 0.0)
 
 
-def _targets(text: str, catalog: Catalog, context: nql.Context, source: Source, most: int) -> tuple[list[str], Facts]:
-    compiled = nql.compile_query(text, catalog, area=nql.Area.TARGETING, devices=True)
+def _targets(compiled: nql.Compiled, context: nql.Context, source: Source, most: int) -> tuple[list[str], Facts]:
     result = run(nql.resolve(compiled.plan, context), source, limit=most + 1)
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")

@@ -8,7 +8,7 @@ it; a reader sees one instant. What is written, and by whom, is the matter of th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
@@ -64,6 +64,12 @@ class Database:
             if not job.done:
                 self._do_waiting()
         return job.result()
+
+    def note(self, work: Callable[[Connection], object]) -> None:
+        """As `write`, for what may be left out (when something was last used): does nothing while the database cannot
+        be written."""
+        with suppress(UnavailableError):
+            self.write(work)
 
     def close(self) -> None:
         """Let go of every connection. Writes that are under way end first."""

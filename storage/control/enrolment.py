@@ -162,7 +162,7 @@ class Enrolment:
         with self._database.read() as connection:
             due = connection.scalar(select(DEVICES.c.uid).where(mine))
         if due is not None:
-            self._database.write(lambda c: c.execute(update(DEVICES).where(mine).values(contact_at=now)))
+            self._database.note(lambda c: c.execute(update(DEVICES).where(mine).values(contact_at=now)))
 
 
 def revoke(connection: Connection, uid: str, *, by: str, now: int) -> bool:

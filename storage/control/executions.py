@@ -82,16 +82,14 @@ class Executions:
         with self._database.read() as connection:
             return [_execution(row) for row in connection.execute(query)]
 
-    def counts(self, run: str) -> dict[str, int]:
-        """How many executions of a run are in each state that any is in."""
-        query = (
-            select(TABLE.c.state, func.count())
-            .where(TABLE.c.run == run)
-            .group_by(TABLE.c.state)
-            .order_by(TABLE.c.state)
-        )
+    def counts(self, *runs: str) -> dict[str, dict[str, int]]:
+        """For each of these runs, how many of its executions are in each state that any is in."""
+        query = select(TABLE.c.run, TABLE.c.state, func.count()).where(TABLE.c.run.in_(runs))
+        found: dict[str, dict[str, int]] = {run: {} for run in runs}
         with self._database.read() as connection:
-            return {row[0]: row[1] for row in connection.execute(query)}
+            for run, state, count in connection.execute(query.group_by(TABLE.c.run, TABLE.c.state)):
+                found[run][state] = count
+        return found
 
     def open_counts(self) -> dict[str, int]:
         """How many executions are in each state that is not final, over all runs."""

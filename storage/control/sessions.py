@@ -77,7 +77,7 @@ class Sessions:
         if row is None:
             return None
         if row.used_at < now - TOUCH:
-            self._database.write(lambda c: c.execute(update(TABLE).where(TABLE.c.digest == digest).values(used_at=now)))
+            self._database.note(lambda c: c.execute(update(TABLE).where(TABLE.c.digest == digest).values(used_at=now)))
         return Session(accounts.from_row(row), row.csrf, row.expires_at)
 
     def end(self, token: str, *, now: int) -> None:

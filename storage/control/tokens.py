@@ -83,7 +83,7 @@ class Tokens:
         if row is None or not matches(secret, row.digest):
             return None
         if row.used_at is None or row.used_at < now - TOUCH:
-            self._database.write(lambda c: c.execute(update(TABLE).where(TABLE.c.id == identifier).values(used_at=now)))
+            self._database.note(lambda c: c.execute(update(TABLE).where(TABLE.c.id == identifier).values(used_at=now)))
         return accounts.from_row(row)
 
     def of(self, account: Account) -> list[Token]:

@@ -116,3 +116,24 @@ def test_columnar_keeps_order_and_shapes() -> None:
         Rows("b", {"x": [3]}),
         Rows("a", {"x": [4], "y": [5]}),
     ]
+
+
+def test_a_full_control_database_stops_no_question(play: Play) -> None:
+    async def scene(house: House) -> None:
+        await finished(house)
+        client, browser = await house.program(), await house.browser()
+        await house.settle()
+        database = house.portal.control._database
+        database._writer.exec_driver_sql("PRAGMA query_only=ON")
+        database._writer.rollback()
+        house.time.now += 3600 * 1_000_000  # so that the uses of token and session want to be noted
+        for asking in (client, browser):
+            answer = await asking.post(f"{API}/query", json={"text": COUNT})
+            assert (answer.status_code, answer.json()["rows"]) == (200, [["success", 3]])
+        asked = {"action": "#clear_cache", "target": {"nql": "devices"}}
+        assert (await client.post(f"{API}/runs", json=asked)).status_code == 503
+        database._writer.exec_driver_sql("PRAGMA query_only=OFF")
+        database._writer.rollback()
+        assert (await client.post(f"{API}/runs", json=asked)).status_code == 201
+
+    play(scene)

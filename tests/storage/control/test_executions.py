@@ -47,7 +47,7 @@ def test_the_whole_way(control: Control) -> None:
         2 * SECOND,
         0,
     )
-    assert control.executions.counts(run.id) == {"success": 1, "waiting_on_device": 1}
+    assert control.executions.counts(run.id) == {run.id: {"success": 1, "waiting_on_device": 1}}
     assert [(c.device, c.state.value) for c in changes] == [
         ("a", "waiting_on_device"), ("b", "waiting_on_device"), ("a", "in_progress"), ("a", "success"),
     ]  # fmt: skip
