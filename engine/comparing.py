@@ -8,7 +8,7 @@ column is its own.
 from __future__ import annotations
 
 from nql.datatypes import STRING, DataType, Kind, version_key
-from nql.plan.expressions import Expr, Literal, Value
+from nql.plan.expressions import And, Compare, Expr, IsNull, Literal, Match, MemberOf, Or, Value
 
 
 def common_type(left: Expr, right: Expr) -> DataType:
@@ -34,3 +34,29 @@ def comparable_value(value: Value, dtype: DataType) -> Value:
     if dtype.kind is Kind.STRING:
         return value.lower()
     return version_key(value) if dtype.kind is Kind.VERSION else value
+
+
+def holds_for_nothing(expr: Expr) -> bool:
+    """Whether a condition may hold where all columns it reads are null. True also where that is not known."""
+    match expr:
+        case And():
+            return all(map(holds_for_nothing, expr.operands))
+        case Or():
+            return any(map(holds_for_nothing, expr.operands))
+        case IsNull():
+            return not expr.negated
+        case Match() | MemberOf():
+            return expr.negated and expr.null_is_value
+        case Compare(op="=="):
+            return expr.null_is_value and not _given(expr.left) and not _given(expr.right)
+        case Compare(op="!="):
+            return expr.null_is_value
+        case Compare():
+            return False
+        case _:
+            return True
+
+
+def _given(expr: Expr) -> bool:
+    """Whether an operand is a value that is not null."""
+    return isinstance(expr, Literal) and expr.value is not None

@@ -18,7 +18,7 @@ from nql.datatypes import MICROSECONDS, DataType
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Measured:
     """What a measure is over: its operand (None for whole rows) with its type, a condition, and what orders rows."""
 
     operand: pl.Expr | None
@@ -34,33 +34,33 @@ class Rows:
         return self.operand if self.where is None else pl.when(self.where).then(self.operand)
 
 
-def _rows(rows: Rows) -> pl.Expr:
+def _rows(rows: Measured) -> pl.Expr:
     counted = pl.len() if rows.where is None else rows.where.sum()
     return counted.cast(pl.Int64)
 
 
-def _count(rows: Rows) -> pl.Expr:
+def _count(rows: Measured) -> pl.Expr:
     return rows.values.count().cast(pl.Int64)
 
 
-def _distinct(rows: Rows) -> pl.Expr:
+def _distinct(rows: Measured) -> pl.Expr:
     values = rows.values if rows.dtype is None else comparable(rows.values, rows.dtype)
     return values.drop_nulls().n_unique().cast(pl.Int64)
 
 
-def _sum(rows: Rows) -> pl.Expr:
+def _sum(rows: Measured) -> pl.Expr:
     return pl.when(rows.values.count() > 0).then(rows.values.sum())
 
 
-def _total(rows: Rows) -> pl.Expr:
+def _total(rows: Measured) -> pl.Expr:
     return rows.values.sum()
 
 
-def _sumif(rows: Rows) -> pl.Expr:
+def _sumif(rows: Measured) -> pl.Expr:
     return pl.when(pl.len() > 0).then(rows.values.sum())
 
 
-def _last(rows: Rows) -> pl.Expr:
+def _last(rows: Measured) -> pl.Expr:
     """The value of the row with the greatest order columns; two whole numbers are compared as one of 128 bits."""
     if rows.operand is None or not rows.order:
         raise TypeError("last needs an operand and an order")
@@ -70,11 +70,11 @@ def _last(rows: Rows) -> pl.Expr:
     return rows.operand.max_by(pl.when(present).then(key))
 
 
-def _percentile(share: float) -> Callable[[Rows], pl.Expr]:
+def _percentile(share: float) -> Callable[[Measured], pl.Expr]:
     return lambda rows: rows.values.quantile(share, "equiprobable").cast(pl.Float64)
 
 
-MEASURES: Mapping[str, Callable[[Rows], pl.Expr]] = {
+MEASURES: Mapping[str, Callable[[Measured], pl.Expr]] = {
     "rows": _rows,
     "count": _count,
     "distinct": _distinct,

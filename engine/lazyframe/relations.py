@@ -9,20 +9,24 @@ wherever order shows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Literal as Choice
 
 import polars as pl
 
 from engine.buckets import Run, runs
 from engine.lazyframe.dtypes import orderable, polars_type
 from engine.lazyframe.exprs import expression, value
-from engine.lazyframe.functions import MEASURES, Rows
-from engine.lazyframe.scans import scanned
+from engine.lazyframe.functions import MEASURES, Measured
+from engine.lazyframe.scans import Rows, scanned
 from engine.order import ordered
 from engine.source import Source
 from nql.datatypes import Kind
 from nql.functions import MEASURES as FUNCTIONS
+from nql.plan.expressions import And, Expr, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
+    EVENT_KEY,
     OBJECT_KEY,
     Active,
     Aggregate,
@@ -47,89 +51,127 @@ _ROWS = "@rows"
 
 def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
     """The lazy frame of a plan over one snapshot of the tables."""
-    frame = relation(ordered(plan.relation), source)
+    wanted = frozenset(output.column for output in plan.outputs) | ({plan.device} if plan.device else set())
+    rows = relation(ordered(plan.relation), source, wanted).complete()
     shown = [
         pl.col(output.column).cast(polars_type(output.dtype)).alias(str(position))
         for position, output in enumerate(plan.outputs)
     ]
     if plan.device is not None:
         shown.append(pl.col(plan.device).alias(DEVICE))
-    return frame.select(shown)
+    return rows.frame.select(shown)
 
 
-def relation(node: Relation, source: Source) -> pl.LazyFrame:
-    """The lazy frame of one relation, columns named as in its schema."""
+def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
+    """The rows of one relation, columns named as in its schema; `wanted` are those that will be read."""
     match node:
         case Scan():
             return scanned(node, source)
         case Active():
-            return _active(node, source)
+            return _active(node, relation(node.input, source, frozenset(node.schema)).complete())
         case Filter():
-            return relation(node.input, source).filter(expression(node.predicate))
+            return _filter(node, source, wanted)
         case SemiJoin():
-            return _semi_join(node, source)
+            return _semi_join(node, relation(node.input, source, frozenset(node.schema)).complete())
         case Attach():
-            return _attach(node, source)
+            return _attach(node, relation(node.input, source, frozenset(node.input.schema)).complete())
         case Aggregate():
-            return _aggregate(node, relation(node.input, source))
+            return _aggregate(node, source)
         case Extend():
-            items = [value(item).cast(polars_type(item.dtype)).alias(name) for name, item in node.items]
-            return relation(node.input, source).with_columns(items)
+            read = wanted.union(*(columns(item) for _, item in node.items))
+            return _extend(node, relation(node.input, source, read))
         case Select():
-            return relation(node.input, source).select(node.names)
+            return _select(node, relation(node.input, source, wanted))
         case Sort():
-            return _sort(node, relation(node.input, source))
+            keys = [key.column.name for key in node.keys]
+            rows = relation(node.input, source, wanted.union(keys)).having(keys)
+            return replace(rows, frame=_sort(node, rows.frame), ordered=True)
         case Limit():
-            return relation(node.input, source).head(node.count)
+            rows = relation(node.input, source, wanted)
+            return replace(rows, frame=rows.frame.head(node.count))
 
 
-def _active(node: Active, source: Source) -> pl.LazyFrame:
+def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
+    """Filters one upon the other are one list of conditions."""
+    parts: list[Expr] = []
+    below: Relation = node
+    while isinstance(below, Filter):
+        parts[:0] = below.predicate.operands if isinstance(below.predicate, And) else [below.predicate]
+        below = below.input
+    read = wanted.union(*map(columns, parts))
+    return relation(below, source, read).where(parts, wanted)
+
+
+def _extend(node: Extend, rows: Rows) -> Rows:
+    names = {name for name, _ in node.items}
+    rows = rows.having([*names, *(name for _, item in node.items for name in columns(item))])
+    items = [value(item).cast(polars_type(item.dtype)).alias(name) for name, item in node.items]
+    return replace(rows, frame=rows.frame.with_columns(items))
+
+
+def _select(node: Select, rows: Rows) -> Rows:
+    """Only these columns, and the keys of what is still owed."""
+    owed = tuple(column for column in rows.owed if column.name in node.names)
+    later = {column.name for column in owed}
+    keys = [column.link.key for column in owed if column.link is not None]
+    names = [name for name in node.names if name not in later]
+    return replace(rows, frame=rows.frame.select(list(dict.fromkeys([*names, *keys]))), owed=owed)
+
+
+def _active(node: Active, rows: Rows) -> Rows:
     window = absolute(node.samples)
     if window is None:
         raise TypeError("activity needs a window")
-    frame = relation(node.input, source)
-    inside = _keys(node.samples, node.key, source).with_columns(pl.lit(True).alias("@inside"))
-    ever = _keys(node.stored, node.key, source).with_columns(pl.lit(True).alias("@ever"))
-    joined = frame.join(inside, on=OBJECT_KEY, how="left").join(ever, on=OBJECT_KEY, how="left")
+    inside = _keys(node.samples, node.key, rows.source).with_columns(pl.lit(True).alias("@inside"))
+    ever = _keys(node.stored, node.key, rows.source).with_columns(pl.lit(True).alias("@ever"))
+    joined = rows.frame.join(inside, on=OBJECT_KEY, how="left").join(ever, on=OBJECT_KEY, how="left")
     begun = (pl.col(node.first_seen) < window.end).fill_null(True)
     overlaps = begun & (pl.col(node.last_seen) >= window.start)
     active = pl.col("@inside").is_not_null() | (pl.col("@ever").is_null() & overlaps)
-    return joined.filter(active).select(list(node.schema))
+    return replace(rows, frame=joined.filter(active).select(list(node.schema)), ordered=False)
 
 
 def _keys(node: Relation, key: str, source: Source) -> pl.LazyFrame:
     """The objects that rows point to, each once, as `@id`."""
-    return relation(node, source).select(pl.col(key).alias(OBJECT_KEY)).unique()
+    return relation(node, source, frozenset({key})).frame.select(pl.col(key).alias(OBJECT_KEY)).unique()
 
 
-def _semi_join(node: SemiJoin, source: Source) -> pl.LazyFrame:
-    return relation(node.input, source).join(_keys(node.events, node.key, source), on=OBJECT_KEY, how="semi")
+def _semi_join(node: SemiJoin, rows: Rows) -> Rows:
+    keys = _keys(node.events, node.key, rows.source)
+    return replace(rows, frame=rows.frame.join(keys, on=OBJECT_KEY, how="semi"), ordered=False)
 
 
-def _attach(node: Attach, source: Source) -> pl.LazyFrame:
+def _attach(node: Attach, rows: Rows) -> Rows:
     names = [measure.name for measure in node.measures]
-    frame = relation(node.input, source).drop([name for name in names if name in node.input.schema])
-    events = relation(node.events, source)
-    sums = events.group_by(pl.col(node.key).alias(OBJECT_KEY)).agg(_measure(item) for item in node.measures)
-    if not node.keep_all:
-        return frame.join(sums, on=OBJECT_KEY, how="inner")
+    frame = rows.frame.drop([name for name in names if name in node.input.schema])
+    read = frozenset({node.key}).union(*(item.reads() for item in node.measures))
+    events = relation(node.events, rows.source, read).having(read)
+    sums = events.frame.group_by(pl.col(node.key).alias(OBJECT_KEY)).agg(_measure(item) for item in node.measures)
+    how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
+    joined = frame.join(sums, on=OBJECT_KEY, how=how)
     empties = ((item.name, FUNCTIONS[item.function].empty) for item in node.measures)
-    filled = [pl.col(name).fill_null(empty) for name, empty in empties if empty is not None]
-    return frame.join(sums, on=OBJECT_KEY, how="left").with_columns(filled)
+    filled = [pl.col(name).fill_null(empty) for name, empty in empties if empty is not None and node.keep_all]
+    return replace(rows, frame=joined.with_columns(filled), ordered=False)
 
 
 def _measure(measure: Measure) -> pl.Expr:
     operand = None if measure.operand is None else value(measure.operand)
-    rows = Rows(
+    over = Measured(
         operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
         order=tuple(pl.col(name) for name in measure.order),
     )
-    return MEASURES[measure.function](rows).alias(measure.name)
+    return MEASURES[measure.function](over).alias(measure.name)
 
 
-def _aggregate(node: Aggregate, frame: pl.LazyFrame) -> pl.LazyFrame:
+def _aggregate(node: Aggregate, source: Source) -> Rows:
+    read = frozenset(node.keys).union(*(item.reads() for item in node.measures), {node.time} if node.time else ())
+    rows = relation(node.input, source, read).having(read)
+    return Rows(_grouped(node, rows.frame), source)
+
+
+def _grouped(node: Aggregate, frame: pl.LazyFrame) -> pl.LazyFrame:
     measures = [_measure(measure) for measure in node.measures]
     if not node.keys and node.period is None:
         return frame.select(*measures, pl.len().alias(_ROWS))  # one row even without measures
@@ -165,9 +207,9 @@ def _by_run(number: pl.Expr, parts: tuple[Run, ...], part: Callable[[Run], pl.Ex
 
 def _sort(node: Sort, frame: pl.LazyFrame) -> pl.LazyFrame:
     """Sorted by the comparable forms; spellings that compare equal come in the order of their text, last of all."""
-    keys = [(orderable(pl.col(key.column.name), key.column.dtype), key.descending) for key in node.keys]
-    keys += [
-        (pl.col(key.column.name), False) for key in node.keys if key.column.dtype.kind in (Kind.STRING, Kind.VERSION)
-    ]
-    by = [key for key, _ in keys]
-    return frame.sort(by, descending=[down for _, down in keys], nulls_last=True)
+    by = [orderable(pl.col(key.column.name), key.column.dtype) for key in node.keys]
+    text = [key.column.name for key in node.keys if key.column.dtype.kind in (Kind.STRING, Kind.VERSION)]
+    descending = [key.descending for key in node.keys] + [False] * len(text)
+    # row keys are never null, and a frame known to be sorted by one is sorted again only if nulls have to come last
+    nulls = [key.column.name not in (OBJECT_KEY, EVENT_KEY) for key in node.keys] + [True] * len(text)
+    return frame.sort([*by, *map(pl.col, text)], descending=descending, nulls_last=nulls)

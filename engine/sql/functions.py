@@ -17,7 +17,7 @@ from nql.datatypes import MICROSECONDS, DataType
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
+class Measured:
     """What a measure is over: its operand (None for whole rows) with its type, a condition, and what orders rows."""
 
     operand: exp.Expr | None
@@ -40,40 +40,40 @@ class Rows:
         return exp.Filter(this=aggregate, expression=exp.Where(this=exp.and_(*conditions))) if conditions else aggregate
 
 
-def _rows(rows: Rows) -> exp.Expr:
+def _rows(rows: Measured) -> exp.Expr:
     return rows.kept(exp.Count(this=exp.Star()))
 
 
-def _distinct(rows: Rows) -> exp.Expr:
+def _distinct(rows: Measured) -> exp.Expr:
     values = rows.value if rows.dtype is None else comparable(rows.value, rows.dtype)
     return rows.kept(exp.Count(this=exp.Distinct(expressions=[values])))
 
 
-def _sum(rows: Rows) -> exp.Expr:
+def _sum(rows: Measured) -> exp.Expr:
     total = rows.kept(exp.Sum(this=rows.value))
     return total if rows.dtype is None else try_cast(total, sql_type(rows.dtype))
 
 
-def _total(rows: Rows) -> exp.Expr:
+def _total(rows: Measured) -> exp.Expr:
     return exp.Coalesce(this=_sum(rows), expressions=[exp.Literal.number(0)])
 
 
-def _sumif(rows: Rows) -> exp.Expr:
+def _sumif(rows: Measured) -> exp.Expr:
     some = exp.GT(this=exp.Count(this=exp.Star()), expression=exp.Literal.number(0))
     return exp.Case().when(some, _total(rows))
 
 
-def _last(rows: Rows) -> exp.Expr:
+def _last(rows: Measured) -> exp.Expr:
     if not rows.order:
         raise TypeError("last needs an order")
     order = [exp.Coalesce(this=column, expressions=[whole(LOWEST)]) for column in rows.order]
     return rows.kept(call("arg_max", rows.value, call("row", *order)), present=True)
 
 
-def _percentile(percent: int) -> Callable[[Rows], exp.Expr]:
+def _percentile(percent: int) -> Callable[[Measured], exp.Expr]:
     """The value at position ceil(percent * n / 100), counted in whole numbers."""
 
-    def build(rows: Rows) -> exp.Expr:
+    def build(rows: Measured) -> exp.Expr:
         number = exp.Mul(this=rows.kept(exp.Count(this=rows.value)), expression=exp.Literal.number(percent))
         above = exp.Paren(this=exp.Add(this=number, expression=exp.Literal.number(99)))
         values = call("list_sort", rows.kept(call("list", rows.value), present=True))
@@ -82,7 +82,7 @@ def _percentile(percent: int) -> Callable[[Rows], exp.Expr]:
     return build
 
 
-MEASURES: Mapping[str, Callable[[Rows], exp.Expr]] = {
+MEASURES: Mapping[str, Callable[[Measured], exp.Expr]] = {
     "rows": _rows,
     "count": lambda rows: rows.kept(exp.Count(this=rows.value)),
     "distinct": _distinct,

@@ -17,7 +17,7 @@ from engine.buckets import Run, runs
 from engine.order import ordered
 from engine.sql.dtypes import INPUT, cast, column, orderable, sql_type, whole
 from engine.sql.exprs import expression, value
-from engine.sql.functions import MEASURES, Rows
+from engine.sql.functions import MEASURES, Measured
 from engine.sql.scans import View, Views, scanned
 from nql.datatypes import Kind
 from nql.functions import MEASURES as FUNCTIONS
@@ -136,13 +136,13 @@ def _extend(node: Extend, inner: exp.Select) -> exp.Select:
 
 
 def _measure(measure: Measure) -> exp.Expr:
-    rows = Rows(
+    over = Measured(
         operand=None if measure.operand is None else value(measure.operand),
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
         order=tuple(column(name) for name in measure.order),
     )
-    return MEASURES[measure.function](rows)
+    return MEASURES[measure.function](over)
 
 
 def _attach(node: Attach, views: Views) -> exp.Select:
