@@ -8,10 +8,10 @@ import type { QueryResult } from "../api/wire";
 import { isState, namesDevice, shown } from "../values/cell";
 
 const PADDING = 28;
-const BADGE = 84;
+const BADGE = 88;
 const CHIP = 20;
 const MARK = 18;
-const CANDIDATES = 8;
+const CANDIDATES = 60;
 const NARROWEST = 64;
 const WIDEST = 380;
 const SAMPLE = 200;
