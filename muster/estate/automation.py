@@ -57,7 +57,7 @@ TYPES = {
 INPUTS = {
     "#disk_hot_spots": {"path": "/"},
     "#get_uptime": {},
-    "#clear_user_cache": {"days": "30", "mode": "preview"},
+    "#clear_user_cache": {"days": "30", "mode": "preview", "who": "everyone"},
     "#check_certificate": {"host": f"intranet.{DOMAIN}", "port": "443"},
 }
 STATES = (("success", 88.0), ("failure", 4.0), ("expired", 6.0), ("cancelled", 1.0), ("no_script", 1.0))
