@@ -63,6 +63,7 @@ class Writer:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._seal_at: int | None = None  # by the store's clock; None while there is nothing to seal
         self._not_before = 0  # after a failure, no sealing before this
+        self._plan_sealing()
         self._closed = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="muster-tables", daemon=True)
@@ -125,15 +126,18 @@ class Writer:
             log.exception("storing a group of batches failed")
             self._store.broken = f"an error of the program; open the folder anew ({error!r})"
             outcomes = [StorageFailed(self._store.broken) for _ in waiting]
+        self._plan_sealing()
         for item, outcome in zip(waiting, outcomes, strict=True):
             item.answer(outcome)
         self._flush()
         return after
 
+    def _plan_sealing(self) -> None:
+        if self._seal_at is None and self._store.state.dirty and not self._store.broken:
+            self._seal_at = self._store.clock() + SEAL_AFTER
+
     def _seal_if_due(self) -> None:
         now = self._store.clock()
-        if self._seal_at is None and self._store.state.dirty:
-            self._seal_at = now + SEAL_AFTER
         full = self._store.state.tail.rows >= SEAL_ROWS and now >= self._not_before
         if self._seal_at is not None and (now >= self._seal_at or full):
             self._sealed()
@@ -143,12 +147,13 @@ class Writer:
         self._seal_at = None
         try:
             self._store.seal()
+            return None
         except StoreError as error:
             log.warning("not sealed: %s", error)
-            self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
-            return error
+            told = error
         except Exception as error:
             log.exception("sealing failed")
+            told = StorageFailed(f"sealing failed ({error!r})")
+        if not self._store.broken:
             self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
-            return StorageFailed(f"sealing failed ({error!r})")
-        return None
+        return told
