@@ -8,7 +8,7 @@ change goes an audit row, and with each final one an outbox row, in the same tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from storage.control.states import FINAL, NEXT, OPEN, State
 
 TABLE, HISTORY, RUNS = schema.executions, schema.execution_history, schema.runs
 ROWS = "remote_action.executions"
+PIECE = 500
 HISTORY_MOST = 20  # entries kept of one execution: a hostile device may send any number
 
 
@@ -161,8 +162,8 @@ def move(
         if state not in NEXT[State(row.state)]:
             raise ValueError(f"an execution does not go from {row.state} to {state.value}")
     change = {**values, "state": state.value, "changed_at": now, "detail": detail and cut(detail, 4096)}
-    for row in rows:
-        connection.execute(update(TABLE).where(_same(row)).values(change))
+    for some in batched(rows):
+        connection.execute(update(TABLE).where(TABLE.c.id.in_([row.id for row in some])).values(change))
     audit.record_all(
         connection,
         [
@@ -183,13 +184,21 @@ def move(
 
 def put_final(connection: Connection, rows: Iterable[Row[Any]], *, now: int) -> None:
     """Send the rows of these executions, as they are now, to the tables."""
-    current = [one(connection, row.run, row.device) for row in rows]
-    outbox.put(connection, [(ROWS, row) for row in table_rows(connection, current)], now=now)
+    for some in batched(rows):
+        current = connection.execute(wide().where(TABLE.c.id.in_([row.id for row in some]))).all()
+        outbox.put(connection, [(ROWS, row) for row in table_rows(connection, current)], now=now)
+
+
+def batched(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """The rows in pieces small enough for one statement."""
+    whole = list(rows)
+    for start in range(0, len(whole), PIECE):
+        yield whole[start : start + PIECE]
 
 
 def note(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change columns of an execution that are not its state."""
-    connection.execute(update(TABLE).where(_same(row)).values(**values))
+    connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(**values))
 
 
 def keep(connection: Connection, row: Row[Any], kind: str, attempt: int, state: str, body: object, *, now: int) -> None:
@@ -248,10 +257,6 @@ def _table_row(row: Row[Any], types: Mapping[str, str]) -> dict[str, Any]:
         "triggered_by": row.requested_by,
         "duration": row.duration,
     }
-
-
-def _same(row: Row[Any]) -> Any:
-    return (TABLE.c.run == row.run) & (TABLE.c.device == row.device)
 
 
 def _execution(row: Row[Any]) -> Execution:

@@ -9,9 +9,12 @@ import sys
 from pathlib import Path
 
 import httpx
+import msgspec
 
 from storage.control.api import open_control
-from tests.portal.conftest import API, NOW, PASSWORD, QUICK
+from storage.control.manifest import Manifest
+from storage.control.runs import RunRequest
+from tests.portal.conftest import API, MANIFEST, NOW, PASSWORD, QUICK
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = """
@@ -39,6 +42,9 @@ def test_start_use_and_stop(tmp_path: Path) -> None:
     data = tmp_path / "data"
     control = open_control(data / "control" / "control.db", now=NOW)
     control.accounts.create("ann", QUICK.hash(PASSWORD), ["query"], "UTC", by="portal", now=NOW)
+    action = control.actions.save_action(msgspec.convert(MANIFEST, Manifest), by="account:ann", now=NOW)
+    request = RunRequest(action.nql_id, ("somewhere",), "ann", expires_at=1 << 61)
+    run, _ = control.create_run(request, now=NOW)
     control.close()
     server, address = started(data)
     try:
@@ -62,7 +68,11 @@ def test_start_use_and_stop(tmp_path: Path) -> None:
             )
             assert second.returncode != 0
             assert f"in use by process {server.pid}" in second.stderr
-        server.send_signal(signal.SIGTERM)
+            with client.stream("GET", f"{API}/runs/{run.id}/events") as stream:
+                lines = stream.iter_lines()
+                assert next(lines) == "event: run"
+                server.send_signal(signal.SIGTERM)
+                assert "event: done" not in list(lines)  # it ends because the portal stops
         _, said = server.communicate(timeout=20)
     finally:
         server.kill()
