@@ -60,9 +60,34 @@ def version_keys(text: pl.Expr) -> pl.Expr:
 
 def comparable(value: pl.Expr, dtype: DataType) -> pl.Expr:
     """The form in which a column's values are compared and counted: text folded, versions by key, all else as held."""
-    if dtype.kind is Kind.STRING:
-        return folded(value)
-    return version_keys(value) if dtype.kind is Kind.VERSION else value
+    match dtype.kind:
+        case Kind.STRING:
+            return folded(value)
+        case Kind.VERSION:
+            return version_keys(value)
+        case Kind.STRINGS:
+            return value.list.eval(folded(pl.element()))
+        case _:
+            return value
+
+
+def some(value: pl.Expr, dtype: DataType) -> pl.Expr:
+    """Whether there is a value: an empty array is none. Never null."""
+    match dtype.kind:
+        case Kind.STRINGS | Kind.MAP:
+            return (value.list.len() > 0).fill_null(False)
+        case Kind.OBJECTS:
+            return (value != "[]").fill_null(False)
+        case _:
+            return value.is_not_null()
+
+
+def elements(value: pl.Expr, dtype: DataType) -> pl.Expr:
+    """The texts of an array, or the texts among the values of an array of objects."""
+    if dtype.kind is not Kind.OBJECTS:
+        return value
+    bare = pl.element().str.replace(r'^:\s*"', "").str.strip_suffix('"')
+    return value.str.extract_all(r':\s*"(?:[^"\\]|\\.)*"').list.eval(bare)
 
 
 def comparable_constant(literal: Literal, dtype: DataType) -> pl.Expr:

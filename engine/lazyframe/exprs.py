@@ -19,8 +19,10 @@ from engine.lazyframe.dtypes import (
     comparable,
     comparable_constant,
     constant,
+    elements,
     folded,
     polars_type,
+    some,
 )
 from engine.lazyframe.functions import SCALARS
 from engine.patterns import Pattern, Shape, classify, regex
@@ -124,12 +126,12 @@ def _match(expr: Match) -> pl.Expr:
         raise TypeError("the plan is not resolved: Parameter")
     pattern = classify(str(expr.pattern.value))
     operand = expression(expr.operand)
-    if expr.operand.dtype.physical is Physical.LIST_UTF8:
-        some = operand.list.len() > 0
-        hit = operand.list.eval(matches(pl.element(), pattern).fill_null(False)).list.any()
+    dtype = expr.operand.dtype
+    if dtype.kind in (Kind.STRINGS, Kind.OBJECTS):
+        hit = elements(operand, dtype).list.eval(matches(pl.element(), pattern).fill_null(False)).list.any()
         if not expr.negated:
-            return some & hit
-        return pl.when(some).then(~hit).otherwise(pl.lit(expr.null_is_value))
+            return some(operand, dtype) & hit
+        return pl.when(some(operand, dtype)).then(~hit).otherwise(pl.lit(expr.null_is_value))
     hit = matches(operand, pattern)
     if not expr.negated:
         return hit
@@ -161,14 +163,8 @@ def _null_as(is_null: pl.Expr, yields: bool, condition: pl.Expr) -> pl.Expr:
 
 
 def _is_null(expr: IsNull) -> pl.Expr:
-    operand = expression(expr.operand)
-    if expr.operand.dtype.physical in (Physical.LIST_UTF8, Physical.VALUES):
-        some = (operand.list.len() > 0).fill_null(False)
-    elif expr.operand.dtype.kind is Kind.OBJECTS:
-        some = (operand.is_not_null() & (operand != "[]")).fill_null(False)
-    else:
-        return operand.is_not_null() if expr.negated else operand.is_null()
-    return some if expr.negated else ~some
+    present = some(expression(expr.operand), expr.operand.dtype)
+    return present if expr.negated else ~present
 
 
 def _member(expr: MemberOf) -> pl.Expr:

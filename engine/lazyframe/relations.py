@@ -15,7 +15,7 @@ from typing import Literal as Choice
 import polars as pl
 
 from engine.buckets import Run, runs
-from engine.lazyframe.dtypes import orderable, polars_type
+from engine.lazyframe.dtypes import orderable, polars_type, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured
 from engine.lazyframe.scans import Rows, scanned
@@ -96,10 +96,16 @@ def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
     parts: list[Expr] = []
     below: Relation = node
     while isinstance(below, Filter):
-        parts[:0] = below.predicate.operands if isinstance(below.predicate, And) else [below.predicate]
+        parts[:0] = _conjuncts(below.predicate)
         below = below.input
     read = wanted.union(*map(columns, parts))
     return relation(below, source, read).where(parts, wanted)
+
+
+def _conjuncts(expr: Expr) -> list[Expr]:
+    if isinstance(expr, And):
+        return [part for operand in expr.operands for part in _conjuncts(operand)]
+    return [expr]
 
 
 def _extend(node: Extend, rows: Rows) -> Rows:
@@ -156,6 +162,8 @@ def _attach(node: Attach, rows: Rows) -> Rows:
 
 def _measure(measure: Measure) -> pl.Expr:
     operand = None if measure.operand is None else value(measure.operand)
+    if operand is not None and measure.operand is not None and measure.operand.dtype.kind is Kind.STRINGS:
+        operand = pl.when(some(operand, measure.operand.dtype)).then(operand)
     over = Measured(
         operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,

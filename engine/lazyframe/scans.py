@@ -48,13 +48,13 @@ class Rows:
 
     def where(self, parts: Iterable[Expr], wanted: Collection[str]) -> Rows:
         """The rows for which all conditions hold; `wanted` are the columns that will be read later."""
-        rows = self
-        alone = [(part, rows._link(part)) for part in parts]
-        own = [part for part, link in alone if link is None]
-        rows = rows._where(part for part in own if not rows._owes(part))
+        alone = [(part, self._link(part)) for part in parts]
+        mixed = [part for part, link in alone if link is None and self._owes(part)]
+        read = frozenset(wanted).union(*map(columns, mixed))
+        rows = self._where(part for part, link in alone if link is None and not self._owes(part))
         for link in dict.fromkeys(link for _, link in alone if link is not None):
-            rows = rows._where_object(link, [part for part, at in alone if at == link], wanted)
-        return rows._where(part for part in own if self._owes(part))
+            rows = rows._where_object(link, [part for part, at in alone if at == link], read)
+        return rows._where(mixed)
 
     def _where(self, parts: Iterable[Expr]) -> Rows:
         rows = self

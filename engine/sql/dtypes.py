@@ -100,9 +100,34 @@ def version_keys(node: exp.Expr) -> exp.Expr:
 
 def comparable(node: exp.Expr, dtype: DataType) -> exp.Expr:
     """The form in which a column's values are compared and counted: text folded, versions by key, all else as held."""
-    if dtype.kind is Kind.STRING:
-        return folded(node)
-    return version_keys(node) if dtype.kind is Kind.VERSION else node
+    match dtype.kind:
+        case Kind.STRING:
+            return folded(node)
+        case Kind.VERSION:
+            return version_keys(node)
+        case Kind.STRINGS:
+            return call("list_transform", node, element(folded(exp.column("e"))))
+        case _:
+            return node
+
+
+def some(node: exp.Expr, dtype: DataType) -> exp.Expr:
+    """Whether there is a value: an empty array is none. Never null."""
+    match dtype.kind:
+        case Kind.STRINGS | Kind.MAP:
+            filled: exp.Expr = exp.GT(this=call("len", node), expression=exp.Literal.number(0))
+        case Kind.OBJECTS:
+            filled = exp.NEQ(this=node, expression=text("[]"))
+        case _:
+            return exp.Not(this=exp.Paren(this=exp.Is(this=node, expression=exp.null())))
+    return exp.Coalesce(this=exp.Paren(this=filled), expressions=[exp.false()])
+
+
+def elements(node: exp.Expr, dtype: DataType) -> exp.Expr:
+    """The texts of an array, or the texts among the values of an array of objects."""
+    if dtype.kind is not Kind.OBJECTS:
+        return node
+    return call("regexp_extract_all", node, text(r':\s*"((?:[^"\\]|\\.)*)"'), exp.Literal.number(1))
 
 
 def comparable_constant(literal: Literal, dtype: DataType) -> exp.Expr:

@@ -23,7 +23,9 @@ from engine.sql.dtypes import (
     comparable_constant,
     constant,
     element,
+    elements,
     folded,
+    some,
     text,
     try_cast,
 )
@@ -130,10 +132,11 @@ def _match(expr: Match) -> exp.Expr:
         raise TypeError("the plan is not resolved: Parameter")
     pattern = classify(str(expr.pattern.value))
     operand = expression(expr.operand)
-    if expr.operand.dtype.physical is Physical.LIST_UTF8:
-        hits = call("len", call("list_filter", operand, element(matches(exp.column("e"), pattern))))
-        hit = _paired(exp.GT, hits, exp.Literal.number(0))
-        empty: exp.Expr = exp.Not(this=_some(operand.copy()))
+    dtype = expr.operand.dtype
+    if dtype.kind in (Kind.STRINGS, Kind.OBJECTS):
+        found = call("list_filter", elements(operand, dtype), element(matches(exp.column("e"), pattern)))
+        hit = _paired(exp.GT, call("len", found), exp.Literal.number(0))
+        empty: exp.Expr = exp.Not(this=some(operand.copy(), dtype))
     else:
         hit, empty = matches(operand, pattern), _null(operand.copy())
     return _negated(empty, expr.null_is_value, hit) if expr.negated else hit
@@ -163,11 +166,6 @@ def _null(operand: exp.Expr) -> exp.Expr:
     return exp.Paren(this=exp.Is(this=operand, expression=exp.null()))
 
 
-def _some(operand: exp.Expr) -> exp.Expr:
-    """Whether a list has elements; false for null."""
-    return exp.Coalesce(this=_paired(exp.GT, call("len", operand), exp.Literal.number(0)), expressions=[exp.false()])
-
-
 def _negated(empty: exp.Expr, yields: bool, hit: exp.Expr) -> exp.Expr:
     missed = exp.Not(this=exp.Paren(this=hit))
     if yields:
@@ -176,15 +174,8 @@ def _negated(empty: exp.Expr, yields: bool, hit: exp.Expr) -> exp.Expr:
 
 
 def _is_null(expr: IsNull) -> exp.Expr:
-    operand = expression(expr.operand)
-    if expr.operand.dtype.physical in (Physical.LIST_UTF8, Physical.VALUES):
-        some = _some(operand)
-    elif expr.operand.dtype.kind is Kind.OBJECTS:
-        filled = _paired(exp.NEQ, operand, text("[]"))
-        some = exp.Coalesce(this=filled, expressions=[exp.false()])
-    else:
-        return exp.Not(this=_null(operand)) if expr.negated else _null(operand)
-    return some if expr.negated else exp.Not(this=some)
+    present = some(expression(expr.operand), expr.operand.dtype)
+    return present if expr.negated else exp.Not(this=present)
 
 
 def _member(expr: MemberOf) -> exp.Expr:

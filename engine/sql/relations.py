@@ -15,7 +15,7 @@ from sqlglot import exp
 
 from engine.buckets import Run, runs
 from engine.order import ordered
-from engine.sql.dtypes import INPUT, cast, column, orderable, sql_type, whole
+from engine.sql.dtypes import INPUT, cast, column, orderable, some, sql_type, whole
 from engine.sql.exprs import expression, value
 from engine.sql.functions import MEASURES, Measured
 from engine.sql.scans import View, Views, scanned
@@ -136,8 +136,11 @@ def _extend(node: Extend, inner: exp.Select) -> exp.Select:
 
 
 def _measure(measure: Measure) -> exp.Expr:
+    operand = None if measure.operand is None else value(measure.operand)
+    if operand is not None and measure.operand is not None and measure.operand.dtype.kind is Kind.STRINGS:
+        operand = exp.Case().when(some(operand, measure.operand.dtype), operand.copy())
     over = Measured(
-        operand=None if measure.operand is None else value(measure.operand),
+        operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
         order=tuple(column(name) for name in measure.order),

@@ -196,9 +196,7 @@ def _measure(chance: Random, schema: Mapping[str, DataType], order: tuple[str, .
     columns = [
         column
         for column in visible(schema)
-        if column.dtype.numeric
-        or (anything and column.dtype.kind is not Kind.STRINGS)
-        or (times and column.dtype.kind is Kind.DATETIME)
+        if column.dtype.numeric or anything or (times and column.dtype.kind is Kind.DATETIME)
     ]
     if not columns:
         function = "rows"
