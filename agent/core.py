@@ -255,8 +255,7 @@ def _process_ended(state: State, event: e.ProcessEnded, now: int) -> Step:
         ended.detail,
         ended.error,
     )
-    state, commands = _over(state, job, ended.state, outcome)
-    return (_want_pull(state, now) if state.more else state), commands
+    return _over(state, job, ended.state, outcome)
 
 
 def _over(state: State, job: Job, ending: wire.State, outcome: wire.Outcome) -> Step:
@@ -278,7 +277,10 @@ def _reports_taken(state: State, event: e.ReportsTaken, now: int) -> Step:
     unsent = tuple(one for one in state.unsent if (one.run, one.attempt, one.state) not in taken)
     refused = [one for one in event.verdicts if one.verdict == "refused"]
     commands: list[e.Command] = [_log("error", f"the portal refused a report: {one.reason}", one) for one in refused]
-    return replace(state, unsent=unsent, report=state.report.done(), reports_at_once=REPORTS_AT_ONCE), commands
+    state = replace(state, unsent=unsent, report=state.report.done(), reports_at_once=REPORTS_AT_ONCE)
+    # Only now does the portal know that there is room, and hands out what it kept back.
+    ended = any(one.state != OPEN for one in event.verdicts)
+    return (_want_pull(state, now) if ended and state.more else state), commands
 
 
 def _batch_queued(state: State, event: e.BatchQueued, now: int) -> Step:

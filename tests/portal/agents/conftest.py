@@ -1,0 +1,138 @@
+"""A portal that listens on a port, in a thread of the test's process, and real agents as processes beside it.
+
+Comes in: pytest's temporary folder. Goes out: `Served`, whose control database the test may ask, and `AgentProcess`.
+Invariant: everything is real, the clock too; each test waits for a condition with a deadline.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+import uvicorn
+
+from agent.identity import load_enrolment
+from portal.app import Portal, build
+from portal.server import bound
+from portal.settings import Settings
+from storage.control.executions import Execution
+from storage.control.manifest import Manifest
+from storage.control.runs import Run, RunRequest
+from storage.control.states import FINAL
+
+HOUR = 3_600_000_000
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """What a condition gives once it holds; fails if it does not in time."""
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, "it did not come true in time"
+        time.sleep(0.02)
+    return found
+
+
+@dataclass
+class Served:
+    """A portal at work on a port."""
+
+    portal: Portal
+    port: int
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def keys(self, count: int = 1, *, simulated: bool = False) -> list[str]:
+        """Fresh one-time keys."""
+        now = self.portal.clock()
+        create = self.portal.control.enrolment.create_enrol_keys
+        made = create(count, simulated=simulated, expires_at=now + HOUR, by="account:ann", now=now)
+        return [secret for _, secret in made]
+
+    def ask(self, devices: list[str], text: str, parameters: dict[str, str] | None = None, **manifest: Any) -> Run:
+        """Have devices run a Bash script."""
+        now, control = self.portal.clock(), self.portal.control
+        whole = {
+            "nql_id": "#test", "name": "Test", "scripts": {"linux": {"language": "bash", "text": text}}, "timeout": 60,
+            "outputs": [{"name": "word", "type": "string"}, {"name": "free", "type": "size"}], **manifest,
+        }  # fmt: skip
+        control.actions.save_action(msgspec.convert(whole, Manifest), by="ann", now=now)
+        request = RunRequest("#test", tuple(devices), "ann", now + HOUR, parameters or {}, trigger_method="manual")
+        return control.create_run(request, now=now)[0]
+
+    def execution(self, run: Run, device: str) -> Execution:
+        return self.portal.control.executions.execution(run.id, device)
+
+    def ended(self, run: Run, device: str, seconds: float = 15.0) -> Execution:
+        """The execution once it is final."""
+        found: Execution = eventually(
+            lambda: one if (one := self.execution(run, device)).state in FINAL else None, seconds
+        )
+        return found
+
+    def connected(self, device: str) -> bool:
+        return device in self.portal.nudges.devices
+
+
+@dataclass
+class AgentProcess:
+    """A real agent in a process of its own."""
+
+    folder: Path
+    device: str
+    process: subprocess.Popen[bytes] | None = None
+    log: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as file:
+            command = [sys.executable, "-m", "agent", "run", "--state", str(self.folder)]
+            self.process = subprocess.Popen(command, cwd=ROOT, stderr=file)
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        return self.process.wait(20)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    settings = Settings(tmp_path / "data")
+    app = build(settings)
+    config = uvicorn.Config(app, ws="websockets-sansio", ws_per_message_deflate=False, log_config=None, lifespan="on")
+    server, listening = uvicorn.Server(config), bound("127.0.0.1", 0)
+    thread = threading.Thread(target=server.run, args=([listening],))
+    thread.start()
+    eventually(lambda: server.started)
+    portal: Portal = app.state.portal
+    yield Served(portal, listening.getsockname()[1])
+    portal.stop_waiting()
+    server.should_exit = True
+    thread.join()
+    listening.close()
+
+
+@pytest.fixture
+def agent(served: Served, tmp_path: Path) -> Iterator[AgentProcess]:
+    """An enrolled agent that runs and is connected."""
+    folder = tmp_path / "agent"
+    command = [sys.executable, "-m", "agent", "enroll", "--url", served.url, "--state", str(folder)]
+    environment = os.environ | {"MUSTER_ENROL_KEY": served.keys()[0]}
+    subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    made = AgentProcess(folder, load_enrolment(folder).device)
+    made.start()
+    eventually(lambda: served.connected(made.device))
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop(signal.SIGKILL)
