@@ -25,7 +25,7 @@ from tests.properties.plans import DEVICES, crashes, resolved, visible
 from tests.properties.tables import source
 
 quick = settings(
-    max_examples=120, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 chances = st.randoms(use_true_random=False)
 Row = tuple[Any, ...]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from random import Random
 
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from nql.api import Compiler, Context, resolve
@@ -18,14 +18,13 @@ from tests.properties.texts import query
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 def test_what_compiles_runs_the_same_everywhere(chance: Random) -> None:
     fleet, text = load("fleet"), query(chance)
     try:
         compiled = Compiler().compile(text, fleet.catalog)
-    except QueryError as error:
-        assert error.diagnostics
-        assume(False)
+    except QueryError:
+        reject()
     plan = resolve(compiled.plan, Context(fleet.now, fleet.instance_zone, fleet.user_zone, {}))
     found = [written(result) for _, result in answers(plan, fleet)]
     assert all(rows == found[0] for rows in found[1:])
