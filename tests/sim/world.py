@@ -112,9 +112,7 @@ class World:
     def work(self, pull: wire.Pull) -> wire.Work:
         """What the portal answers to a pull."""
         held = [(item.run, item.attempt) for item in pull.held]
-        found = (
-            self.control.dispatch.claim_work(self.device, now=self.now, limit=pull.room, held=held) if pull.room else []
-        )
+        found = self.control.dispatch.claim_work(self.device, now=self.now, held=held) if pull.room else []
         orders = [
             wire.Order(
                 o.run, o.device, o.attempt, o.nonce, o.expires_at, o.action, o.version,
