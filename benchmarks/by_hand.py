@@ -1,7 +1,8 @@
 """The queries of the benchmark, each in the query language and as a good engineer writes it in Polars.
 
 Invariant: both ask the same of the same frames: objects are filtered before they are joined, text is compared without
-regard to case, and rows come in a stated order. They give the same rows.
+regard to case, a sum over nothing but nulls is null (which costs Polars a twentieth), and rows come in a stated
+order. They give the same rows, on any data.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ class Query:
     written: Callable[[Frames, pl.LazyFrame], pl.LazyFrame]
 
 
+def total(name: str) -> pl.Expr:
+    """A sum that is null over nothing."""
+    return pl.when(pl.col(name).count() > 0).then(pl.col(name).sum()).alias(name)
+
+
 SIX_LINES = """execution.events during past 168h
 | where device.operating_system.platform == windows
 | where binary.name == "app1*"
@@ -40,8 +46,8 @@ def six_lines(tables: Frames, events: pl.LazyFrame) -> pl.LazyFrame:
         .join(apps, left_on="@binary", right_on="@id")
         .group_by("name")
         .agg(
-            pl.col("cpu_time").sum(),
-            pl.col("memory.sum").sum() / pl.col("memory.count").sum(),
+            total("cpu_time"),
+            total("memory.sum") / total("memory.count"),
             pl.len().cast(pl.Int64),
         )
         .sort("cpu_time", "name", descending=[True, False])
@@ -53,12 +59,12 @@ def per_device(tables: Frames, events: pl.LazyFrame) -> pl.LazyFrame:
     """A sum in groups by a linked name."""
     names = tables["device.devices"].select("@id", "name")
     joined = events.join(names, left_on="@device", right_on="@id", how="left")
-    return joined.group_by("name").agg(pl.col("cpu_time").sum()).sort("name")
+    return joined.group_by("name").agg(total("cpu_time")).sort("name")
 
 
 def included(tables: Frames, events: pl.LazyFrame) -> pl.LazyFrame:
     """Objects with totals of their events."""
-    totals = events.filter(pl.col("cpu_time") > 1_000_000).group_by("@device").agg(pl.col("cpu_time").sum(), n=pl.len())
+    totals = events.filter(pl.col("cpu_time") > 1_000_000).group_by("@device").agg(total("cpu_time"), n=pl.len())
     joined = tables["device.devices"].select("@id", "name").join(totals, left_on="@id", right_on="@device", how="left")
     counted = joined.with_columns(pl.col("n").fill_null(0)).filter(pl.col("n") > 10)
     best = counted.sort("cpu_time", "@id", descending=[True, False], nulls_last=True).head(100)
@@ -68,9 +74,7 @@ def included(tables: Frames, events: pl.LazyFrame) -> pl.LazyFrame:
 def by_hour(tables: Frames, events: pl.LazyFrame) -> pl.LazyFrame:
     """Distinct devices and a sum in each hour."""
     start = (pl.col("start_time") // HOUR * HOUR).alias("start")
-    totals = (
-        events.group_by(start).agg(pl.col("cpu_time").sum(), pl.col("@device").n_unique().cast(pl.Int64)).sort("start")
-    )
+    totals = events.group_by(start).agg(total("cpu_time"), pl.col("@device").n_unique().cast(pl.Int64)).sort("start")
     width = pl.lit(HOUR)
     return totals.select("start", (pl.col("start") + width).alias("end"), width.alias("width"), "cpu_time", "@device")
 
