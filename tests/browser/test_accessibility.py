@@ -35,8 +35,9 @@ def test_no_state_of_a_page_has_a_finding(visitor: Console, scheme: Scheme) -> N
     expect(page.get_by_role("region", name="What went wrong")).to_be_visible()
     visitor.check_accessible()
 
-    visitor.ask("devices | list name, hardware.memory, last_seen, tags")
+    visitor.ask("devices | list name, hardware.memory, last_seen, tags | sort last_seen desc | limit 3")
     visitor.check_accessible()
+    visitor.ask(f'devices | where name == "{visitor.town.simulated[0]}"')
     visitor.select(visitor.town.simulated[0])
     visitor.rows.first.dblclick()
     expect(visitor.drawer).to_be_visible()

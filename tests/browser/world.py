@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+from agent.host.profiles import profile
 from muster.pool import run_pool
-from muster.pool_profiles import estate_profile
 from tests.faults.processes import World, muster, wait_until
 
 SEED = 1
 DEVICES = 60
 DAYS = 2
-CONNECTED = 2
+CONNECTED = (DEVICES, DEVICES + 1)  # numbers past the history, so that a name means one device
+ALL = DEVICES + len(CONNECTED) + 1
 ACTION: dict[str, Any] = {
     "nql_id": "#say_hello",
     "name": "Say hello",
@@ -35,7 +35,7 @@ ACTION: dict[str, Any] = {
         }
     },
     "timeout": 30,
-    "run_as": "user",
+    "run_as": "system",
     "inputs": [
         {
             "name": "greeting",
@@ -64,7 +64,7 @@ class Town(World):
         super().__init__(folder)
         self.person = "anna"
         self.password = ""
-        self.simulated = [estate_profile(SEED, number).machine.name for number in range(CONNECTED)]
+        self.simulated = [profile(SEED, number).machine.name for number in CONNECTED]
         self._pool = _Pool(self.url, folder / "pool")
 
     def found(self) -> None:
@@ -75,10 +75,10 @@ class Town(World):
         rights = ("--permissions", "query,execute,manage", "--zone", "Europe/Zurich")
         made = muster("users", "create", self.person, "--generate", *rights, "--data", str(self.data))
         self.password = made["password"]
-        keys = ("enroll-key", "create", "--count", str(CONNECTED), "--simulated")
+        keys = ("enroll-key", "create", "--count", str(len(CONNECTED)), "--simulated")
         self._pool.start(muster(*keys, "--data", str(self.data))["keys"])
         assert self.client.post("/actions", json=ACTION).status_code == 201
-        wait_until(lambda: len(self.query("devices | list name")) > DEVICES, "this machine to be known", 60)
+        wait_until(lambda: len(self.query("devices | list name")) == ALL, "every device to be known", 60)
 
     def close(self) -> None:
         """End everything."""
@@ -105,10 +105,15 @@ class _Pool:
 
     async def _run(self, keys: list[str]) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        profiles = partial(estate_profile, SEED)
-        ready = self._ready
         await run_pool(
-            self._url, keys, self._folder, CONNECTED, SEED, self._stop, profiles=profiles, ready=lambda _: ready.set()
+            self._url,
+            keys,
+            self._folder,
+            len(CONNECTED),
+            SEED,
+            self._stop,
+            numbers=CONNECTED,
+            ready=lambda _: self._ready.set(),
         )
 
     def stop(self) -> None:

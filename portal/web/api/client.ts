@@ -83,8 +83,12 @@ async function failureOf(response: Response): Promise<Failure> {
   }
 }
 
+/** What a page hears before it is left for sign-in: time to keep what is not saved. */
+export const LEAVING = "muster:leaving";
+
 /** Leave for the sign-in page, which comes back to this very address. */
 export function toSignIn(): void {
+  dispatchEvent(new Event(LEAVING));
   const back = encodeURIComponent(location.pathname + location.search);
   location.assign(`/sign-in?return=${back}${location.hash}`);
 }

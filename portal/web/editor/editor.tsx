@@ -18,6 +18,7 @@ import { completion } from "./complete";
 import { diagnostics, problems, type Problem } from "./diagnose";
 import { nql } from "./language";
 import { laidOut } from "./layout";
+import { typeOver } from "./type_over";
 
 interface Props {
   text: Signal<string>;
@@ -82,6 +83,7 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
     highlightActiveLine(),
     bracketMatching(),
     closeBrackets(),
+    typeOver(),
     EditorView.lineWrapping,
     EditorView.cspNonce.of(nonce()),
     EditorView.contentAttributes.of({ "aria-label": "NQL query", spellcheck: "false", autocapitalize: "off" }),

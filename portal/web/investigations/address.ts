@@ -55,9 +55,30 @@ export function format(address: Address): string {
   return text ? `#${text}` : "";
 }
 
+const AWAY = "muster.away";
+
+/** Keep the present entry's state over a way through sign-in, which ends in a new entry. */
+export function takeAlong(): void {
+  try {
+    sessionStorage.setItem(AWAY, JSON.stringify({ hash: location.hash, state: history.state as unknown }));
+  } catch {
+    /* no storage: what was not asked yet is lost */
+  }
+}
+
+function broughtBack(): Partial<Kept> {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(AWAY) ?? "{}") as { hash?: string; state?: Partial<Kept> };
+    sessionStorage.removeItem(AWAY);
+    return found.hash === location.hash ? (found.state ?? {}) : {};
+  } catch {
+    return {};
+  }
+}
+
 /** What the present history entry keeps beside its address. */
 export function kept(): Kept {
-  const state = (history.state ?? {}) as Partial<Kept>;
+  const state = (history.state as Partial<Kept> | null) ?? broughtBack();
   const { entry = newEntry(), draft = null, selected = [], devices = null } = state;
   return { entry, draft, selected, devices };
 }

@@ -9,6 +9,7 @@ import { RunDrawer } from "../actions/run_drawer";
 import { RunForm } from "../actions/run_form";
 import { RunList } from "../actions/run_list";
 import { boot } from "../api/boot";
+import { LEAVING } from "../api/client";
 import { show as showProblems } from "../editor/diagnose";
 import { KeysDrawer } from "../parts/keys";
 import type { Entry } from "../parts/menu";
@@ -17,6 +18,7 @@ import { Shell } from "../parts/shell";
 import { Splitter } from "../parts/splitter";
 import { Toasts } from "../parts/toast";
 import { here, zoneOffset } from "../values/times";
+import { takeAlong } from "./address";
 import { again, runText, show } from "./ask";
 import { EditorPane, editorView, focusEditor } from "./editor_pane";
 import { commands } from "./palette";
@@ -117,15 +119,18 @@ function setZone(name: string): void {
 function start(openPalette: () => void): () => void {
   const onPop = () => void show();
   const onLeave = () => keep();
+  const onSignIn = () => (keep(), takeAlong());
   const onKey = (event: KeyboardEvent) => pageKey(event, openPalette);
   addEventListener("popstate", onPop);
   addEventListener("pagehide", onLeave);
+  addEventListener(LEAVING, onSignIn);
   addEventListener("keydown", onKey);
   if (location.hash === "") focusEditor();
   void show();
   return () => {
     removeEventListener("popstate", onPop);
     removeEventListener("pagehide", onLeave);
+    removeEventListener(LEAVING, onSignIn);
     removeEventListener("keydown", onKey);
   };
 }

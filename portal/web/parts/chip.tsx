@@ -13,7 +13,6 @@ import {
   CircleX,
   Clock,
   FileX,
-  FlaskConical,
   LoaderCircle,
   PackageX,
   PlugZap,
@@ -73,7 +72,6 @@ export function Chip({ children }: { children: string }) {
 export function SimulatedBadge() {
   return (
     <span class="badge" title="A simulated device: its data and answers are made up">
-      <Icon node={FlaskConical} size={12} />
       simulated
     </span>
   );

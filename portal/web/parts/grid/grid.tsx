@@ -10,7 +10,7 @@ import { bounded, GridHead } from "./head";
 import { answer, type Act } from "./keys";
 import { GridRow } from "./row";
 import { allOrNone, extended, toggled } from "./selection";
-import { HEAD_HEIGHT, HEADER, LEAD_WIDTH, ROW_HEIGHT, type GridProps, type Place } from "./types";
+import { HEAD_HEIGHT, HEADER, LEAD_WIDTH, OVERSCAN, ROW_HEIGHT, type GridProps, type Place } from "./types";
 import { useVirtual } from "./virtual";
 
 const BAR_HEIGHT = 64;
@@ -75,6 +75,8 @@ export function Grid(props: GridProps) {
     else if (props.marked !== null) props.onOpen(row);
     if (!event.shiftKey) anchor.current = position;
   };
+  /* rows that scroll out lend their elements to those that scroll in: changing texts is cheaper than making elements */
+  const slots = Math.ceil((virtual.scrollRect?.height ?? 0) / ROW_HEIGHT) + 2 * OVERSCAN + 2;
   const here = focused && place.position !== HEADER ? place : null;
   return (
     <div
@@ -117,7 +119,7 @@ export function Grid(props: GridProps) {
             if (row === undefined) return null;
             return (
               <GridRow
-                key={row}
+                key={index % slots}
                 row={row}
                 position={index}
                 columns={columns}

@@ -1,9 +1,7 @@
 /**
- * One row of a grid. Drawn again only when something about this very row changed: scrolling draws new rows alone.
+ * One row of a grid. Drawn again only when something about it changed; few elements, because scrolling draws many.
  */
 import { Component, type ComponentChildren } from "preact";
-import { PanelRightOpen } from "lucide";
-import { Icon } from "../icon";
 import { ROW_HEIGHT, type GridColumn } from "./types";
 
 interface Props {
@@ -40,9 +38,7 @@ export class GridRow extends Component<Props> {
           <span class="grid-check" data-check>
             <input type="checkbox" tabIndex={-1} checked={selected} aria-label={`Select row ${position + 1}`} />
           </span>
-          <button type="button" class="grid-open" data-open tabIndex={-1} aria-label={`Details of row ${position + 1}`}>
-            <Icon node={PanelRightOpen} size={14} />
-          </button>
+          <button type="button" class="grid-open" data-open tabIndex={-1} aria-label={`Details of row ${position + 1}`} />
         </div>
         {columns.map((column, index) => (
           <div

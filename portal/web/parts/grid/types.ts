@@ -38,6 +38,7 @@ export interface GridProps {
 export const ROW_HEIGHT = 28;
 export const HEAD_HEIGHT = 32;
 export const LEAD_WIDTH = 60;
+export const OVERSCAN = 8;
 export const HEADER = -1;
 
 /** Where the keyboard is: a position (HEADER for the header row) and a column. */

@@ -7,6 +7,7 @@
 import { elementScroll, observeElementOffset, observeElementRect, Virtualizer } from "@tanstack/virtual-core";
 import type { RefObject } from "preact";
 import { useLayoutEffect, useReducer, useState } from "preact/hooks";
+import { OVERSCAN } from "./types";
 
 interface Options {
   scroller: RefObject<HTMLDivElement | null>;
@@ -21,7 +22,7 @@ export function useVirtual({ scroller, count, rowHeight, covered }: Options): Vi
     count,
     getScrollElement: () => scroller.current,
     estimateSize: () => rowHeight,
-    overscan: 12,
+    overscan: OVERSCAN,
     scrollPaddingEnd: covered,
     scrollToFn: elementScroll,
     observeElementRect,
