@@ -1,7 +1,7 @@
 """Bounds of values that all engines share.
 
-Times are microseconds since 1970 in UTC. Invariant: a time outside the calendar becomes null where it leaves the engine,
-and never an error.
+Times are microseconds since 1970 in UTC. Invariant: a time outside the calendar becomes null where it leaves the
+engine, and never an error.
 """
 
 LOWEST = -(2**63)  # stands for null where rows are put in order to find the last one

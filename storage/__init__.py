@@ -1,1 +1,3 @@
-"""What is kept: the tables that queries read (`tables`) and the control database (`control`). Neither knows the other."""
+"""What is kept: the tables that queries read (`tables`) and the control database (`control`). Neither knows the
+other.
+"""
