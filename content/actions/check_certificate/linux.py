@@ -10,7 +10,7 @@ import time
 from muster_output import write_bool, write_date_time, write_string, write_uint32
 
 
-def trusted(host, port):
+def trusted(host: str, port: int) -> bool:
     """Whether this device trusts the server's certificate for its name; why not, on standard error."""
     try:
         plain = socket.create_connection((host, port), timeout=15)
@@ -21,7 +21,7 @@ def trusted(host, port):
         return False
 
 
-def facts(certificate):
+def facts(certificate: str) -> tuple[int, str]:
     """When a certificate (PEM) expires, in seconds since 1970, and who issued it."""
     command = ["openssl", "x509", "-noout", "-enddate", "-issuer", "-nameopt", "oneline,-esc_msb"]
     done = subprocess.run(command, input=certificate.encode(), capture_output=True, check=True, timeout=15)
@@ -29,7 +29,7 @@ def facts(certificate):
     return int(ssl.cert_time_to_seconds(said["notAfter"])), said["issuer"].strip()
 
 
-def main():
+def main() -> None:
     host, port = os.environ.get("MUSTER_INPUT_HOST", ""), os.environ.get("MUSTER_INPUT_PORT", "443")
     if not host or not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
         sys.exit("give the name of a server and a port from 1 to 65535")

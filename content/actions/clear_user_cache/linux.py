@@ -4,19 +4,20 @@ import os
 import stat
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from muster_output import write_bool, write_size, write_uint32
 
 
-def homes(who):
+def homes(who: str) -> list[Path]:
     """Our own home folder, and for everyone those below /home."""
     found = [Path(os.environ.get("HOME", "/nonexistent"))]
     found += sorted(Path("/home").iterdir()) if who == "everyone" and Path("/home").is_dir() else []
     return [home for home in dict.fromkeys(found) if home.is_dir() and not home.is_symlink()]
 
 
-def old_files(cache, before):
+def old_files(cache: Path, before: float) -> Iterator[tuple[str, int, int]]:
     """Plain files below a cache that were neither read nor changed since, with their sizes. Links are not followed."""
     for _, _, files, handle in os.fwalk(cache, follow_symlinks=False):
         for name in files:
@@ -28,7 +29,7 @@ def old_files(cache, before):
                 yield name, handle, state.st_blocks * 512
 
 
-def main():
+def main() -> None:
     days, mode = os.environ.get("MUSTER_INPUT_DAYS", "30"), os.environ.get("MUSTER_INPUT_MODE", "preview")
     if not (days.isascii() and days.isdigit() and 1 <= int(days) <= 3650):
         sys.exit(f"days is a number from 1 to 3650, not {days!r}")
