@@ -48,9 +48,8 @@ def test_a_child_that_was_never_seen_goes_to_its_parents_usual_child_else_to_the
     shell = [process(2, 0, program="sh", child=total) for total in (0, 0, 400)]
     assert used(*([one] for one in shell)) == {"sh": 400}
     seen = process(5, 300, parent=2, program="gzip")
-    assert used([shell[0]], [shell[0], seen], [process(2, 0, program="sh", child=300)], [process(2, 0, program="sh", child=900)]) == {
-        "gzip": 900
-    }  # fmt: skip
+    later = [[process(2, 0, program="sh", child=total)] for total in (300, 900)]
+    assert used([shell[0]], [shell[0], seen], *later) == {"gzip": 900}
 
 
 def test_a_family_that_vanished_is_not_counted_twice() -> None:
