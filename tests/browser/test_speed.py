@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import CDPSession, expect
 
 from tests.browser.console import Console
 
@@ -22,8 +22,8 @@ SCROLL = """async () => {
   const grid = document.querySelector(".grid");
   const took = [];
   let before = await new Promise(requestAnimationFrame);
-  for (let frame = 0; frame < 120; frame++) {
-    grid.scrollTop += 280;
+  for (let frame = 1; frame <= 120; frame++) {
+    grid.scrollTop = frame * 280;
     const now = await new Promise(requestAnimationFrame);
     took.push(now - before);
     before = now;
@@ -66,22 +66,36 @@ def many_rows() -> str:
     return json.dumps(answer)
 
 
+def script_seconds(meter: CDPSession) -> float:
+    """How long scripts of the page ran so far."""
+    metrics: list[dict[str, Any]] = meter.send("Performance.getMetrics")["metrics"]
+    return next(float(metric["value"]) for metric in metrics if metric["name"] == "ScriptDuration")
+
+
 @pytest.mark.browser
 @pytest.mark.slow
 def test_a_hundred_thousand_rows_scroll_sort_and_are_selected(
     console: Console, record_property: Callable[[str, object], None]
 ) -> None:
-    """Few rows are drawn whatever the number. Bounds are wide: a shared machine draws without a graphics card."""
+    """Few rows are drawn whatever the number, and our part of a frame leaves the browser most of its 16 ms.
+
+    How long whole frames took is recorded only: a shared machine without a graphics card says little about it.
+    """
     body = many_rows()
     console.page.route(
         "**/api/muster/v1/query", lambda route: route.fulfill(body=body, content_type="application/json")
     )
     console.ask("devices")
     expect(console.page.get_by_role("region", name="What was asked")).to_contain_text("100,000 rows")
+    meter = console.page.context.new_cdp_session(console.page)
+    meter.send("Performance.enable")
+    before = script_seconds(meter)
     took: list[float] = console.page.evaluate(SCROLL)
+    script = (script_seconds(meter) - before) / len(took) * 1000
+    record_property("script_a_frame_ms", script)
     record_property("median_frame_ms", took[len(took) // 2])
     record_property("slow_frame_ms", took[len(took) * 95 // 100])
-    assert took[len(took) // 2] < 50
+    assert script < 16
     assert console.rows.count() < 100
     sorting: float = console.page.evaluate(TIMED_SORT)
     record_property("sort_ms", sorting)
