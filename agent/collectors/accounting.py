@@ -44,7 +44,7 @@ class Accounting:
 
     def __init__(self) -> None:
         self._before: dict[Key, Process] = {}
-        self._rates: dict[Key, int] = {}
+        self._rates: dict[Key, tuple[int, int]] = {}  # own time and time of waited children in the last stretch
         self._usual: dict[Key, Owner] = {}
         self._usage: dict[Owner, Usage] = {}
         self._looked: int | None = None
@@ -57,7 +57,7 @@ class Accounting:
             self._living(current, passed)
             self._vanished(current, passed)
         self._gauges(processes)
-        self._rates = {key: p.cpu - self._before[key].cpu for key, p in current.items() if key in self._before}
+        self._rates = {key: self._rate(key, process) for key, process in current.items()}
         by_pid = {process.pid: key for key, process in current.items()}
         usual = {by_pid[p.parent]: (p.account, p.program) for p in processes if p.parent in by_pid}
         self._usual = {key: owner for key, owner in self._usual.items() if key in current} | usual
@@ -70,6 +70,12 @@ class Accounting:
 
     def _of(self, owner: Owner) -> Usage:
         return self._usage.setdefault(owner, Usage())
+
+    def _rate(self, key: Key, process: Process) -> tuple[int, int]:
+        before = self._before.get(key)
+        if before is None:  # at the first look nothing is known of the stretch before
+            return (0, 0) if self._looked is None else (process.cpu, process.child_cpu)
+        return max(0, process.cpu - before.cpu), max(0, process.child_cpu - before.child_cpu)
 
     def _living(self, current: dict[Key, Process], passed: int) -> None:
         for key, process in current.items():
@@ -99,15 +105,22 @@ class Accounting:
         rest = grown - known
         if rest <= 0:
             return
-        if not dead:
-            self._of(self._usual.get(key, (parent.account, parent.program))).cpu += rest
-            return
-        weights = [self._rates.get(one, 0) + 1 for one in dead]
-        total, left = sum(weights), rest
-        for one, weight in zip(dead, weights, strict=True):
+        weights = [item for one in dead for item in self._expected(one)]
+        total = sum(weight for _, weight in weights)
+        if not total:
+            weights, total = [(self._usual.get(key, (parent.account, parent.program)), 1)], 1
+        left = rest
+        for owner, weight in weights:
             part = min(left, -(-rest * weight // total))
-            self._of((self._before[one].account, self._before[one].program)).cpu += part
+            self._of(owner).cpu += part
             left -= part
+
+    def _expected(self, key: Key) -> list[tuple[Owner, int]]:
+        """Whose time a vanished process may have left, and how much it was in the stretch before: its own, and that of
+        the children that it waited for."""
+        process, (own, waited) = self._before[key], self._rates[key]
+        owner = (process.account, process.program)
+        return [(owner, own + 1), (self._usual.get(key, owner), waited)]
 
     def _family(self, pid: int, gone: dict[int, list[Key]]) -> Iterable[Key]:
         """The vanished children of a process, and theirs."""

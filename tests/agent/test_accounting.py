@@ -60,6 +60,24 @@ def test_a_family_that_vanished_is_not_counted_twice() -> None:
     assert set(found) == {"make", "cc"}
 
 
+def test_time_that_ends_with_a_whole_tree_goes_where_it_went_before() -> None:
+    """A long process beside a loop of short ones, both children of a shell, all gone at once."""
+
+    def table(long: int, waited: int, short: int) -> list[Process]:
+        return [
+            process(2, 0, program="sh"),
+            process(3, long, parent=2, program="long"),
+            process(4, 0, parent=2, child=waited, program="loop"),
+            process(10 + short, 5, parent=4, program="short", started=short),
+        ]
+
+    end = [process(2, 0, program="sh", child=3000 + 3000)]
+    found = used(table(0, 0, 0), table(1000, 1000, 1), table(2000, 2000, 2), end)
+    assert sum(found.values()) == 6000 - 5  # what the first short one had used before the first look
+    assert abs(found["long"] - 3000) < 150
+    assert abs(found["short"] - 3000) < 150
+
+
 def test_nothing_is_lost_and_nothing_invented() -> None:
     """A random history of processes that fork, work and end, looked at now and then."""
     for seed in range(30):
