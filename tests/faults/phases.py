@@ -20,7 +20,7 @@ from pathlib import Path
 SPY = Path(sys.executable).with_name("py-spy")
 FRAME = re.compile(r"^\s+(?P<function>\S+) \((?P<file>[^:)]+)")
 
-# The first rule that fits a stack names the phase: its name, part of a file's path, the functions (empty: all).
+# The first rule that fits a stack names the phase: its name, part of a file's path, the functions meant (empty: all).
 Rules = Sequence[tuple[str, str, frozenset[str]]]
 
 
