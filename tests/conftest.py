@@ -1,17 +1,30 @@
-"""What holds for every test: where the browser is, and what happens to browser tests without one.
+"""What holds for every test: where the browser is, what happens without one, how many examples are generated.
 
-Comes in: the collected tests. Goes out: without a Chromium on PATH the tests marked `browser` are left
-out, their number stands at the end of the run, and where CI=true the run fails. Invariant: no browser
-test is ever skipped in silence. Fixtures of one subject belong to that subject's own conftest.
+Comes in: the collected tests. Goes out: without a Chromium on PATH the tests marked `browser` are left out, their
+number stands at the end of the run, and where CI=true the run fails. Generated examples are the same in every run, few
+with `--hypothesis-profile=quick`. Invariant: no browser test is ever skipped in silence. Fixtures of one subject belong
+to that subject's own conftest.
 """
 
 import os
 import shutil
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = pytest.StashKey[int]()
+
+settings.register_profile(
+    "full",
+    max_examples=300,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.register_profile("quick", settings.get_profile("full"), max_examples=15)
+settings.load_profile("full")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nql.api import Context, compile_query, diagnose, resolve
@@ -60,19 +60,16 @@ def check(text: str) -> None:
         return
 
 
-@settings(max_examples=300, deadline=None)
 @given(st.text(max_size=80))
 def test_random_text(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=600, deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join))
 def test_random_words(text: str) -> None:
     check(text)
 
 
-@settings(max_examples=600, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_mutated_queries(data: st.DataObject) -> None:
     text = data.draw(st.sampled_from(SEEDS))

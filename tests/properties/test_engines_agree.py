@@ -24,9 +24,7 @@ from tests.properties import plans
 from tests.properties.plans import DEVICES, crashes, resolved, visible
 from tests.properties.tables import source
 
-quick = settings(
-    max_examples=80, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+unhurried = settings(suppress_health_check=list(HealthCheck))
 chances = st.randoms(use_true_random=False)
 Row = tuple[Any, ...]
 
@@ -49,7 +47,7 @@ def same(left: Any, right: Any) -> bool:
 
 
 @given(chances, st.integers(0, 2))
-@quick
+@unhurried
 def test_polars_and_duckdb_give_the_same_rows(chance: Random, seed: int) -> None:
     plan = plans.plan(chance)
     frame = translate(plan, source(seed)).collect(engine=fitting(plan))
@@ -57,7 +55,7 @@ def test_polars_and_duckdb_give_the_same_rows(chance: Random, seed: int) -> None
 
 
 @given(chances, st.integers(0, 2))
-@quick
+@unhurried
 def test_the_way_of_running_does_not_show(chance: Random, seed: int) -> None:
     plan = plans.plan(chance)
     assert same(rows_of(plan, seed), rows_of(plan, seed, optimized=False, other=True))
@@ -84,7 +82,7 @@ def splits(expr: Expr) -> bool:
 
 
 @given(chances, st.integers(0, 2))
-@quick
+@unhurried
 def test_a_condition_and_its_complement_part_the_rows(chance: Random, seed: int) -> None:
     scan = chance.choice([DEVICES, crashes(100)])
     condition = plans.about(chance, chance.choice(visible(scan.schema)), scan.schema)
@@ -106,7 +104,7 @@ OPPOSITE: dict[str, Choice["==", "!=", "<", ">", "<=", ">="]] = {
 
 
 @given(chances, st.integers(0, 2))
-@quick
+@unhurried
 def test_a_comparison_its_opposite_and_nulls_part_the_rows(chance: Random, seed: int) -> None:
     scan = chance.choice([DEVICES, crashes(100)])
     column = chance.choice([column for column in visible(scan.schema) if column.dtype.kind is not Kind.STRINGS])

@@ -18,7 +18,7 @@ from tests.properties.texts import query
 
 
 @given(st.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 def test_what_compiles_runs_the_same_everywhere(chance: Random) -> None:
     fleet, text = load("fleet"), query(chance)
     try:

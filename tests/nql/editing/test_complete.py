@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nql.api import complete, diagnose
@@ -129,7 +129,6 @@ def test_what_is_offered_is_no_mistake(before: str, after: str) -> None:
         assert [found.code for found in diagnose(text, builtin()) if found.severity.value == "error"] == [], text
 
 
-@settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="devics |wher=nam.\"'[](),/*#$ \n17d", max_size=40), st.integers(-5, 60))
 def test_never_raises(text: str, offset: int) -> None:
     completion = complete(f"devices | where {text}", offset, builtin())

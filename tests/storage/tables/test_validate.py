@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.tables.api import Refused, Rows, check_batch, rows_from_wire
@@ -198,7 +198,6 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     return open_store(Path(tmp_path_factory.mktemp("junk")))
 
 
-@settings(max_examples=300, deadline=None)
 @given(data=st.data())
 def test_any_junk_is_refused_or_can_be_stored(store: Store, data: st.DataObject) -> None:
     name = data.draw(st.sampled_from(NAMES))
