@@ -32,6 +32,7 @@ PARTS = {
     "load": "muster.estate.load",
     "send": "muster.send",
     "serve": "muster.serve",
+    "demo": "muster.demo",
     "progress": "muster.progress",
 }
 

@@ -7,16 +7,15 @@ port, a damaged file) is raised as an error for people, never only logged.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
-from starlette.applications import Starlette
-
 from muster.errors import MusterError
 from muster.folder import opening
-from portal.app import Portal, build
+from portal.app import Application, Portal, build
 from portal.server import serve
 from portal.settings import LOOPBACK, Settings
 
@@ -54,6 +53,11 @@ def run(settings: Settings, ready: Ready) -> None:
             raise failures[0]
 
 
+def stopper() -> Callable[[], None]:
+    """A function that ends the portal of this process from any thread, as Ctrl-C would."""
+    return lambda: os.kill(os.getpid(), signal.SIGINT)
+
+
 def address(settings: Settings, port: int) -> str:
     """The address to open."""
     host = settings.host if settings.host in LOOPBACK or settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"
@@ -84,12 +88,12 @@ class _Silence(logging.Filter):
         return bool(self._started) or not self._failures
 
 
-def _noting(app: Starlette, failures: list[BaseException]) -> Any:
+def _noting(app: Application, failures: list[BaseException]) -> Any:
     """The application's lifespan, with what goes wrong in it kept."""
     inner = app.router.lifespan_context
 
     @asynccontextmanager
-    async def lifespan(running: Starlette) -> AsyncIterator[Mapping[str, Any] | None]:
+    async def lifespan(running: Application) -> AsyncIterator[Mapping[str, Any] | None]:
         try:
             async with inner(running) as state:
                 yield state

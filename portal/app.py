@@ -58,6 +58,7 @@ from storage.tables.validate import rows_from_wire
 
 VERSION = version("muster-nql")
 Clock = Callable[[], int]
+Application = Starlette  # what `build` gives, for those who have no other business with it
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,7 +99,7 @@ def installed_frame(people: Sequence[Device], now: int, days: int) -> pl.DataFra
         (person.number, program.key, *versions(person, program, now, days))
         for person in people
         for program in PROGRAMS
-        if program.platform == person.platform and Dice(person.state).share(f"has {program.key}") < program.share
+        if has(person, program)
     ]
     held = pl.DataFrame(
         rows,
@@ -107,6 +107,11 @@ def installed_frame(people: Sequence[Device], now: int, days: int) -> pl.DataFra
         orient="row",
     )
     return held.join(program_frame(), on="program", maintain_order="left")
+
+
+def has(person: Device, program: Program) -> bool:
+    """Whether a program is on a device."""
+    return program.platform == person.platform and Dice(person.state).share(f"has {program.key}") < program.share
 
 
 def versions(person: Device, program: Program, now: int, days: int) -> tuple[str, str, int | None]:

@@ -18,7 +18,7 @@ from muster.estate.frames import Estate, shaped
 from muster.estate.identifiers import application_uid, binary_uid, package_uid
 from muster.estate.rhythm import DAY
 from muster.estate.software import APPLICATIONS, BAD, MIB, PROGRAMS, Program
-from muster.estate.world import COMPANY, DOMAIN
+from muster.estate.world import DOMAIN
 
 TOOLS = ("Copilot", "ChatGPT", "Claude", "Gemini")
 GUIDES = {
@@ -33,16 +33,16 @@ def users(estate: Estate) -> pl.DataFrame:
 
 
 def _user(estate: Estate, number: int) -> dict[str, Any]:
-    person, platform = estate.people[number].user, estate.people[number].platform
+    person = estate.people[number].user
     common, unit = f"{person.given} {person.family}", person.department.name
     return {
         "uid": person.uid,
         "name": person.name,
-        "username": person.name if platform == "linux" else f"{COMPANY.upper()}\\{person.name}",
-        "sid": person.sid if platform == "windows" else None,
+        "username": person.name,
+        "sid": person.sid,
         "upn": person.upn,
         "upn_privacy_level": "cleartext",
-        "type": "local_user" if platform == "linux" else "domain",
+        "type": "domain",
         "entity": person.place.entity,
         "first_seen": estate.start - Dice(word(person.uid)).whole("first seen", 0, 700) * DAY,
         "ad.username": person.name,
@@ -61,10 +61,11 @@ def _user(estate: Estate, number: int) -> dict[str, Any]:
 
 def binaries(estate: Estate) -> pl.DataFrame:
     """Rows of `binary.binaries`: every version of every program."""
-    return pl.DataFrame([_binary(program, version) for program, version in releases()], infer_schema_length=None)
+    return pl.DataFrame([binary_facts(program, version) for program, version in releases()], infer_schema_length=None)
 
 
-def _binary(program: Program, version: str) -> dict[str, Any]:
+def binary_facts(program: Program, version: str) -> dict[str, Any]:
+    """The row of one version of a program."""
     dice = Dice(word("binary", program.key, version))
     return {
         "uid": binary_uid(program.key, version),

@@ -1,0 +1,253 @@
+"""What `muster demo` does: a portal with an account, starter actions, a history, this machine's agent and simulated
+devices.
+
+In: a folder (or none: a temporary one), a port. Out: the page to open, said when everything is ready. Invariants:
+every part is the real one; a second start on the same folder keeps what is there and writes no history again;
+whatever ends the demo, its children end with it, and a temporary folder is removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from muster import serving
+from muster.children import Children
+from muster.clock import now
+from muster.commands.users import PERMISSIONS, new_password
+from muster.errors import MusterError
+from muster.estate.load import planned, store
+from muster.estate.population import device
+from muster.manifests import manifests
+from nql.catalog.load import builtin
+from portal import logs
+from portal.access.passwords import Passwords
+from portal.app import Portal
+from portal.server import bound
+from portal.settings import Settings
+from storage.control.manifest import Manifest
+from storage.tables.api import Closed
+
+ACCOUNT, ACTOR = "admin", "local:demo"
+KEY_LIFE = 3_600_000_000
+USUAL_PORT = 8080
+PATIENCE = 15.0
+CONTENT = ("content", "../content")  # beside the package where it is installed, else beside it in a checkout
+
+
+OWN = (
+    """devices | where name == "HOST" | list name, operating_system.name, hardware.memory, uid""",
+    """execution.events during past 2h | where device.name == "HOST"
+    | summarize t = cpu_time.sum() by binary.name | sort t desc | limit 10""",
+)
+ESTATE = (
+    """execution.crashes during past 7d
+    | summarize total = number_of_crashes.sum() by binary.name, binary.version | sort total desc | limit 10""",
+    """device_performance.boots during past 7d | where type == full_boot
+    | summarize average = duration.avg() by device.entity | sort average desc""",
+    """devices | include device_performance.events during past 2d | compute free = system_drive_free_space.avg()
+    | where free < 20GB | list name, entity, free | sort free asc""",
+)
+READ_BACK = """remote_action.#disk_hot_spots.executions during past 2h
+    | list device.name, status, outputs.largest_folder, outputs.free_space"""
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What a demo keeps in its folder: what its history was made from, and whether all of it is stored."""
+
+    seed: int
+    devices: int
+    days: int
+    now: int
+    stored: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What was asked for."""
+
+    data: Path
+    host: str
+    port: int | None
+    devices: int
+    days: int
+    connected: int
+    seed: int
+    agent: bool
+
+
+Say = Callable[[str], None]
+Told = Callable[[float], None]
+
+
+def run(plan: Plan, say: Say, told: Told) -> None:
+    """Run a demo until told to stop. `say` hears what happens, `told` how far the history is. Raises MusterError."""
+    logs.configure("error")
+    plan.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    stage = Stage(plan, say, told)
+    try:
+        serving.run(Settings(plan.data, plan.host, free_port(plan), log_level="error"), stage.begin)
+    finally:
+        stage.end()
+    if stage.failure is not None:
+        raise stage.failure
+
+
+def free_port(plan: Plan) -> int:
+    """The port that was asked for; else the usual one, or any free one where another program has that."""
+    if plan.port is not None:
+        return plan.port
+    try:
+        bound(plan.host, USUAL_PORT).close()
+    except OSError:
+        return 0
+    return USUAL_PORT
+
+
+class Stage:
+    """Sets everything up beside the running portal, in a thread of its own."""
+
+    def __init__(self, plan: Plan, say: Say, told: Told) -> None:
+        self._plan, self._say, self._told = plan, say, told
+        self._children = Children(plan.data / "logs")
+        self._thread: threading.Thread | None = None
+        self._ended = False
+        self.failure: Exception | None = None
+
+    def begin(self, address: str, portal: Portal) -> None:
+        """Start setting up; called when the portal takes requests."""
+        self._say(f"portal      {address}")
+        self._thread = threading.Thread(target=self._set_up, args=(address, portal, serving.stopper()), daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Stop the children, and what is still being set up."""
+        self._ended = True
+        self._children.stop()
+        if self._thread is not None:
+            self._thread.join(PATIENCE)
+
+    def _set_up(self, address: str, portal: Portal, stop: Callable[[], None]) -> None:
+        try:
+            self._prepare(address, portal)
+        except Exception as error:
+            if self._ended or isinstance(error, Closed):
+                return  # it was told to stop while it was being set up
+            self.failure = error
+            stop()
+
+    def _prepare(self, address: str, portal: Portal) -> None:
+        plan, known = self._plan, remembered(self._plan)
+        password = make_account(portal)
+        count = define_actions(portal)
+        self._say(f"actions     {count} defined")
+        moved = known.url != address
+        uids = [device(known.seed, number).uid for number in range(plan.connected)]
+        self._children.start_simulated(
+            address, keys(portal, uids) if moved else [], plan.data / "simulated", plan.connected, known.seed
+        )
+        host = socket.gethostname()
+        if plan.agent:
+            key = keys(portal, None)[0] if moved else None
+            self._children.start_agent(address, key, plan.data / "agent", host)
+            self._say(f"agent       this machine, {host}")
+        if not known.stored:
+            rows = self._write_history(portal, known)
+            self._say(f"history     {rows:,} rows: {known.devices} simulated devices, {known.days} days")
+        self._children.wait_for_simulated()
+        remember(plan, msgspec.structs.replace(known, stored=True, url=address))
+        self._say(f"connected   {plan.connected} of the simulated devices")
+        self._say(page(address, password, host if plan.agent else None))
+
+    def _write_history(self, portal: Portal, known: Remembered) -> int:
+        remember(self._plan, known)
+        whole = planned(known.devices, known.days, known.seed, known.now, self._plan.connected)
+        return asyncio.run(store(portal.tables, builtin(), whole, self._told)).rows
+
+
+def remembered(plan: Plan) -> Remembered:
+    """What the folder's demo is, or what a new one will be."""
+    file = plan.data / "demo.json"
+    if file.is_file():
+        try:
+            return msgspec.json.decode(file.read_bytes(), type=Remembered)
+        except msgspec.MsgspecError as error:
+            raise MusterError(
+                f"{file} is damaged: {error}.", "Choose another folder, or remove this one.", "demo"
+            ) from error
+    return Remembered(plan.seed, plan.devices, plan.days, now())
+
+
+def remember(plan: Plan, known: Remembered) -> None:
+    """Keep what the demo is."""
+    (plan.data / "demo.json").write_bytes(msgspec.json.encode(known))
+
+
+def make_account(portal: Portal) -> str | None:
+    """The account to sign in with and its password; None if there is one already."""
+    if portal.control.accounts.count():
+        return None
+    password = new_password()
+    portal.control.accounts.create(ACCOUNT, Passwords().hash(password), PERMISSIONS, "UTC", by=ACTOR, now=now())
+    return password
+
+
+def define_actions(portal: Portal) -> int:
+    """Define the starter actions; how many there are."""
+    found = [msgspec.convert(manifest, Manifest) for manifest in manifests(content())]
+    for manifest in found:
+        portal.control.actions.save_action(manifest, by=ACTOR, now=now(), origin="library")
+    portal.catalogs.refresh()
+    return len(found)
+
+
+def content() -> Path:
+    """Where the starter actions lie."""
+    here = Path(__file__).parent
+    return next(
+        (path for place in CONTENT if (path := (here / place / "actions").resolve()).is_dir()),
+        here / "content" / "actions",
+    )
+
+
+def keys(portal: Portal, uids: list[str] | None) -> list[str]:
+    """One-time keys: one for each simulated device of these uids, or one for a real device."""
+    count = 1 if uids is None else len(uids)
+    made = portal.control.enrolment.create_enrol_keys(
+        count, simulated=uids is not None, expires_at=now() + KEY_LIFE, by=ACTOR, now=now(), devices=uids
+    )
+    return [secret for _, secret in made]
+
+
+def queries(host: str | None) -> list[str]:
+    """Queries worth trying on a demo; `host` is the name of the real device, if there is one."""
+    texts = [*(OWN if host else ()), *ESTATE]
+    return [" ".join(text.split()).replace("HOST", host or "") for text in texts]
+
+
+def page(address: str, password: str | None, host: str | None) -> str:
+    """What is said when everything is ready."""
+    wait = "The agent of this machine tells what runs on it (2) after a minute.\n" if host else ""
+    secret = f"{password}   (shown this once)" if password else "the one that was shown at the first start"
+    texts = queries(host)
+    listed = "\n".join(f"  {number}. {text}" for number, text in enumerate(texts, 1))
+    return f"""
+Muster is ready.  Open {address}
+
+  sign in as   {ACCOUNT}
+  password     {secret}
+
+{len(texts)} queries worth trying:
+{listed}
+
+{wait}Select devices in a result, run #disk_hot_spots on them, and read what came back:
+  {" ".join(READ_BACK.split())}
+
+Ctrl-C stops everything."""
