@@ -17,7 +17,7 @@ LEFT_OUT = pytest.StashKey[int]()
 
 settings.register_profile(
     "full",
-    max_examples=300,
+    max_examples=200,
     derandomize=True,
     database=None,
     deadline=None,
