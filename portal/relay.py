@@ -47,8 +47,10 @@ class Relay:
         """Move what comes, until cancelled."""
         while True:
             pause = PAUSE if await self._try() else PAUSE_AFTER_FAILURE
+            # Not wait_for: on Python 3.11 it swallows a cancel that comes together with the event.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._call.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._call.wait()
             self._call.clear()
 
     def wake(self) -> None:

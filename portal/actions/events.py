@@ -38,7 +38,8 @@ class Watcher:
     async def wait(self, seconds: float) -> bool:
         """Wait until something changed; False when nothing did for so long."""
         try:
-            await asyncio.wait_for(self._event.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
         except TimeoutError:
             return False
         return True

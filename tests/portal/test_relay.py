@@ -137,3 +137,20 @@ def test_a_full_control_database_stops_no_question(play: Play) -> None:
         assert (await client.post(f"{API}/runs", json=asked)).status_code == 201
 
     play(scene)
+
+
+def test_a_cancel_that_comes_with_a_call_ends_it(play: Play) -> None:
+    async def scene(house: House) -> None:
+        portal = house.portal
+        relay = Relay(portal.control, portal.tables, portal.threads, portal.clock)
+        await relay.start()
+        task = asyncio.create_task(relay.run())
+        while not relay._call._waiters:  # type: ignore[attr-defined]  # it has come to wait
+            await asyncio.sleep(0.001)
+        relay.wake()
+        await asyncio.sleep(0)
+        task.cancel()
+        done, _ = await asyncio.wait({task}, timeout=10)
+        assert done, "the relay goes on after it was told to stop"
+
+    play(scene)
