@@ -145,7 +145,7 @@ def test_a_cancel_that_comes_with_a_call_ends_it(play: Play) -> None:
         relay = Relay(portal.control, portal.tables, portal.threads, portal.clock)
         await relay.start()
         task = asyncio.create_task(relay.run())
-        while not relay._call._waiters:  # type: ignore[attr-defined]  # it has come to wait
+        while not relay._call._waiters:  # it has come to wait
             await asyncio.sleep(0.001)
         relay.wake()
         await asyncio.sleep(0)
