@@ -6,6 +6,8 @@ Invariant: it shares the plan and the stored rows with the other engine, and not
 
 from __future__ import annotations
 
+from functools import cache
+
 import duckdb
 import polars as pl
 
@@ -15,14 +17,23 @@ from engine.sql.relations import translate
 from nql.plan.plan import ResolvedPlan
 
 
+@cache
+def _connection() -> duckdb.DuckDBPyConnection:
+    """An empty database. Opening one takes longer than any query here."""
+    return duckdb.connect()
+
+
 def duck_rows(plan: ResolvedPlan, source: Source) -> pl.DataFrame:
     """The rows that DuckDB gives for a plan."""
-    translation = translate(plan)
-    with duckdb.connect() as connection:
+    translation, connection = translate(plan), _connection()
+    try:
         for view in translation.views:
             rows = source.scan(view.table, view.columns, start=view.start, end=view.end, daily=view.daily).collect()
             connection.register(view.name, rows.to_arrow())
         answer = connection.sql(translation.query.sql(dialect="duckdb")).to_arrow_table()
+    finally:
+        for view in translation.views:
+            connection.unregister(view.name)
     frame = pl.DataFrame(pl.from_arrow(answer))
     types = {str(at): polars_type(output.dtype) for at, output in enumerate(plan.outputs)}
     return frame.cast(types)  # type: ignore[arg-type]
