@@ -23,6 +23,7 @@ def test_other(): ...
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ci", "code"), [("", 0), ("true", 1)])
 def test_without_a_browser(tmp_path: Path, ci: str, code: int) -> None:
     (tmp_path / "test_pages.py").write_text(TESTS)

@@ -60,7 +60,9 @@ def judged(found: Iterator[Rows], now: int) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize(
+    "number", [0, 1, 2, *(pytest.param(number, marks=pytest.mark.slow) for number in range(3, 12))]
+)
 def test_rows_of_simulated_devices(number: int) -> None:
     now = SteadyClock().now()
     host = FakeHost(profile(1, number), SteadyClock())

@@ -169,7 +169,7 @@ def play_in(settings: Settings, scene: Scene, files: Files | None = None) -> Non
     asyncio.run(whole())
 
 
-async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 5.0) -> None:
+async def eventually(holds: Callable[[], Coroutine[Any, Any, bool]], seconds: float = 30.0) -> None:
     """Wait until a condition holds, and fail if it does not in time."""
     async with asyncio.timeout(seconds):
         while not await holds():

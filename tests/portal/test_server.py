@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import msgspec
+import pytest
 
 from storage.control.api import open_control
 from storage.control.manifest import Manifest
@@ -38,6 +39,7 @@ def started(data: Path) -> tuple[subprocess.Popen[str], str]:
     return server, f"http://127.0.0.1:{server.stdout.readline().strip()}"
 
 
+@pytest.mark.slow
 def test_start_use_and_stop(tmp_path: Path) -> None:
     data = tmp_path / "data"
     control = open_control(data / "control" / "control.db", now=NOW)

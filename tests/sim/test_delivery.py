@@ -20,6 +20,7 @@ from tests.sim.world import World
 
 MEMORY = Path("/dev/shm")
 SEEDS = int(os.environ.get("MUSTER_SIM_SEEDS", "20"))
+QUICK = 4  # the others run with the slow tests
 PEACE = 1200  # seconds, longer than any deadline
 
 
@@ -54,7 +55,9 @@ def play(seed: int, folder: Path, *, crashes: bool = True) -> tuple[World, list[
     return world, runs
 
 
-@pytest.mark.parametrize("seed", range(SEEDS))
+@pytest.mark.parametrize(
+    "seed", [seed if seed < QUICK else pytest.param(seed, marks=pytest.mark.slow) for seed in range(SEEDS)]
+)
 def test_every_execution_ends_once_and_truthfully(seed: int, folder: Path) -> None:
     world, runs = play(seed, folder)
     assert all(count == 1 for count in world.starts.values()), world.starts

@@ -94,6 +94,7 @@ def test_a_query_over_a_folder_that_is_not_there(tmp_path: Path, capsys: Capture
     assert not (tmp_path / "missing").exists()
 
 
+@pytest.mark.slow
 def test_an_estate_over_the_wire(tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     folder_accounts.create(tmp_path, "loader", PASSWORD, ["import"], "UTC")
     monkeypatch.setenv("MUSTER_TOKEN", folder_accounts.create_token(tmp_path, "loader", "load")["secret"])

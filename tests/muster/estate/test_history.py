@@ -112,15 +112,17 @@ def test_the_connected_devices_are_on_now(tables: Tables) -> None:
     assert {device.uid for device in first} <= set(recent["@device"])
 
 
-def test_the_same_seed_gives_the_same_digest() -> None:
+@pytest.mark.parametrize(("count", "days"), [(3, 1), pytest.param(20, 2, marks=pytest.mark.slow)])
+def test_the_same_seed_gives_the_same_digest(count: int, days: int) -> None:
     def made(seed: int) -> str:
-        whole = planned(20, 2, seed, NOW)
+        whole = planned(count, days, seed, NOW)
         return digest(loads(whole, history(whole)))
 
     assert made(5) == made(5)
     assert made(5) != made(6)
 
 
+@pytest.mark.slow
 def test_five_hundred_devices_stay_under_the_budget() -> None:
     whole = planned(500, 7, 1, NOW, connected=50)
     parts = list(history(whole))

@@ -34,7 +34,7 @@ HOUR = 3_600_000_000
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def eventually(holds: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(holds: Callable[[], Any], seconds: float = 30.0) -> Any:
     """What a condition gives once it holds; fails if it does not in time."""
     deadline = time.monotonic() + seconds
     while not (found := holds()):
@@ -75,7 +75,7 @@ class Served:
     def execution(self, run: Run, device: str) -> Execution:
         return self.portal.control.executions.execution(run.id, device)
 
-    def ended(self, run: Run, device: str, seconds: float = 15.0) -> Execution:
+    def ended(self, run: Run, device: str, seconds: float = 30.0) -> Execution:
         """The execution once it is final."""
         found: Execution = eventually(
             lambda: one if (one := self.execution(run, device)).state in FINAL else None, seconds
