@@ -4,7 +4,6 @@ Comes in: nothing. Goes out: the address, a token, the folder of a portal that r
 is stopped with SIGTERM and must end with 0.
 """
 
-import os
 import signal
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from muster.clock import now
 from muster.estate.load import planned
 from muster.folder_load import store_estate
 from tests.architecture.project import ROOT
+from tests.muster.demo_process import Demo
 
 PERMISSIONS = ("query", "execute", "manage", "administer", "import")
 PASSWORD = "correct horse battery"
@@ -73,6 +73,13 @@ class portal:  # noqa: N801
         self.process.stdout.close()
 
 
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    """A small demo whose devices are all connected, without this machine's agent."""
+    with Demo(tmp_path_factory.mktemp("demo"), "--no-agent") as running:
+        yield running
+
+
 @pytest.fixture
 def settled(running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Running:
     """The environment of a person who uses the portal: MUSTER_URL and a token file."""
@@ -82,8 +89,3 @@ def settled(running: Running, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("MUSTER_TOKEN_FILE", str(file))
     monkeypatch.delenv("MUSTER_TOKEN", raising=False)
     return running
-
-
-def environment(**more: str) -> dict[str, str]:
-    """The environment without anything that names a portal."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("MUSTER_")} | more

@@ -12,7 +12,7 @@ import pytest
 from muster.cli import main
 from muster.registry import COMMANDS, PARTS, command, part
 from tests.architecture.project import ROOT
-from tests.muster.conftest import environment
+from tests.muster.settings import environment
 
 HEAVY = ("polars", "pyarrow", "duckdb", "sqlalchemy", "starlette", "sqlglot")
 

@@ -1,0 +1,54 @@
+"""The notebook runs from its first cell to its last against a real portal with connected devices.
+
+Comes in: a small demo. Goes out: nothing. Invariants held here: every cell runs (one shows a mistake on purpose), and
+the file in the repository holds no outputs.
+"""
+
+from typing import Any
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.architecture.project import ROOT
+from tests.muster.demo_process import Demo
+
+FILE = ROOT / "notebooks" / "first_steps.ipynb"
+
+
+def test_it_holds_no_outputs() -> None:
+    notebook = read()
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert all(cell.outputs == [] and cell.execution_count is None for cell in code)
+
+
+@pytest.mark.slow
+def test_it_runs(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTER_URL", demo.url)
+    monkeypatch.setenv("MUSTER_TOKEN", demo.token())
+    notebook = read()
+    NotebookClient(notebook, timeout=90, kernel_name="python3").execute()
+    shown = {cell.source: said(cell) for cell in notebook.cells if cell.cell_type == "code"}
+    assert "connected to http://127.0.0.1" in of(shown, "%muster connect")
+    assert "vega-lite" in of(shown, "alt.Chart")
+    assert "^^^^^" in of(shown, "entty")
+    assert "Traceback" not in of(shown, "entty")
+    assert "'success': 3" in of(shown, "run_action")
+    assert "outputs.uptime" in of(shown, "runs.executions")
+    assert "success" in of(shown, "--name answers")
+
+
+def read() -> Any:
+    """The notebook."""
+    return nbformat.reads(FILE.read_text(encoding="utf-8"), as_version=4)  # type: ignore[no-untyped-call]
+
+
+def of(shown: dict[str, str], part: str) -> str:
+    """What the cell with this text showed."""
+    return next(text for source, text in shown.items() if part in source)
+
+
+def said(cell: Any) -> str:
+    """All that a cell shows, as one text."""
+    return "\n".join(str(output) for output in cell.outputs)
