@@ -2,8 +2,8 @@
 
 In: a window of whole buckets and the devices' frame. Out: one row a device and bucket it is on, with a state to draw
 from. Invariants: buckets lie on the grid of 15 minutes and never reach past `now`; they are hours in the past and
-quarters of an hour in the last day, so that sums over a day are true at both. Weekends are quiet, sites follow their
-own clock, machines that never sleep are always on.
+quarters of an hour in the last hours, so that sums over a day are true at both. Weekends are quiet, sites follow
+their own clock, machines that never sleep are always on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MINUTE = 60_000_000
 QUARTER = 15 * MINUTE
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
-DENSE = 24  # hours before now that are kept in quarters
+DENSE = 8  # hours before now that are kept in quarters
 AWAKE = 3  # hours before now in which the connected devices are on for sure
 PRESENT = (0.93, 0.95, 0.94, 0.93, 0.86, 0.07, 0.05)  # Monday to Sunday
 
