@@ -27,11 +27,21 @@ from agent.rows import BATCH_ROWS, Rows, batches, seal
 from nql.catalog.load import builtin
 from storage.tables.api import rows_from_wire
 
+NOON = 1_795_177_800_000_000  # half past, on a working day; no device boots then
 UID = "00000000-0000-4000-8000-000000000001"
+NOW = 1_767_270_375_000_000  # 2026-01-01 12:26:15 UTC: late enough in the day for everyone to have come to work
 NEVER_HERE = {  # what a machine or a container may have nothing of
     "device.cpus", "device.disks", "device.volumes", "device_performance.boots", "session.logins", "session.events",
     "package.packages", "package.installed_packages",
 }  # fmt: skip
+
+
+class Still:
+    """A clock that stands still."""
+
+    def now(self) -> int:
+        """Always the same instant."""
+        return NOW
 
 
 def raised(name: str, error: Exception) -> None:
@@ -64,9 +74,8 @@ def judged(found: Iterator[Rows], now: int) -> dict[str, int]:
     "number", [0, 1, 2, *(pytest.param(number, marks=pytest.mark.slow) for number in range(3, 12))]
 )
 def test_rows_of_simulated_devices(number: int) -> None:
-    now = SteadyClock().now()
     host = FakeHost(profile(1, number), SteadyClock())
-    counts = judged(collected(host, now - DAY, 24), now)
+    counts = judged(collected(host, NOON - DAY, 24), NOON)
     assert counts["device.devices"] == 25  # at once, and at each full hour
     assert counts["device_performance.events"] >= 24 * 12
     assert counts["execution.events"] >= 24 * 4
@@ -85,8 +94,7 @@ def test_rows_of_this_machine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("one", collectors(UID), ids=lambda one: one.name)
 def test_a_collector_fills_the_tables_it_names(one: Collector) -> None:
-    now = SteadyClock().now()
-    found = collected(FakeHost(profile(1, 2), SteadyClock()), now - DAY, 24, [one])
+    found = collected(FakeHost(profile(1, 2), Still()), NOW - DAY, 24, [one])
     assert {item.table for item in found} <= set(one.tables)
     for table in one.tables:
         assert builtin().tables[table].writer == "agent"
