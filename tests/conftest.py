@@ -36,12 +36,14 @@ def chromium() -> str:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the browser tests out where there is no browser."""
+    """Leave the browser tests out where there is no browser; else they come last: while the browser is driven, its
+    driver's event loop runs in this thread, and no other test could run one of its own."""
     missing = [item for item in items if CHROMIUM is None and item.get_closest_marker("browser")]
     config.stash[LEFT_OUT] = len(missing)
     if missing:
         config.hook.pytest_deselected(items=missing)
         items[:] = [item for item in items if item not in missing]
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
