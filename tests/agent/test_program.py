@@ -72,6 +72,7 @@ def test_version_and_help() -> None:
     assert "--key " not in shown  # a secret is never given on the command line
 
 
+@pytest.mark.slow
 def test_mistakes_are_explained(tmp_path: Path) -> None:
     state = str(tmp_path / "state")
     for arguments, said in (

@@ -185,6 +185,7 @@ def test_a_flood_of_outputs_is_said(folder: Path) -> None:
     assert "more outputs than are read" in ended.detail
 
 
+@pytest.mark.slow
 def test_timeout_kills_what_ignores_it(folder: Path) -> None:
     child = f"(trap '' TERM; echo $BASHPID >> {folder}/pids; sleep 60) &"
     text = f"trap '' TERM INT HUP; echo $$ > {folder}/pids; {child} while :; do sleep 1; done"
@@ -210,6 +211,7 @@ def test_nothing_survives_the_script(folder: Path) -> None:
     assert gone(folder / "pids")
 
 
+@pytest.mark.slow
 def test_many_processes_are_ended(folder: Path) -> None:
     text = f"for i in $(seq 100); do (trap '' TERM; echo $BASHPID >> {folder}/pids; sleep 60) & done; wait"
     ended = run(folder, job(text, timeout=1))

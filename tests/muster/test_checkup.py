@@ -5,6 +5,7 @@ file is found.
 """
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,17 @@ from muster.estate.load import planned
 from muster.folder_load import store_estate
 
 
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with an estate, to be copied."""
+    folder = tmp_path_factory.mktemp("stored") / "data"
+    store_estate(folder, planned(3, 1, 1, now()), lambda _: None)
+    return folder
+
+
 @pytest.fixture
-def data(tmp_path: Path) -> Path:
-    store_estate(tmp_path / "data", planned(3, 1, 1, now()), lambda _: None)
-    return tmp_path / "data"
+def data(stored: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(stored, tmp_path / "data"))
 
 
 def test_a_sound_folder(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

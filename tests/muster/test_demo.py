@@ -21,12 +21,14 @@ from tests.muster.demo_process import Demo
 from tests.muster.settings import environment
 
 
+@pytest.mark.slow
 def test_it_says_where_and_who(demo: Demo) -> None:
     assert re.search(r"sign in as +admin\n +password +[A-Za-z0-9]{20} ", demo.said)
-    assert "8 simulated devices, 1 days" in demo.said
+    assert "1 day of 8 simulated devices" in demo.said
     assert "connected   8 of the simulated devices" in demo.said
 
 
+@pytest.mark.slow
 def test_its_queries_are_answered_without_a_warning(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
         for text in queries(None):
@@ -36,6 +38,7 @@ def test_its_queries_are_answered_without_a_warning(demo: Demo) -> None:
         assert client.query(READ_BACK).columns[0] == "device.name"
 
 
+@pytest.mark.slow
 def test_connected_devices_answer_actions_with_what_they_are(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
         known = client.query("devices | where simulated == true | sort name asc | list name, uid, hardware.memory")
@@ -55,6 +58,7 @@ def connected(demo: Demo) -> list[str]:
     return [device(3, number).uid for number in range(8)]
 
 
+@pytest.mark.slow
 def test_what_connected_devices_tell_is_what_the_history_told(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
         assert client.query("devices | list uid")["device.uid"].n_unique() == 8
@@ -115,7 +119,14 @@ def test_without_a_folder_nothing_is_left(tmp_path: Path) -> None:
     assert list(tmp_path.glob("muster-demo-*")) == []
 
 
-@pytest.mark.parametrize("given", [["--connected", "13"], ["--port", "70000"], ["--devices", "0", "--connected", "0"]])
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--connected", "13"],
+        ["--port", "70000"],
+        pytest.param(["--devices", "0", "--connected", "0"], marks=pytest.mark.slow),
+    ],
+)
 def test_what_cannot_be_is_said(given: list[str], tmp_path: Path) -> None:
     command = [
         sys.executable,
