@@ -160,7 +160,8 @@ class Stage:
             self._say(f"agent       this machine, {host}")
         if not known.stored:
             rows = self._write_history(portal, known)
-            self._say(f"history     {rows:,} rows: {known.devices} simulated devices, {known.days} days")
+            days = f"{known.days} day" if known.days == 1 else f"{known.days} days"
+            self._say(f"history     {rows:,} rows: {days} of {known.devices} simulated devices")
         self._children.wait_for_simulated()
         remember(plan, msgspec.structs.replace(known, stored=True, url=address))
         self._say(f"connected   {plan.connected} of the simulated devices")

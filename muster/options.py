@@ -80,6 +80,14 @@ def print_json(value: Any) -> None:
     print(json.dumps(value, ensure_ascii=False, indent=2))
 
 
+def tell(options: Options, text: str, said: Any) -> None:
+    """Print a sentence, or with --json what it says as JSON."""
+    if options.json:
+        print_json(said)
+    else:
+        print(text)
+
+
 def print_rows(rows: Sequence[Mapping[str, Any]], names: Mapping[str, str], *, as_json: bool, empty: str) -> None:
     """Print rows as a table of the columns `names` (key: header), or all they hold as JSON."""
     if as_json:

@@ -9,11 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from muster.api import segment
-from muster.commands.runs import follow
-from muster.errors import UsageError
+from muster.commands.runs import add_start, nql_id, start
 from muster.manifests import manifests
-from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, seconds, verbs
-from muster.runs import Runs
+from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, verbs
 
 DESCRIPTION = "Remote actions: list, show, define from files, and run them."
 EXAMPLES = """\
@@ -40,19 +38,8 @@ def arguments(parser: Parser) -> None:
     show.add_argument("id", help="the action's id, with or without #")
     apply = verb("apply", "define the actions of a file, a folder, or a folder of folders")
     apply.add_argument("path", type=Path, help="a manifest.json, its folder, or a folder of such folders")
-    run = verb("run", "run an action on devices")
-    run.add_argument("id", help="the action's id, with or without #")
-    target = run.add_mutually_exclusive_group(required=True)
-    target.add_argument("--device", action="append", metavar="UID", help="a device; may be given again")
-    target.add_argument("--nql", metavar="QUERY", help="the devices that this query means now")
-    run.add_argument("--param", action="append", default=[], metavar="NAME=VALUE", help="a parameter of the action")
-    run.add_argument(
-        "--expires-in", type=seconds, default=3600, metavar="TIME", help="until when it may start (default: 1h)"
-    )
-    run.add_argument("--reason", help="why, for the record")
-    run.add_argument("--preview", action="store_true", help="show the devices and run nothing")
-    run.add_argument("--wait", action="store_true", help="follow it to its end")
-    run.add_argument("--timeout", type=seconds, metavar="TIME", help="with --wait: give up waiting after this time")
+    run = verb("run", "run an action on devices (the same as `muster runs start`)")
+    add_start(run)
     for one in [*every, show, apply, run]:
         add_portal(one)
         add_json(one)
@@ -76,7 +63,7 @@ def run(options: Options) -> None:
             made = [portal.post("/actions", manifest)["action"] for manifest in manifests(options.path)]
             print_rows(made, LISTED, as_json=options.json, empty="Nothing to define.")
         case "run":
-            _run(options)
+            start(options)
 
 
 def _show(options: Options) -> None:
@@ -92,46 +79,3 @@ def _show(options: Options) -> None:
         print()
     for platform, script in action["scripts"].items():
         print(f"--- {platform} ({script['language']}) ---\n{script['text']}")
-
-
-def _run(options: Options) -> None:
-    portal = api(options)
-    target = {"nql": options.nql} if options.nql is not None else {"devices": options.device}
-    if options.preview:
-        said = portal.post("/runs/preview", {"target": target})
-        if options.json:
-            print_json(said)
-        else:
-            print(f"{said['count']} devices")
-            print_rows(
-                said["sample"], {"name": "device", "uid": "uid", "simulated": "simulated"}, as_json=False, empty=""
-            )
-        return
-    asked = {
-        "action": nql_id(options.id),
-        "target": target,
-        "parameters": _parameters(options.param),
-        "expires_in": options.expires_in,
-    }
-    runs = Runs(portal)
-    begun = runs.begin(asked | ({} if options.reason is None else {"reason": options.reason}))
-    if options.wait:
-        follow(runs, begun.id, options.timeout, as_json=options.json)
-    elif options.json:
-        print_json({"run": dict(begun.said)})
-    else:
-        print(f"{begun.id}\n{begun.target['count']} devices; follow it with `muster runs wait {begun.id}`")
-
-
-def nql_id(text: str) -> str:
-    """The id of an action as the portal writes it."""
-    return text if text.startswith("#") else f"#{text}"
-
-
-def _parameters(given: list[str]) -> dict[str, str]:
-    pairs = [item.partition("=") for item in given]
-    if wrong := next(
-        (item for item, (name, separator, _) in zip(given, pairs, strict=True) if not (name and separator)), None
-    ):
-        raise UsageError(f"--param {wrong!r} is not NAME=VALUE.", "Write --param name=value.")
-    return {name: value for name, _, value in pairs}

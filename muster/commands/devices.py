@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from muster import registry
 from muster.api import segment
-from muster.options import Options, Parser, add_data, add_json, add_portal, api, one_place, print_json, verbs
+from muster.options import Options, Parser, add_data, add_json, add_portal, api, one_place, tell, verbs
 
 DESCRIPTION = (
     "Revoke a device: it cannot connect, send or run anything any more. Devices are shown by `muster query devices`."
@@ -35,4 +35,4 @@ def run(options: Options) -> None:
         registry.part("folder_accounts").revoke_device(options.data, options.uid)
     else:
         api(options).post(f"/devices/{segment(options.uid)}/revoke", {})
-    print_json({"uid": options.uid, "revoked": True}) if options.json else print(f"{options.uid} is revoked")
+    tell(options, f"{options.uid} is revoked", {"uid": options.uid, "revoked": True})

@@ -18,9 +18,9 @@ from muster.options import (
     add_portal,
     api,
     one_place,
-    print_json,
     print_rows,
     seconds,
+    tell,
     verbs,
 )
 
@@ -74,5 +74,5 @@ def run(options: Options) -> None:
     else:
         body = {"count": options.count, "simulated": options.simulated, "expires_in": options.expires_in}
         made = api(options).post("/enrol-keys", body)
-    print_json(made) if options.json else print("\n".join(made["keys"]))
+    tell(options, "\n".join(made["keys"]), made)
     print(f"Good for one device each, until {made['expires_at']}.", file=sys.stderr)

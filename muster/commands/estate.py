@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from muster import registry
 from muster.clock import now
 from muster.errors import UsageError
-from muster.options import Options, Parser, add_data, add_json, add_portal, api, one_place, print_json
+from muster.options import Options, Parser, add_data, add_json, add_portal, api, one_place, tell
 
 DESCRIPTION = "Write the history of simulated devices, for every table a query may ask for."
 EXAMPLES = """\
@@ -60,9 +60,8 @@ def run(options: Options) -> None:
         "seed": options.seed,
         "now": instant,
     }
-    print_json(said) if options.json else print(
-        f"{stored.rows:,} rows stored" + (f", {stored.repeated} batches were there already" if stored.repeated else "")
-    )
+    repeated = f", {stored.repeated} batches were there already" if stored.repeated else ""
+    tell(options, f"{stored.rows:,} rows stored{repeated}", said)
 
 
 def _instant(text: str | None) -> int:

@@ -19,8 +19,8 @@ from muster.options import (
     add_portal,
     api,
     one_place,
-    print_json,
     print_rows,
+    tell,
     verbs,
 )
 
@@ -63,7 +63,7 @@ def run(options: Options) -> None:
                 if folder
                 else _made(api(options).post("/tokens", {"name": options.name}))
             )
-            print_json(made) if options.json else print(made["secret"])
+            tell(options, str(made["secret"]), made)
             print("Keep it safe: it is not shown again.", file=sys.stderr)
         case "list":
             found = folder.tokens(options.data, options.account) if folder else api(options).get("/tokens")["tokens"]
@@ -73,7 +73,7 @@ def run(options: Options) -> None:
                 folder.revoke_token(options.data, options.account, options.id)
             else:
                 api(options).delete(f"/tokens/{segment(options.id)}")
-            print_json({"id": options.id, "revoked": True}) if options.json else print(f"{options.id} is revoked")
+            tell(options, f"{options.id} is revoked", {"id": options.id, "revoked": True})
 
 
 def _made(said: dict[str, dict[str, object]]) -> dict[str, object]:

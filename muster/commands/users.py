@@ -22,8 +22,8 @@ from muster.options import (
     add_portal,
     api,
     one_place,
-    print_json,
     print_rows,
+    tell,
     verbs,
 )
 
@@ -146,9 +146,5 @@ def _password(options: Options) -> str:
 
 
 def _say(options: Options, text: str, said: dict[str, object]) -> None:
-    if options.json:
-        print_json(said)
-        return
-    print(text)
-    if "password" in said:
-        print(f"password (shown this once): {said['password']}")
+    shown = f"\npassword (shown this once): {said['password']}" if "password" in said else ""
+    tell(options, text + shown, said)

@@ -43,20 +43,17 @@ def planned(count: int, days: int, seed: int, now: int, connected: int = 0) -> E
 async def store(tables: Tables, catalog: Catalog, whole: Estate, progress: Progress) -> Stored:
     """Append the history of an estate. Raises what `Tables.append` raises."""
     waiting: set[asyncio.Task[Ack]] = set()
-    rows = repeated = 0
-
-    async def settle(keep: int) -> None:
-        nonlocal rows, repeated, waiting
-        while len(waiting) > keep:
-            done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            rows += sum(task.result().rows for task in done)
-            repeated += sum(task.result().duplicate for task in done)
-
-    for load in tracked(whole, progress):
-        waiting.add(asyncio.create_task(tables.append(batch_of(load, catalog, whole.now))))
-        await settle(IN_FLIGHT)
-    await settle(0)
-    return Stored(rows, repeated)
+    acks: list[Ack] = []
+    try:
+        for load in tracked(whole, progress):
+            waiting.add(asyncio.create_task(tables.append(batch_of(load, catalog, whole.now))))
+            while len(waiting) > IN_FLIGHT:
+                done, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+                acks += await asyncio.gather(*done)
+        acks += await asyncio.gather(*waiting)
+    finally:
+        await asyncio.gather(*waiting, return_exceptions=True)  # after a failure, the others are heard out too
+    return Stored(sum(ack.rows for ack in acks), sum(ack.duplicate for ack in acks))
 
 
 def tracked(whole: Estate, progress: Progress) -> Iterator[Load]:

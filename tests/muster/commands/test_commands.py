@@ -17,6 +17,7 @@ import pytest
 from muster import folder_accounts
 from muster.cli import main
 from tests.muster.conftest import PASSWORD, Running, portal
+from tests.muster.demo_process import Demo
 
 Capture = pytest.CaptureFixture[str]
 ALL = "devices | list name, entity | sort name asc"
@@ -192,3 +193,31 @@ def test_two_places_are_one_too_many(settled: Running, capsys: Capture, monkeypa
     monkeypatch.setattr("sys.argv", ["muster", *given])
     assert main(given) == 2
     assert "Give one of them" in capsys.readouterr().err
+
+
+def test_a_run_from_its_start_to_its_end(demo: Demo, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTER_URL", demo.url)
+    monkeypatch.setenv("MUSTER_TOKEN", demo.token())
+    some = "devices | where simulated == true | sort name asc | list name | limit 2"
+    begun = json_of(capsys, "runs", "start", "get_uptime", "--nql", some, "--reason", "a test")["run"]
+    ended = json_of(capsys, "runs", "wait", begun["id"], "--timeout", "60s")
+    assert ended["run"]["counts"]["success"] == len(ended["executions"]) == 2
+    assert ended["run"]["reason"] == "a test"
+    assert ended["executions"][0]["outputs"]["processes"] > 0
+    shown = said(capsys, "runs", "show", begun["id"])
+    assert "2 success" in shown
+    assert "(simulated)" in shown
+    assert begun["id"] in said(capsys, "runs", "list")
+
+
+def test_a_run_that_does_not_end_well_is_told(demo: Demo, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUSTER_URL", demo.url)
+    monkeypatch.setenv("MUSTER_TOKEN", demo.token())
+    target = ["--nql", "devices | where simulated == true | limit 1", "--wait", "--timeout", "60s"]
+    assert main(["actions", "run", "unknown_action", *target]) == 1
+    assert capsys.readouterr().err.startswith("muster: ")
+    cancelled = json_of(capsys, "actions", "run", "disk_hot_spots", "--nql", "devices | where simulated == true")
+    json_of(capsys, "runs", "cancel", cancelled["run"]["id"])
+    code = main(["runs", "wait", cancelled["run"]["id"], "--timeout", "60s"])
+    printed = capsys.readouterr()
+    assert (code == 5) == ("cancelled" in printed.out)
