@@ -17,7 +17,7 @@ COMMANDS = {
     "demo": ("muster.commands.demo", "run a portal with this machine and 500 simulated devices"),
     "estate": ("muster.commands.estate", "write the history of simulated devices"),
     "actions": ("muster.commands.actions", "list, show, define and run remote actions"),
-    "runs": ("muster.commands.runs", "list, follow and cancel runs of remote actions"),
+    "runs": ("muster.commands.runs", "start, list, follow and cancel runs of remote actions"),
     "users": ("muster.commands.users", "create, list and disable accounts"),
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),

@@ -22,7 +22,7 @@ DESCRIPTION = "Ask a question in NQL and print the answer."
 EXAMPLES = """\
 examples:
   muster query "devices | list name, entity | limit 5"
-  muster query "devices | where name == $name" --param name=zrh-lt-0001
+  muster query 'devices | where name == $name' --param name=zrh-lt-0001
   muster query "execution.crashes during past 7d | summarize n = count() by binary.name" --format csv > crashes.csv
   muster query "devices | list name" --format parquet --output devices.parquet
   muster query "devices | list name" --data /var/lib/muster     (when no portal is running on that folder)
