@@ -6,6 +6,7 @@ with `--hypothesis-profile=quick`. Invariant: no browser test is ever skipped in
 to that subject's own conftest.
 """
 
+import gc
 import os
 import shutil
 
@@ -46,6 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays to the end: no collection of garbage needs to look through it again."""
+    gc.freeze()
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say how many browser tests were left out."""
     if count := config.stash.get(LEFT_OUT, 0):
@@ -54,5 +60,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run for CI that left browser tests out."""
+    gc.unfreeze()
     if session.config.stash.get(LEFT_OUT, 0) and os.environ.get("CI") == "true":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

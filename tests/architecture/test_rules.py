@@ -12,10 +12,19 @@ from tests.architecture import rules
 from tests.architecture.project import ROOT, declared
 from tests.architecture.tree import PACKAGES, Module, read
 
-PRODUCT = read(ROOT)
-EVERYTHING = read(ROOT, (*PACKAGES, "tests", "benchmarks"))
-
 Rule = Callable[[list[Module]], Iterator[str]]
+
+
+@pytest.fixture(scope="module")
+def everything() -> list[Module]:
+    """The modules of the six packages, the tests and the benchmarks."""
+    return read(ROOT, (*PACKAGES, "tests", "benchmarks"))
+
+
+@pytest.fixture(scope="module")
+def product(everything: list[Module]) -> list[Module]:
+    """Those of the six packages."""
+    return [module for module in everything if module.path.split("/")[0] in PACKAGES]
 
 
 @pytest.mark.parametrize(
@@ -31,19 +40,19 @@ Rule = Callable[[list[Module]], Iterator[str]]
         rules.names,
     ],
 )
-def test_product(rule: Rule) -> None:
-    violations = list(rule(PRODUCT))
+def test_product(product: list[Module], rule: Rule) -> None:
+    violations = list(rule(product))
     assert not violations, "\n".join(violations)
 
 
 @pytest.mark.parametrize("rule", [rules.docstrings, rules.sizes])
-def test_everything(rule: Rule) -> None:
-    violations = list(rule(EVERYTHING))
+def test_everything(everything: list[Module], rule: Rule) -> None:
+    violations = list(rule(everything))
     assert not violations, "\n".join(violations)
 
 
-def test_every_third_party_is_declared() -> None:
-    agent = [module for module in PRODUCT if module.path.startswith("agent/")]
-    rest = [module for module in PRODUCT if not module.path.startswith("agent/")]
+def test_every_third_party_is_declared(product: list[Module]) -> None:
+    agent = [module for module in product if module.path.startswith("agent/")]
+    rest = [module for module in product if not module.path.startswith("agent/")]
     violations = [*rules.undeclared(agent, declared("agent")), *rules.undeclared(rest, declared())]
     assert not violations, "\n".join(violations)
