@@ -25,11 +25,20 @@ def stored_schema(table: Table) -> dict[str, pl.DataType]:
 class MemorySource:
     """One snapshot of tables in memory. `zone` is the instance zone, which cuts days."""
 
-    def __init__(self, catalog: Catalog, frames: Mapping[str, pl.DataFrame], *, zone: str, complete_until: int) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        frames: Mapping[str, pl.DataFrame],
+        *,
+        zone: str,
+        complete_until: int,
+        seed: int | None = None,
+    ) -> None:
         self._catalog = catalog
         self._frames = dict(frames)
         self._zone = zone
         self._complete_until = complete_until
+        self._seed = seed
 
     @property
     def complete_until(self) -> int:
@@ -50,7 +59,8 @@ class MemorySource:
         schema = stored_schema(known)
         if unknown := [name for name in columns if name not in schema]:
             raise KeyError(f"{table} has no stored column {', '.join(unknown)}")
-        frame = self._frames.get(table, pl.DataFrame(schema=schema))
+        frame = self._frames[table] if table in self._frames else pl.DataFrame(schema=schema)
+        frame = frame if self._seed is None else _disturbed(frame, self._seed)
         time = known.time
         if time is not None and start is not None and end is not None:
             frame = frame.filter(pl.col(time).is_between(start, end, closed="left"))
@@ -60,12 +70,15 @@ class MemorySource:
 
     def disturbed(self, seed: int) -> MemorySource:
         """The same rows, shuffled, each table in two pieces. Hidden keys stay with their rows."""
-        frames = {}
-        for name, frame in self._frames.items():
-            shuffled = frame.sample(fraction=1, shuffle=True, seed=seed)
-            half = shuffled.height // 2
-            frames[name] = pl.concat([shuffled.head(half), shuffled.slice(half)], rechunk=False)
-        return MemorySource(self._catalog, frames, zone=self._zone, complete_until=self._complete_until)
+        return MemorySource(
+            self._catalog, self._frames, zone=self._zone, complete_until=self._complete_until, seed=seed
+        )
+
+
+def _disturbed(frame: pl.DataFrame, seed: int) -> pl.DataFrame:
+    shuffled = frame.sample(fraction=1, shuffle=True, seed=seed)
+    half = shuffled.height // 2
+    return pl.concat([shuffled.head(half), shuffled.slice(half)], rechunk=False)
 
 
 def by_day(table: Table, frame: pl.DataFrame, zone: str) -> pl.DataFrame:

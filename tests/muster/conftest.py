@@ -34,6 +34,14 @@ class Running:
     data: Path
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever needs a portal's process is slow."""
+    for item in items:
+        if {"running", "demo"} & set(getattr(item, "fixturenames", ())) and "tests/muster/" in item.path.as_posix():
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder with 30 devices and the account `admin`; no portal has opened it."""

@@ -20,7 +20,7 @@ from tests.sim.world import World
 
 MEMORY = Path("/dev/shm")
 SEEDS = int(os.environ.get("MUSTER_SIM_SEEDS", "20"))
-QUICK = 4  # the others run with the slow tests
+QUICK = 2  # the others run with the slow tests
 PEACE = 1200  # seconds, longer than any deadline
 
 

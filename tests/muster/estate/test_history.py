@@ -136,7 +136,7 @@ def test_sizes_out_of_bounds_are_refused(count: int, days: int) -> None:
         planned(count, days, 1, NOW)
 
 
-@pytest.mark.parametrize(("count", "days"), [(1, 1), (2, 3)])
+@pytest.mark.parametrize(("count", "days"), [(1, 1), pytest.param(2, 3, marks=pytest.mark.slow)])
 def test_the_smallest_estates_have_the_objects_too(count: int, days: int) -> None:
     whole = planned(count, days, 2, NOW)
     assert all(batch_of(load, CATALOG, NOW).rows for load in loads(whole, history(whole)))
