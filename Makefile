@@ -7,6 +7,7 @@ READY := .venv/.stamp
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-emit-package muster-agent $(if $(UPGRADE),--upgrade)
 ARGS ?=
+unexport PYTHONDONTWRITEBYTECODE # else every process of every test compiles everything again
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo serve test quick bench web lock clean

@@ -19,8 +19,8 @@ from nql.plan.plan import ResolvedPlan
 
 @cache
 def _connection() -> duckdb.DuckDBPyConnection:
-    """An empty database. Opening one takes longer than any query here."""
-    return duckdb.connect()
+    """An empty database. Opening one, or waking its threads, takes longer than any query here."""
+    return duckdb.connect(config={"threads": 1})
 
 
 def duck_rows(plan: ResolvedPlan, source: Source) -> pl.DataFrame:

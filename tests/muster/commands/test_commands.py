@@ -82,7 +82,7 @@ def test_a_held_folder_tells_its_holder(settled: Running, capsys: Capture) -> No
         assert "since 20" in printed.err
 
 
-def test_a_stopped_folder_answers(folder: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_a_stopped_folder_answers(tmp_path: Path, capsys: Capture) -> None:
     assert main(["estate", "--devices", "3", "--days", "1", "--data", str(tmp_path / "own"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] > 100
     found = json_of(capsys, "query", ALL, "--data", str(tmp_path / "own"))
