@@ -24,6 +24,7 @@ from portal.app import Portal, build
 from portal.logs import configure
 from portal.settings import Settings
 from storage.control.accounts import Account
+from storage.control.database import Database
 from storage.control.enrolment import Device
 from storage.control.outcomes import Outcome
 from storage.tables.files import Files
@@ -148,8 +149,19 @@ def _quiet() -> None:
     configure("critical")
 
 
+@pytest.fixture(scope="session")
+def schema(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file of a control database without rows: copying it is cheaper than making one for each test."""
+    path = tmp_path_factory.mktemp("schema") / "control.db"
+    Database(f"sqlite:///{path}").close()
+    return path.read_bytes()
+
+
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path, schema: bytes) -> Settings:
+    control = tmp_path / "data" / "control"
+    control.mkdir(parents=True, mode=0o700)
+    (control / "control.db").write_bytes(schema)
     return Settings(tmp_path / "data", imports=True)
 
 
