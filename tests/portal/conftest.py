@@ -11,8 +11,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -149,19 +150,20 @@ def _quiet() -> None:
     configure("critical")
 
 
-@pytest.fixture(scope="session")
-def schema(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+@cache
+def schema() -> bytes:
     """The file of a control database without rows: copying it is cheaper than making one for each test."""
-    path = tmp_path_factory.mktemp("schema") / "control.db"
-    Database(f"sqlite:///{path}").close()
-    return path.read_bytes()
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "control.db"
+        Database(f"sqlite:///{path}").close()
+        return path.read_bytes()
 
 
 @pytest.fixture
-def settings(tmp_path: Path, schema: bytes) -> Settings:
+def settings(tmp_path: Path) -> Settings:
     control = tmp_path / "data" / "control"
     control.mkdir(parents=True, mode=0o700)
-    (control / "control.db").write_bytes(schema)
+    (control / "control.db").write_bytes(schema())
     return Settings(tmp_path / "data", imports=True)
 
 
