@@ -16,6 +16,7 @@ from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic, QueryError
 from nql.editing.complete import Completion, complete
 from nql.plan.plan import Plan
+from nql.rules import DEFAULT, Rules
 from nql.semantics.bind import bind
 from nql.semantics.names import names_of
 from nql.semantics.resolve import Context, resolve
@@ -23,10 +24,11 @@ from nql.semantics.scope import Area
 from nql.syntax.parse import parse
 
 __all__ = [
-    "Area", "Compiled", "Compiler", "Completion", "Context", "compile_query", "complete", "diagnose", "resolve",
+    "Area", "Compiled", "Compiler", "Completion", "Context", "Rules", "compile_query", "complete", "diagnose",
+    "resolve",
 ]  # fmt: skip
 
-Key = tuple[str, str, Area, bool]
+Key = tuple[str, str, Area, bool, Rules]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +50,22 @@ class Compiler:
         self._lock = Lock()
 
     def compile(
-        self, text: str, catalog: Catalog, *, area: Area = Area.INVESTIGATION, devices: bool = False
+        self,
+        text: str,
+        catalog: Catalog,
+        *,
+        area: Area = Area.INVESTIGATION,
+        devices: bool = False,
+        rules: Rules = DEFAULT,
     ) -> Compiled:
         """The plan of a text. Raises QueryError with every diagnostic."""
-        key = (text, catalog.version, area, devices)
+        key = (text, catalog.version, area, devices, rules)
         with self._lock:
             known = self._memory.get(key)
             if known is not None:
                 self._memory.move_to_end(key)
         if known is None:
-            known = _compiled(text, catalog, area, devices)
+            known = _compiled(text, catalog, area, devices, rules)
             with self._lock:
                 self._memory[key] = known
                 if len(self._memory) > self._capacity:
@@ -67,9 +75,9 @@ class Compiler:
         return known
 
 
-def _compiled(text: str, catalog: Catalog, area: Area, devices: bool) -> Compiled | QueryError:
+def _compiled(text: str, catalog: Catalog, area: Area, devices: bool, rules: Rules) -> Compiled | QueryError:
     try:
-        return Compiled(*bind(parse(text), text, names_of(catalog), area=area, devices=devices))
+        return Compiled(*bind(parse(text), text, names_of(catalog), area=area, devices=devices, rules=rules))
     except QueryError as error:
         return error
 
@@ -77,14 +85,21 @@ def _compiled(text: str, catalog: Catalog, area: Area, devices: bool) -> Compile
 _shared = Compiler()
 
 
-def compile_query(text: str, catalog: Catalog, *, area: Area = Area.INVESTIGATION, devices: bool = False) -> Compiled:
+def compile_query(
+    text: str,
+    catalog: Catalog,
+    *,
+    area: Area = Area.INVESTIGATION,
+    devices: bool = False,
+    rules: Rules = DEFAULT,
+) -> Compiled:
     """The plan of a text. `devices` adds the hidden device-uid column where rows have one. Raises QueryError."""
-    return _shared.compile(text, catalog, area=area, devices=devices)
+    return _shared.compile(text, catalog, area=area, devices=devices, rules=rules)
 
 
-def diagnose(text: str, catalog: Catalog) -> tuple[Diagnostic, ...]:
+def diagnose(text: str, catalog: Catalog, rules: Rules = DEFAULT) -> tuple[Diagnostic, ...]:
     """Everything there is to say about a text, errors and warnings, in text order. Never raises."""
     try:
-        return tuple(sorted(compile_query(text, catalog).warnings, key=lambda d: (d.span, d.code)))
+        return tuple(sorted(compile_query(text, catalog, rules=rules).warnings, key=lambda d: (d.span, d.code)))
     except QueryError as error:
         return error.diagnostics

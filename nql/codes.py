@@ -218,6 +218,7 @@ _TABLE = (
     ("NQL507", "Target with a summary", "Targets have one row a device.", "", "devices"),
     ("NQL508", "Parameter without value", "Every parameter needs one.", _D + "where name == $a", "devices"),
     ("NQL509", "Parameter of the wrong type", "The value does not fit.", _D + "where last_seen > $n", "devices"),
+    ("NQL510", "Not in NQL", "An extension of Muster under strict=nexthink.", "", "devices"),
 )  # fmt: skip
 _WARNINGS = frozenset({"NQL210", "NQL306", "NQL416"})
 _LATE = frozenset({"NQL422", "NQL508", "NQL509"})

@@ -39,11 +39,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ParameterUse:
-    """A parameter of the query: its type, and whether it stands for a list (`in $names`)."""
+    """A parameter of the query: its type, whether it stands for a list (`in $names`), and the bytes of a KB in it."""
 
     name: str
     dtype: DataType
     many: bool = False
+    kilo: int = 1024
 
 
 @dataclass(frozen=True, slots=True)

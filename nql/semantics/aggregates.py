@@ -57,7 +57,7 @@ class Metrics:
                     raise not_a_number(problems, value, operand.span)
                 return turned
             case ast.Number():
-                return number(problems, node)
+                return number(problems, node, self.state.rules)
             case ast.Text(text):
                 return Literal(text, STRING)
             case ast.Path():

@@ -8,10 +8,13 @@ zone, no value of a parameter is looked at.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from nql.datatypes import STRING
 from nql.diagnostics import Diagnostic, QueryError
 from nql.plan.plan import Output, Plan
 from nql.plan.relations import Link, Relation, Select
+from nql.rules import DEFAULT, Rules
 from nql.semantics.areas import DEVICES, check_area
 from nql.semantics.clauses import clause, close_join, identity, in_order, rows_of
 from nql.semantics.columns import default_columns, unique
@@ -25,10 +28,16 @@ DEVICE_UID = "@device.uid"
 
 
 def bind(
-    query: ast.Query, text: str, names: Names, *, area: Area = Area.INVESTIGATION, devices: bool = False
+    query: ast.Query,
+    text: str,
+    names: Names,
+    *,
+    area: Area = Area.INVESTIGATION,
+    devices: bool = False,
+    rules: Rules = DEFAULT,
 ) -> tuple[Plan, tuple[Diagnostic, ...]]:
     """The plan of a query and its warnings. Raises QueryError with all that is wrong."""
-    state = read(query, text, names, area=area)
+    state = read(query, text, names, area=area, rules=rules)
     close_join(state)
     try:
         shown = unique(default_columns(state) if state.shown is None else state.shown)
@@ -50,14 +59,19 @@ def bind(
     return plan, tuple(state.problems.warnings)
 
 
-def read(query: ast.Query, text: str, names: Names, *, area: Area = Area.INVESTIGATION) -> State:
+def read(
+    query: ast.Query, text: str, names: Names, *, area: Area = Area.INVESTIGATION, rules: Rules = DEFAULT
+) -> State:
     """What is known after the last clause, with all problems met. Raises QueryError if not even the table is known."""
     problems = Problems()
     try:
         root = root_of(names, problems, query.table)
     except Reported:
         raise QueryError(problems.errors) from None
-    state = State(text, names, area, problems, root)
+    state = State(text, names, area, problems, root, rules=rules)
+    for name, span in query.extensions:
+        with suppress(Reported):
+            state.extension(name, span)
     for node in query.clauses:
         try:
             clause(state, node)

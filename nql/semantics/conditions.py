@@ -81,7 +81,7 @@ def _literal(node: ast.Expr) -> bool:
 
 
 def _equality(state: State, value: Value, node: ast.Expr, clause: str, *, negated: bool) -> Expr:
-    expr, nulls = value.expr, not value.computed
+    expr, nulls = value.expr, state.rules.passes(computed=value.computed)
     kind = expr.dtype.kind
     match node:
         case ast.Constant(value=None):
@@ -104,7 +104,8 @@ def _equality(state: State, value: Value, node: ast.Expr, clause: str, *, negate
         case _:
             other = _other_side(state, value, node, clause)
             one, two = _alike(state, value, other, node)
-            return Compare("!=" if negated else "==", one, two, nulls and not other.computed)
+            either = value.computed or other.computed
+            return Compare("!=" if negated else "==", one, two, state.rules.passes(computed=either))
 
 
 def _member(state: State, value: Value, node: ast.Expr) -> bool:
@@ -171,7 +172,7 @@ def _alike(state: State, left: Value, right: Value, node: ast.Expr) -> tuple[Exp
 
 
 def _contains(state: State, value: Value, node: ast.Comparison, right: ast.Expr, *, negated: bool) -> Expr:
-    kind, nulls = value.dtype.kind, not value.computed
+    kind, nulls = value.dtype.kind, state.rules.passes(computed=value.computed)
     if kind not in (Kind.STRING, Kind.STRINGS, Kind.OBJECTS, Kind.ENUM):
         raise _undefined(state, node.op, value, node, "")
     match right:
@@ -185,7 +186,7 @@ def _contains(state: State, value: Value, node: ast.Comparison, right: ast.Expr,
 
 
 def _membership(state: State, value: Value, node: ast.Comparison, *, negated: bool) -> Expr:
-    nulls = not value.computed
+    nulls = state.rules.passes(computed=value.computed)
     if value.dtype.kind in (Kind.STRINGS, Kind.OBJECTS, Kind.MAP):
         raise _undefined(state, node.op, value, node, "Use contains.")
     match node.right:
@@ -221,7 +222,7 @@ def _one_of(state: State, value: Value, items: tuple[ast.Expr, ...], *, negated:
     if broken:
         raise Reported
     if plain or not parts:
-        parts.insert(0, MemberOf(value.expr, tuple(plain), negated, not value.computed))
+        parts.insert(0, MemberOf(value.expr, tuple(plain), negated, state.rules.passes(computed=value.computed)))
     if len(parts) == 1:
         return parts[0]
     return And(tuple(parts)) if negated else Or(tuple(parts))

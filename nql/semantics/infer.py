@@ -43,7 +43,7 @@ def row_value(state: State, node: ast.Expr, clause: str) -> Value:
                 raise not_a_number(state.problems, value.expr, operand.span)
             return _written(state, node, turned, value.computed)
         case ast.Number():
-            return _written(state, node, number(state.problems, node))
+            return _written(state, node, number(state.problems, node, state.rules))
         case ast.Text(text):
             return _written(state, node, Literal(text, STRING))
         case ast.Constant(value=bool(flag)):

@@ -31,12 +31,13 @@ from nql.diagnostics import Fix, Span
 from nql.plan.expressions import DateLiteral, Expr, Literal, Parameter
 from nql.plan.plan import ParameterUse
 from nql.plan.windows import Moment
+from nql.rules import Rules
 from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
 from nql.semantics.scope import State
 from nql.syntax import ast
 
 _INT64 = 2**63 - 1
-_SIZES = {name.lower(): size for name, size in BYTES.items()}
+_SIZES = {name.lower(): power for power, name in enumerate(BYTES)}
 _DURATIONS = {**MICROSECONDS, "m": MICROSECONDS["min"]}
 _WORDS = {"sec": "s", "second": "s", "mins": "min", "minute": "min", "hour": "h", "day": "d"}
 _LONG = {"w": 7, "week": 7, "month": 30, "mon": 30, "y": 365, "year": 365}
@@ -92,7 +93,7 @@ def constant(state: State, node: ast.Expr, dtype: DataType, *, pattern: bool = F
         case Kind.VERSION, ast.Text(value) if pattern:
             return Literal(value, STRING)
         case ((Kind.INT | Kind.FLOAT | Kind.PERCENTAGE | Kind.BYTES | Kind.DURATION), ast.Number()):
-            return _quantity(problems, node, dtype)
+            return _quantity(state, node, dtype)
         case Kind.BOOLEAN, ast.Constant(value=bool(value)):
             return Literal(value, BOOLEAN)
         case Kind.DATETIME, ast.Date():
@@ -115,14 +116,14 @@ def mismatch(state: State, node: ast.Expr, dtype: DataType) -> Reported:
     return state.problems.error("NQL301", message, node.span, fixes=_quoting(state, node, dtype))
 
 
-def number(problems: Problems, node: ast.Number) -> Literal:
+def number(problems: Problems, node: ast.Number, rules: Rules) -> Literal:
     """A number by its own shape: plain, duration or size. Raises Reported for units and sizes that do not exist."""
     unit = unit_of(problems, node)
     if unit in _DURATIONS:
         value = round(node.value * _DURATIONS[unit])
         return Literal(_fitting(problems, value, node.span), DURATION)
     if unit:
-        return Literal(_fitting(problems, round(node.value * _SIZES[unit]), node.span), SIZE)
+        return Literal(_fitting(problems, round(node.value * rules.kilo ** _SIZES[unit]), node.span), SIZE)
     if isinstance(node.value, float):
         return Literal(node.value, FLOAT)
     return Literal(_fitting(problems, node.value, node.span), INT)
@@ -184,7 +185,7 @@ def member(state: State, node: ast.Path | ast.Text | ast.Number, dtype: DataType
 
 def parameter(state: State, node: ast.Parameter, dtype: DataType, *, many: bool = False) -> Parameter:
     """A use of `$name`; its type is that of what stands beside it. Raises Reported if two uses disagree."""
-    use = ParameterUse(node.name, dtype, many)
+    use = ParameterUse(node.name, dtype, many, state.rules.kilo)
     earlier = state.parameters.setdefault(node.name, use)
     if earlier.dtype.kind is not dtype.kind or earlier.many != many:
         message = f"${node.name} is used as {_article(earlier.dtype.kind.value)} and as {_article(dtype.kind.value)}."
@@ -192,8 +193,9 @@ def parameter(state: State, node: ast.Parameter, dtype: DataType, *, many: bool 
     return Parameter(node.name, dtype)
 
 
-def _quantity(problems: Problems, node: ast.Number, dtype: DataType) -> Literal:
-    value = number(problems, node)
+def _quantity(state: State, node: ast.Number, dtype: DataType) -> Literal:
+    problems = state.problems
+    value = number(problems, node, state.rules)
     amount = value.value
     assert isinstance(amount, int | float)
     kind = value.dtype.kind

@@ -17,10 +17,12 @@ from enum import Enum
 from nql.catalog.model import Table, TableKind
 from nql.datatypes import NULL, STRING, DataType
 from nql.diagnostics import Span
+from nql.extensions import EXTENSIONS
 from nql.plan.expressions import Column, Compare, Expr, Literal
 from nql.plan.plan import Format, ParameterUse
 from nql.plan.relations import ID, Link, Relation, Scan, ScanColumn, SortKey
 from nql.plan.windows import Precision, Window
+from nql.rules import DEFAULT, Rules
 from nql.semantics.names import Names
 from nql.semantics.problems import Problems
 
@@ -151,6 +153,7 @@ class State:
     taken: set[str] = field(default_factory=set)
     parameters: dict[str, ParameterUse] = field(default_factory=dict)
     measures: int = 0
+    rules: Rules = DEFAULT
 
     @property
     def current(self) -> Rows:
@@ -178,6 +181,13 @@ class State:
     def broken(self, name: str) -> None:
         """Makes a name known whose meaning is not."""
         self.aliases[name.lower()] = Alias(name, Column("@broken", NULL), broken=True)
+
+    def extension(self, name: str, span: Span) -> None:
+        """Says that the text uses something NQL lacks. Raises Reported under strict rules."""
+        if self.rules.strict:
+            item = EXTENSIONS[name]
+            message = f"{item.title} is an extension of Muster and is not in NQL."
+            raise self.problems.error("NQL510", message, span, item.instead)
 
     def written(self, span: Span) -> str:
         """The author's own words."""

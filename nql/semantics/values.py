@@ -24,7 +24,6 @@ from nql.datatypes import (
     SIZE,
     STRING,
     VERSION,
-    DataType,
     Kind,
     enum_text,
     ip_text,
@@ -40,7 +39,7 @@ from nql.syntax.literals import written_date
 MOST_VALUES = 10_000
 LONGEST_VALUE = 4096
 _NUMBER = re.compile(r"\s*(-?\d{1,18}(?:\.\d{1,18})?)\s*([a-z]*)\s*", re.IGNORECASE)
-_SIZES = {name.lower(): size for name, size in BYTES.items()}
+_POWERS = {name.lower(): power for power, name in enumerate(BYTES)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,20 +79,21 @@ def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Given
     if not use.many:
         if len(texts) != 1:
             raise ValueError("one value is needed, not a list")
-        return Given((_literal(use.dtype, texts[0], clock),))
+        return Given((_literal(use, texts[0], clock),))
     if use.dtype.kind in (Kind.STRING, Kind.VERSION, Kind.ENUM):
-        plain = tuple(_literal(use.dtype, text, clock) for text in texts if not is_pattern(text))
+        plain = tuple(_literal(use, text, clock) for text in texts if not is_pattern(text))
         return Given(plain, tuple(Literal(text, STRING) for text in texts if is_pattern(text)))
-    return Given(tuple(_literal(use.dtype, text, clock) for text in texts))
+    return Given(tuple(_literal(use, text, clock) for text in texts))
 
 
-def _literal(dtype: DataType, text: str, clock: Clock) -> Literal:
-    """A text as a value of a type. Raises ValueError saying what is expected."""
+def _literal(use: ParameterUse, text: str, clock: Clock) -> Literal:
+    """A text as a value of a parameter's type. Raises ValueError saying what is expected."""
+    dtype = use.dtype
     match dtype.kind:
         case Kind.STRING:
             return Literal(text, STRING)
         case Kind.INT | Kind.FLOAT | Kind.PERCENTAGE | Kind.DURATION | Kind.BYTES:
-            return _quantity(dtype, text)
+            return _quantity(use, text)
         case Kind.BOOLEAN if text.lower() in ("true", "false"):
             return Literal(text.lower() == "true", BOOLEAN)
         case Kind.ENUM if (stored := enum_text(dtype, text)) is not None:
@@ -110,9 +110,11 @@ def _literal(dtype: DataType, text: str, clock: Clock) -> Literal:
     raise ValueError(f"expected {EXAMPLES[dtype.kind]}")
 
 
-def _quantity(dtype: DataType, text: str) -> Literal:
+def _quantity(use: ParameterUse, text: str) -> Literal:
+    dtype = use.dtype
+    sizes = {name: use.kilo**power for name, power in _POWERS.items()}
     found = _NUMBER.fullmatch(text)
-    units: Mapping[str, int] = {Kind.DURATION: MICROSECONDS, Kind.BYTES: _SIZES}.get(dtype.kind, {})
+    units: Mapping[str, int] = {Kind.DURATION: MICROSECONDS, Kind.BYTES: sizes}.get(dtype.kind, {})
     unit = found[2].lower() if found else ""
     if found is None or (unit and unit not in units):
         raise ValueError(f"expected {EXAMPLES[dtype.kind]}")

@@ -302,11 +302,13 @@ Clause = Where | Join | Compute | Summarize | ListClause | Sort | Limit
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A table and the clauses after it. This is the `Ast` of a text."""
+    """A table and the clauses after it. This is the `Ast` of a text. `extensions` are the things beyond NQL that are
+    gone once the text is read (`nql.extensions`), with their places."""
 
     table: TableRef
     clauses: tuple[Clause, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
+    extensions: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
 
 
 def inside(expr: Expr) -> tuple[Expr, ...]:

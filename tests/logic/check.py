@@ -22,6 +22,7 @@ from nql.api import Area, Context, compile_query, resolve
 from nql.datatypes import BYTES, DataType, Kind
 from nql.diagnostics import Diagnostic, QueryError, render
 from nql.plan.plan import ResolvedPlan
+from nql.rules import NullRule, Rules
 from tests.logic.duck import duck_rows
 from tests.logic.fixture import NULL, Fixture, instant, load, value_of
 from tests.logic.records import Expected, Finding, Record
@@ -77,7 +78,8 @@ def _fixture(settings: Mapping[str, str]) -> Fixture:
 def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diagnostic, ...]]:
     settings = record.settings
     area = Area[settings["area"].upper()] if "area" in settings else Area.INVESTIGATION
-    compiled = compile_query(record.query, fixture.catalog, area=area, devices=settings.get("devices") == "true")
+    devices = settings.get("devices") == "true"
+    compiled = compile_query(record.query, fixture.catalog, area=area, devices=devices, rules=_rules(settings))
     values: dict[str, Any] = {}
     for key, text in settings.items():
         if key.startswith("parameter "):
@@ -85,6 +87,13 @@ def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Dia
             values[key.split(" ")[1]] = listed if text.startswith("[") else text
     context = Context(fixture.now, fixture.instance_zone, fixture.user_zone, values)
     return resolve(compiled.plan, context), compiled.warnings
+
+
+def _rules(settings: Mapping[str, str]) -> Rules:
+    strict = settings.get("strict", "no")
+    if strict not in ("nexthink", "no"):
+        raise ValueError(f"strict is nexthink or no, not {strict}")
+    return Rules(strict == "nexthink", NullRule(settings.get("nulls", "split")), int(settings.get("kilo", "1024")))
 
 
 def _check_findings(record: Record, diagnostics: tuple[Diagnostic, ...]) -> None:

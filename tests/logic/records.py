@@ -17,7 +17,8 @@ A file is settings and then records:
     --- warning NQL412 at "time"
     --- error NQL301 at "5"
 
-Settings are `fixture`, `now`, `user zone`, `instance zone`, `parameter <name>`, `limit` and `area`; a line that
+Settings are `fixture`, `now`, `user zone`, `instance zone`, `parameter <name>`, `limit`, `area`, `strict: nexthink`,
+`nulls` and `kilo`; a line that
 starts with `@` sets for one record alone. Rows are compared as a multiset unless they are `ordered`. Cells are parted
 by ` | `. Invariant: whatever stands in a file is checked; an unknown word is an error, never ignored.
 """
@@ -28,7 +29,19 @@ import re
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-SETTINGS = ("fixture", "now", "user zone", "instance zone", "limit", "area", "devices", "padded to")
+SETTINGS = (
+    "fixture",
+    "now",
+    "user zone",
+    "instance zone",
+    "limit",
+    "area",
+    "devices",
+    "padded to",
+    "strict",
+    "nulls",
+    "kilo",
+)
 
 
 @dataclass(frozen=True)
