@@ -1,8 +1,9 @@
 """The program `muster`: finds the command, runs it, and turns what went wrong into one clear line.
 
 In: the command line. Out: an exit code: 0 done, 1 failed, 2 wrong usage, 3 a query with errors, 4 the data folder is
-held by another process, 5 a run that did not end well everywhere, 130 interrupted. Invariant: a person never sees a
-traceback unless they asked for it with `--debug`; only the module of the command that was asked for is loaded.
+held by another process, 5 a run that did not end well everywhere, 6 queries with warnings only, 130 interrupted.
+Invariant: a person never sees a traceback unless they asked for it with `--debug`; only the module of the command that
+was asked for is loaded.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ examples:
 `muster COMMAND --help` tells about one command.
 
 exit codes: 0 done, 1 failed, 2 wrong usage, 3 a query with errors, 4 the data folder is held by another process,
-5 a run that did not end well everywhere, 130 interrupted"""
+5 a run that did not end well everywhere, 6 queries with warnings only, 130 interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,14 +64,14 @@ def _run(given: list[str]) -> int:
     options = parser.parse_args(rest)
     try:
         with ExitStack() as options.opened:
-            module.run(options)
+            code: int | None = module.run(options)
     except BrokenPipeError:
         raise
     except Exception as error:
         if options.debug:
             raise
         return _told(error)
-    return 0
+    return code or 0
 
 
 def _without_command(given: list[str]) -> int:

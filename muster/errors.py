@@ -11,7 +11,7 @@ from typing import Any
 
 from nql.diagnostics import Diagnostic, Fix, Severity, Span, render
 
-FAILED, USAGE, QUERY, HELD, UNSUCCESSFUL, INTERRUPTED = 1, 2, 3, 4, 5, 130
+FAILED, USAGE, QUERY, HELD, UNSUCCESSFUL, WARNED, INTERRUPTED = 1, 2, 3, 4, 5, 6, 130
 
 
 class MusterError(Exception):

@@ -32,6 +32,16 @@ def add_portal(parser: Parser) -> None:
         default=os.environ.get("MUSTER_URL"),
         help=f"address of the portal (default: MUSTER_URL, else {DEFAULT_URL})",
     )
+    _add_token_file(parser)
+
+
+def add_portal_if_named(parser: Parser) -> None:
+    """--url and --token-file of a command that does its work here unless a portal is named on its line."""
+    parser.add_argument("--url", help="ask this portal, which knows what is configured in it (default: none is asked)")
+    _add_token_file(parser)
+
+
+def _add_token_file(parser: Parser) -> None:
     parser.add_argument(
         "--token-file",
         type=Path,

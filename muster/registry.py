@@ -13,6 +13,7 @@ from types import ModuleType
 # name: (module, what it does, in the words of the help text)
 COMMANDS = {
     "query": ("muster.commands.query", "ask a question in NQL and print the answer"),
+    "nql": ("muster.commands.nql", "check queries in files, lay them out, say what they ask"),
     "serve": ("muster.commands.serve", "run a portal over a data folder"),
     "demo": ("muster.commands.demo", "run a portal with this machine and 500 simulated devices"),
     "estate": ("muster.commands.estate", "write the history of simulated devices"),
