@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from types import MappingProxyType
 
-from nql.datatypes import INT, DataType
+from nql.datatypes import INT, STRING, DataType
 
 COMPONENTS = ("sum", "count", "min", "max")
 
@@ -31,7 +31,10 @@ class TableKind(Enum):
 class Field:
     """A field of a table. `metric` is `gauge`, `counter` or None; `days_since` and `same_as` name the field it is
     derived from; `server` facts are never taken from an agent; `guess` marks fields inferred, not documented; `ours`
-    marks additions.
+    marks additions. `template` marks a pattern (`outputs.<name>`) that stands for the fields of configured items. Such
+    a field is the value under the name `entry` in the typed map `within`; `entries` is the type of whatever name is
+    asked of a map that needs no configuration. `comparable` is false for custom fields that are not manual: they are
+    compared with constants only.
     """
 
     name: str
@@ -45,11 +48,20 @@ class Field:
     guess: bool = False
     ours: bool = False
     confidence: str = "high"
+    within: str | None = None
+    entry: str | None = None
+    entries: DataType | None = None
+    comparable: bool = True
 
     @property
     def derived(self) -> bool:
         """Whether the field is computed from another one and not stored."""
         return self.days_since is not None or self.same_as is not None
+
+    @property
+    def own_column(self) -> bool:
+        """Whether a table holds columns for this field alone."""
+        return not (self.derived or self.template or self.within is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +119,7 @@ class Table:
         columns = [StoredColumn(self.row_key, INT)]
         columns += [StoredColumn(f"@{link}", INT) for link in self.links]
         for item in self.fields.values():
-            if item.derived or item.template:
+            if not item.own_column:
                 continue
             if item.metric == "gauge" and self.kind is TableKind.SAMPLED:
                 columns += [
@@ -143,6 +155,11 @@ class Catalog:
         return Catalog(merged.values(), f"{self.version}+{version}")
 
 
+def entry_field(path: str, dtype: DataType, within: str, entry: str, doc: str = "") -> Field:
+    """The field `path` that is the value under the name `entry` in the typed map `within`."""
+    return Field(path, dtype, doc, within=within, entry=entry)
+
+
 def executions_of(catalog: Catalog, nql_id: str, outputs: Mapping[str, DataType], inputs: Iterable[str] = ()) -> Table:
     """The table `remote_action.#<id>.executions` of one action, with its typed outputs. `nql_id` is given without
     `#`.
@@ -151,11 +168,9 @@ def executions_of(catalog: Catalog, nql_id: str, outputs: Mapping[str, DataType]
     base = catalog.tables["remote_action.executions"]
     own = {name: item for name, item in general.fields.items() if not item.template}
     for name, dtype in outputs.items():
-        own[f"outputs.{name}"] = Field(f"outputs.{name}", dtype, f"Output {name} of the action.", template=True)
+        own[f"outputs.{name}"] = entry_field(f"outputs.{name}", dtype, "outputs", name, f"Output {name} of the action.")
     for name in inputs:
-        own[f"inputs.{name}"] = Field(
-            f"inputs.{name}", DataType(base.fields["status_details"].dtype.kind), f"Input {name}.", template=True
-        )
+        own[f"inputs.{name}"] = entry_field(f"inputs.{name}", STRING, "inputs", name, f"Input {name}.")
     return replace(
         general,
         name=f"remote_action.#{nql_id}.executions",
@@ -173,5 +188,5 @@ def _names(table: Table) -> Iterable[str]:
     if table.nql_id:
         yield table.name.replace("#", "")
     tail = table.name.split(".", 1)[1]
-    if table.kind is TableKind.OBJECT and table.links and "." not in tail:
-        yield tail  # `with antiviruses`
+    if table.kind is TableKind.OBJECT and "." not in tail and (table.links or table.namespace == table.record):
+        yield tail  # `with antiviruses`, `workflows`

@@ -87,11 +87,13 @@ def read(rows: Rows, ref: FieldRef) -> Expr:
     if ref.component is not None:
         return component(rows, ref)
     if item.same_as is not None:
-        return rows.stored(ref.table.fields[item.same_as].name, item.dtype, ref.link)
+        item = ref.table.fields[item.same_as]
+    if item.within is not None:
+        return rows.entry(item, ref.link)
     if item.days_since is not None:
         since = rows.stored(ref.table.fields[item.days_since].name, DATETIME, ref.link)
         return Call("whole_days", Arithmetic("-", Now(), since, DURATION), replace(item.dtype, kind=INT.kind))
-    return rows.stored(item.name, item.dtype, ref.link, ref.entry)
+    return rows.stored(item.name, item.dtype, ref.link)
 
 
 def unknown(state: State, path: ast.Path, hidden: Alias | None = None) -> Reported:

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from nql.catalog.configured import open_entry
 from nql.catalog.model import Catalog, Field, Table, TableKind
-from nql.datatypes import STRING, Kind
+from nql.datatypes import Kind
 from nql.plan.relations import Link
 
 COMPONENTS = ("avg", "sum", "count", "min", "max")
@@ -21,15 +22,14 @@ _MEMO = 20_000
 
 @dataclass(frozen=True, slots=True)
 class FieldRef:
-    """A field reached from a table: itself or through a `link`. `component` is set for `m.avg` and the like, `entry`
-    for one name of a typed map. `path` is the canonical path from the table: `hardware.memory`, `device.name`."""
+    """A field reached from a table: itself or through a `link`. `component` is set for `m.avg` and the like. `path` is
+    the canonical path from the table: `hardware.memory`, `device.name`."""
 
     table: Table
     field: Field
     path: str
     link: Link | None = None
     component: str | None = None
-    entry: str | None = None
 
     @property
     def stored_path(self) -> str:
@@ -63,11 +63,13 @@ Meaning = FieldRef | ObjectRef | Ambiguous | None
 class Names:
     """The names of one catalog. Answers are remembered, so that a name costs one look-up the second time."""
 
-    __slots__ = ("_fields", "_memo", "catalog")
+    __slots__ = ("_fields", "_memo", "_objects", "_prefixes", "catalog")
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._fields: dict[str, dict[str, Field]] = {}
+        self._prefixes: dict[str, tuple[str, ...]] = {}
+        self._objects: dict[str, tuple[tuple[str, str], ...]] = {}
         self._memo: dict[tuple[str, str], Meaning] = {}
 
     def find(self, table: Table, path: str) -> Meaning:
@@ -98,15 +100,14 @@ class Names:
         own = self._own(table, path)
         if own is not None:
             return own
-        head, _, rest = path.partition(".")
-        if (linked := self._linked(table, head)) is not None:
-            link = Link(f"@{head}", linked.name)
-            if not rest:
-                return ObjectRef(linked, link)
-            return self._through(table, head, rest)
-        if not rest:
-            return ObjectRef(table) if path in _own_words(table) else None
-        return self._group(table, path)
+        for word, link in self._linked_words(table):
+            if path == word and (linked := self._linked(table, link)) is not None:
+                return ObjectRef(linked, Link(f"@{link}", linked.name))
+            if path.startswith(f"{word}.") and (found := self._through(table, link, path[len(word) + 1 :])) is not None:
+                return found
+        if f"{path}." in self._own_prefixes(table) or path == table.shortcut:
+            return ObjectRef(table)
+        return self._group(table, path) if "." in path or path.startswith("#") else None
 
     def _through(self, table: Table, link: str, rest: str) -> FieldRef | None:
         """A field of the object at the end of a link."""
@@ -117,7 +118,7 @@ class Names:
         return replace(found, path=f"{link}.{found.path}", link=Link(f"@{link}", linked.name))
 
     def _group(self, table: Table, path: str) -> Meaning:
-        """A grouped field of one linked object, written without the object: `ad.department`."""
+        """A grouped or custom field of one linked object, written without the object: `ad.department`, `#unit`."""
         found = [ref for link in table.links if (ref := self._through(table, link, path)) is not None]
         if len(found) > 1:
             return Ambiguous(tuple(ref.path for ref in found))
@@ -128,30 +129,48 @@ class Names:
         return self.catalog.tables.get(name) if name else None
 
     def _own(self, table: Table, path: str) -> FieldRef | None:
-        for spelling in _stripped(table, path):
-            found = self._field(table, spelling)
-            if found is not None:
-                return found
-        return None
+        found = self._field(table, path)
+        if found is None and "." in path:
+            for prefix in self._own_prefixes(table):
+                if path.startswith(prefix) and (found := self._field(table, path[len(prefix) :])) is not None:
+                    break
+        return found
+
+    def _own_prefixes(self, table: Table) -> tuple[str, ...]:
+        """What may stand before a field for the table itself: `crash.`, `execution.crash.`, the plural for both."""
+        prefixes = self._prefixes.get(table.name)
+        if prefixes is None:
+            prefixes = self._prefixes[table.name] = tuple(f"{word}." for word in _words(table))
+        return prefixes
+
+    def _linked_words(self, table: Table) -> tuple[tuple[str, str], ...]:
+        """What stands for each linked object, with its link: first the links themselves, then the long forms."""
+        words = self._objects.get(table.name)
+        if words is None:
+            found = {link: link for link in table.links}
+            for link, name in table.links.items():
+                for word in _words(self.catalog.tables[name]):
+                    found.setdefault(word, link)
+            words = self._objects[table.name] = tuple(found.items())
+        return words
 
     def _field(self, table: Table, path: str) -> FieldRef | None:
         fields = self._fields.get(table.name)
         if fields is None:
             fields = self._fields[table.name] = {name.lower(): item for name, item in table.fields.items()}
         item = fields.get(path)
-        if item is not None and (not item.template or _configured(item)):
-            entry = item.name.partition(".")[2] if item.template and not item.name.startswith("#") else None
-            return FieldRef(table, item, item.name, entry=entry)
+        if item is not None and not item.template:
+            return FieldRef(table, item, item.name)
         head, _, last = path.rpartition(".")
         item = fields.get(head)
-        if item is None:
+        if item is not None and item.metric is not None and last in COMPONENTS:
+            return FieldRef(table, item, f"{item.name}.{last}", component=last) if _has(item, last) else None
+        head, _, rest = path.partition(".")
+        item = fields.get(head)
+        if item is None or item.dtype.kind is not Kind.MAP or not rest:
             return None
-        if item.metric is not None and last in COMPONENTS and (item.metric == "gauge" or last == "sum"):
-            return FieldRef(table, item, f"{item.name}.{last}", component=last)
-        if item.dtype.kind is Kind.MAP and item.name in ("inputs", "answers"):
-            text = Field(f"{item.name}.{last}", STRING, f"Entry {last} of {item.name}.", template=True)
-            return FieldRef(table, text, text.name, entry=last)
-        return None
+        entry = open_entry(item, rest)
+        return None if entry is None else FieldRef(table, entry, entry.name)
 
 
 @lru_cache(maxsize=8)
@@ -166,35 +185,24 @@ def label(path: str) -> str:
     return " → ".join(step.lstrip("#").replace("_", " ").strip().capitalize() or step for step in steps)
 
 
-def _configured(item: Field) -> bool:
-    return "<" not in item.name and "*" not in item.name
+def _has(item: Field, component: str) -> bool:
+    return item.metric == "gauge" or component == "sum"
 
 
-def _own_words(table: Table) -> tuple[str, ...]:
-    return (table.record, table.name.rpartition(".")[2], table.shortcut or table.record)
-
-
-def _stripped(table: Table, path: str) -> Iterator[str]:
-    """A path without each prefix that stands for the table itself, the path as it is first."""
-    yield path
-    if "." not in path:
-        return
-    record = table.record.lower()
-    tail = table.name.rpartition(".")[2]
-    space = table.name[: -len(tail)]
-    spaces = (space, space.replace("#", "")) if "#" in space else (space,)
-    for word in (record, tail):
-        if path.startswith(f"{word}."):
-            yield path[len(word) + 1 :]
-        for namespace in spaces:
-            prefix = f"{namespace}{word}."
-            if path.startswith(prefix):
-                yield path[len(prefix) :]
+def _words(table: Table) -> Iterator[str]:
+    """What stands for a table in a path: its record and its plural, alone and behind the namespace. The table of one
+    item also takes the name of its general table."""
+    name = table.name.lower()
+    tail = name.rpartition(".")[2]
+    space = name[: -len(tail)]
+    spaces = dict.fromkeys(["", space, space.replace("#", ""), f"{table.namespace}."])
+    for word in dict.fromkeys([table.record.lower(), tail]):
+        yield from (f"{before}{word}" for before in spaces)
 
 
 def _spelled(table: Table, link: Link | None) -> Iterator[tuple[str, FieldRef]]:
     for name, item in table.fields.items():
-        if item.template and not _configured(item):
+        if item.template:
             continue
         ref = FieldRef(table, item, name, link)
         if ref.sampled_gauge:

@@ -11,10 +11,10 @@ name in lower case; if a field or an earlier alias has that name, `=` follows it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
-from nql.catalog.model import Table, TableKind
+from nql.catalog.model import Field, Table, TableKind
 from nql.datatypes import NULL, STRING, DataType
 from nql.diagnostics import Span
 from nql.extensions import EXTENSIONS
@@ -51,14 +51,18 @@ class Rows:
         if table.nql_id is not None:
             self.filters.append(self._configured(table.nql_id))
 
-    def stored(self, name: str, dtype: DataType, link: Link | None = None, entry: str | None = None) -> Column:
+    def stored(self, name: str, dtype: DataType, link: Link | None = None) -> Column:
         """A stored column of the table, or of the object at the end of a link."""
-        column = f"{link.key[1:]}.{name}" if link is not None else name
-        if column not in self.columns:
-            self.columns[column] = ScanColumn(
-                column, dtype, name if entry is None else name.partition(".")[0], link, entry
-            )
-        return Column(column, dtype)
+        return self._read(name, ScanColumn(name, dtype, name, link))
+
+    def entry(self, item: Field, link: Link | None = None) -> Column:
+        """A field that is one name of a typed map."""
+        return self._read(item.name, ScanColumn(item.name, item.dtype, item.within or item.name, link, item.entry))
+
+    def _read(self, name: str, column: ScanColumn) -> Column:
+        link = column.link
+        found = replace(column, name=f"{link.key[1:]}.{name}" if link is not None else name)
+        return Column(self.columns.setdefault(found.name, found).name, column.dtype)
 
     def hidden(self, name: str) -> Column:
         """A hidden key: `@id`, `@row`, `@device`."""

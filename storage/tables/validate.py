@@ -159,7 +159,7 @@ def _gauges(table: Table, columns: Mapping[str, Sequence[Any]]) -> None:
     if table.kind is not TableKind.SAMPLED:
         return
     for field in table.fields.values():
-        if field.metric != "gauge" or field.derived or field.template:
+        if field.metric != "gauge" or not field.own_column:
             continue
         lacking = [part for part in COMPONENTS if f"{field.name}.{part}" not in columns]
         if lacking and len(lacking) < len(COMPONENTS):

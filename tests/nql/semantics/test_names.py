@@ -9,7 +9,7 @@ import pytest
 
 from nql.api import compile_query, diagnose
 from nql.catalog.load import builtin
-from nql.catalog.model import Catalog, Field, Table, executions_of
+from nql.catalog.model import Catalog, Field, Table, entry_field, executions_of
 from nql.datatypes import SIZE, STRING
 from nql.plan.relations import Scan, scans
 
@@ -25,7 +25,7 @@ def catalog() -> Catalog:
     shared = Field("room.floor", STRING)
     tables = [
         executions_of(builtin(), "get_battery", {"BatteryHealth": SIZE}),
-        with_fields("device.devices", shared, Field("#business_unit", STRING, template=True)),
+        with_fields("device.devices", shared, entry_field("#business_unit", STRING, "custom_fields", "business_unit")),
         with_fields("user.users", shared),
     ]
     return builtin().overlay(tables, "test")
@@ -52,7 +52,7 @@ def test_an_action_that_is_not_configured_names_those_that_are() -> None:
 
 @pytest.mark.parametrize("path", ["#business_unit", "device.#business_unit"])
 def test_custom_fields(path: str) -> None:
-    assert root(f"devices | list {path}").columns[0].stored == "#business_unit"
+    assert root(f"devices | list {path}").columns[0].entry == "business_unit"
     assert diagnose("devices | list #unit", catalog())[0].code == "NQL202"
 
 
