@@ -1,4 +1,4 @@
-"""The language's public face: compile, resolve, diagnose, complete.
+"""The language's public face: compile, resolve, diagnose, and the editing services.
 
 In: a text and a catalog. Out: a typed plan with warnings, or diagnostics whose spans lie inside the text. Invariant:
 no text makes anything but a `QueryError` rise from here. Plans are remembered by text, catalog version, area and
@@ -15,6 +15,9 @@ from threading import Lock
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic, QueryError
 from nql.editing.complete import Completion, complete
+from nql.editing.explain import Explanation, explain
+from nql.editing.format import format_query
+from nql.editing.hover import Hover, hover
 from nql.plan.plan import Plan
 from nql.rules import DEFAULT, Rules
 from nql.semantics.bind import bind
@@ -24,8 +27,8 @@ from nql.semantics.scope import Area
 from nql.syntax.parse import parse
 
 __all__ = [
-    "Area", "Compiled", "Compiler", "Completion", "Context", "Rules", "compile_query", "complete", "diagnose",
-    "resolve",
+    "Area", "Compiled", "Compiler", "Completion", "Context", "Explanation", "Hover", "Rules", "compile_query",
+    "complete", "diagnose", "explain", "format_query", "hover", "resolve",
 ]  # fmt: skip
 
 Key = tuple[str, str, Area, bool, Rules]

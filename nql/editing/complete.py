@@ -7,7 +7,7 @@ Invariant: never raises; an offered choice, put in, is no mistake of its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nql.catalog.model import Catalog
@@ -41,6 +41,9 @@ _NO_GROUPS = frozenset(
 )
 
 
+Values = Callable[[str, str, str], Sequence[str]]
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """What a choice replaces, and the choices."""
@@ -49,8 +52,9 @@ class Completion:
     items: tuple[Item, ...] = ()
 
 
-def complete(text: str, offset: int, catalog: Catalog) -> Completion:
-    """The choices at a cursor. Never raises."""
+def complete(text: str, offset: int, catalog: Catalog, *, values: Values | None = None) -> Completion:
+    """The choices at a cursor. `values` gives what is in the data for a table, a stored column and the beginning of a
+    text; the caller looks up only what the reader may see. Never raises."""
     place = place_of(text, offset, names_of(catalog))
     if place is None:
         at = max(0, min(offset, len(text)))
