@@ -161,7 +161,9 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     p = portal
     actions = Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.threads, p.clock)
     devices = Devices(p.control, p.queries, p.nudges, p.threads, p.clock)
-    imports = Imports(p.tables, builtin(), p.threads, p.metrics, p.clock, rows_from_wire, enabled=p.settings.imports)
+    imports = Imports(
+        p.tables, p.control, p.catalogs, p.threads, p.metrics, p.clock, rows_from_wire, enabled=p.settings.imports
+    )
     listed = [
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),

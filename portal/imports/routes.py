@@ -30,13 +30,15 @@ class ImportTable(Struct, forbid_unknown_fields=True):
 
 class ImportBatch(Struct, forbid_unknown_fields=True):
     """One batch, stored at once or not at all, and only once under its epoch and sequence. `received` is microseconds
-    UTC."""
+    UTC. `configured` are campaigns, custom trends and custom fields (`nql.catalog.configured.written`), declared before
+    the rows are stored."""
 
     source: Annotated[str, Meta(pattern=r"^[a-z0-9_-]{1,64}$(?!\n)")]
     epoch: Annotated[str, Meta(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$(?!\n)")]
     sequence: Annotated[int, Meta(ge=1, le=1 << 53)]
-    tables: Annotated[list[ImportTable], Meta(min_length=1, max_length=200)]
+    tables: Annotated[list[ImportTable], Meta(max_length=200)]
     received: Annotated[int, Meta(ge=0, le=1 << 62)] | None = None
+    configured: Annotated[list[dict[str, Any]], Meta(max_length=1000)] = []
 
 
 class Imported(Struct):
@@ -55,6 +57,11 @@ def endpoints(imports: Imports) -> list[Endpoint]:
         imports.check_enabled()
         data = await read_json(asked.request, PACKED)
         batch = decode(unpacked(data, asked.request.headers.get("content-encoding", "")), decoder)
+        if not batch.tables and not batch.configured:
+            raise ApiError(400, "bad_request", "A batch has rows or declares something.")
+        await imports.declare(asked.caller, batch.configured)
+        if not batch.tables:
+            return Imported(batch.sequence, 0, False)
         tables = [(table.table, table.columns) for table in batch.tables]
         ack = await imports.store(asked.caller, batch.source, batch.epoch, batch.sequence, batch.received, tables)
         return Imported(ack.sequence, ack.rows, ack.duplicate)

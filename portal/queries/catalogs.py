@@ -1,15 +1,17 @@
-"""The catalog in force: the shipped one with the tables of the actions that are defined.
+"""The catalog in force: the shipped one with what is configured: actions, campaigns, custom trends, custom fields.
 
-In: actions and the types of their outputs. Out: a `Catalog`. Invariant: its version changes with what it says, so
-that no cached plan outlives the catalog it was made for. Reading it costs nothing; it is made anew when an action was
-saved.
+In: actions, the types of their outputs, and configured items. Out: a `Catalog`. Invariant: its version changes with
+what it says, so that no cached plan outlives the catalog it was made for. Reading it costs nothing; it is made anew
+when an action was saved or an item declared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
+from threading import Lock
 
+from nql.catalog.configured import configured
 from nql.catalog.load import builtin
 from nql.catalog.model import Catalog, executions_of
 from nql.datatypes import BOOLEAN, DATETIME, DURATION, FLOAT, INT, PERCENTAGE, STRING, STRINGS, DataType, Kind
@@ -39,6 +41,7 @@ class Catalogs:
         self._control = control
         self._base = base or builtin()
         self._current = self._base
+        self._lock = Lock()
 
     @property
     def current(self) -> Catalog:
@@ -46,9 +49,11 @@ class Catalogs:
         return self._current
 
     def refresh(self) -> Catalog:
-        """Make the catalog anew from the actions that are defined now. Blocks."""
-        self._current = overlaid(self._base, self._control.actions.everything(), self._control.actions.output_types())
-        return self._current
+        """Make the catalog anew from what is configured now. Blocks."""
+        with self._lock:  # who reads later also decides later
+            actions = overlaid(self._base, self._control.actions.everything(), self._control.actions.output_types())
+            self._current = configured(actions, self._control.configured.everything())
+            return self._current
 
 
 def overlaid(base: Catalog, actions: list[Action], types: Mapping[str, Mapping[str, str]]) -> Catalog:

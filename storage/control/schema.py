@@ -161,6 +161,18 @@ action_outputs = Table(  # every output name an action ever had, with the type i
     PrimaryKeyConstraint("nql_id", "name"),
 )
 
+# --- configured.py -----------------------------------------------------------------------------
+configured_items = Table(
+    "configured_items",
+    metadata,
+    Column("kind", Text, nullable=False),  # campaign | trend | custom_field
+    Column("name", Text, nullable=False),  # in lower case
+    _text("definition"),  # JSON object
+    _time("updated_at", null=False),
+    _text("updated_by"),
+    PrimaryKeyConstraint("kind", "name"),
+)
+
 # --- runs.py -----------------------------------------------------------------------------------
 runs = Table(
     "runs",

@@ -7,6 +7,8 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from nql.catalog.configured import Campaign, CustomField, Trend, written
+from nql.datatypes import FLOAT
 from portal.imports.routes import UNPACKED
 from portal.settings import Settings
 from tests.portal.conftest import API, NOW, House, Play, play_in
@@ -86,3 +88,82 @@ def test_bad_packing(play: Play) -> None:
             assert answer.status_code == status, answer.text
 
     play(scene)
+
+
+CONFIGURED: list[dict[str, Any]] = [
+    written(Campaign("welcome", {"mood": "How are you?"})),
+    written(Trend("remote", {"score": FLOAT})),
+    written(CustomField("device.devices", "unit")),
+]
+
+
+def test_rows_bring_what_they_need_configured(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        unit = [[{"name": "unit", "text": "Sales"}], None]
+        columns = {"uid": ["u1", "u2"], "name": ["one", "two"], "custom_fields": unit}
+        answers = [[{"name": "mood", "text": "Fine"}]]
+        responses = {"time": [NOW], "@campaign": ["#welcome"], "@device": ["u1"], "answers": answers}
+        snapshots = {
+            "start_time": [NOW - 86_400_000_000],
+            "end_time": [NOW],
+            "@custom_trend": ["#remote"],
+            "@device": ["u2"],
+            "values": [[{"name": "score", "real": 0.5}]],
+        }
+        tables = [
+            {"table": "device.devices", "columns": columns},
+            {"table": "campaign.responses", "columns": responses},
+            {"table": "custom_trend.snapshots", "columns": snapshots},
+        ]
+        said = await client.post(f"{API}/import", json=BATCH | {"tables": tables, "configured": CONFIGURED})
+        assert said.json()["rows"] == 4, said.text
+        for text, rows in (
+            ('devices | where #unit == "sales" | list name', [["one"]]),
+            ("campaign.#welcome.responses | list device.name, answers.mood.label", [["one", "Fine"]]),
+            ("custom_trend.#remote.snapshots | list device.name, score", [["two", 0.5]]),
+        ):
+            answer = await client.post(f"{API}/query", json={"text": text})
+            assert answer.json()["rows"] == rows, answer.text
+
+    play(scene)
+
+
+def test_items_alone_and_again(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        only = BATCH | {"tables": [], "configured": CONFIGURED}
+        for _ in range(2):
+            assert (await client.post(f"{API}/import", json=only)).json() == {
+                "sequence": 1,
+                "rows": 0,
+                "duplicate": False,
+            }
+        found = await client.post(f"{API}/query", json={"text": "campaign.welcome.responses | list comments.mood"})
+        assert found.json()["rows"] == []
+
+    play(scene)
+
+
+def test_bad_items(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        for form in ({"kind": "survey"}, {"kind": "campaign", "nql_id": "a b", "questions": {}, "parameters": []}):
+            answer = await client.post(f"{API}/import", json=BATCH | {"configured": [form]})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (422, "bad_item"), answer.text
+        await client.post(f"{API}/import", json=BATCH | {"tables": [], "configured": CONFIGURED})
+        other = [written(CustomField("device.devices", "unit", FLOAT))]
+        answer = await client.post(f"{API}/import", json=BATCH | {"configured": other})
+        assert (answer.status_code, answer.json()["error"]["code"]) == (422, "changed_field")
+
+    play(scene)
+
+
+def test_items_need_imports_turned_on(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        answer = await client.post(f"{API}/import", json=BATCH | {"configured": CONFIGURED})
+        assert answer.status_code == 403
+        assert house.portal.control.configured.everything() == []
+
+    play_in(replace(settings, imports=False), scene)
