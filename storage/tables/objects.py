@@ -13,6 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from nql.datatypes import Physical
 from storage.tables.schema import ARROW, SEPARATOR, TEXT, TableSchema
 
 KEY = "@key"
@@ -98,11 +99,13 @@ class ObjectTable:
         self._changed()
 
     def upsert(self, rows: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
-        """Set fields of rows, later ones winning. A column that is not given stays."""
+        """Set fields of rows, later ones winning. A column that is not given stays, and so does a name of a typed map
+        that is not given."""
         for name, values in columns.items():
             column = self._column(name)
+            named = self.schema.columns.get(name) is Physical.VALUES
             for row, value in zip(rows, values, strict=True):
-                column.set(row, value)
+                column.set(row, _merged(column.get(row), value) if named else value)
         self._changed()
 
     def replace_sets(self, owners: Iterable[int], rows: Sequence[int], owner_of: Sequence[int]) -> None:
@@ -190,3 +193,10 @@ class ObjectTable:
     def _changed(self) -> None:
         self.version += 1
         self.dirty = True
+
+
+def _merged(before: Sequence[Mapping[str, Any]] | None, now: Sequence[Mapping[str, Any]] | None) -> Any:
+    """A typed map with some names set anew; without a map, nothing is left of it."""
+    if not before or now is None:
+        return now
+    return list({entry["name"]: entry for entry in (*before, *now)}.values())

@@ -13,6 +13,7 @@ from typing import Any
 
 from nql.catalog.model import COMPONENTS, Catalog, Table, TableKind
 from nql.datatypes import STRING
+from storage.tables.entries import declared_form
 from storage.tables.errors import Refused
 from storage.tables.rows import MAX_ROWS, Rows
 from storage.tables.schema import DEVICES, Schemas, TableSchema, schemas_of
@@ -50,7 +51,11 @@ def rows_from_wire(
     elif writer not in WRITERS:
         raise ValueError(f"an unknown writer {writer!r}")
     strict = writer == "agent"
-    result = {name: _checked(schema, name, values, strict) for name, values in columns.items()}
+    result: dict[str, Sequence[Any]] = {
+        name: _checked(schema, name, values, strict) for name, values in columns.items()
+    }
+    if not strict:
+        result = _entries(catalog, found, result)
     _keys(schema, result, count)
     if found.kind is not TableKind.OBJECT:
         _times(found, result, count, now, strict)
@@ -113,6 +118,13 @@ def _checked(schema: TableSchema, name: str, values: Sequence[Any], strict: bool
         return checked(dtype, values, strict=strict)
     except ValueError as error:
         raise Refused(f"{schema.name}.{name} {error}") from error
+
+
+def _entries(catalog: Catalog, table: Table, columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+    try:
+        return declared_form(catalog, table, columns)
+    except ValueError as error:
+        raise Refused(f"{table.name} {error}") from error
 
 
 def _keys(schema: TableSchema, columns: Mapping[str, Sequence[Any]], count: int) -> None:
