@@ -2,20 +2,26 @@
 
 In: a text. Out: what `nql.api` says of it. Invariant: both kinds answer in the same types and never raise for a text;
 `Alone` knows no portal, so it takes for granted that what a text names and somebody could have configured (actions,
-campaigns, trends, custom fields) is there; `AtPortal` knows what is.
+campaigns, trends, custom fields) is there; `AtPortal` knows what is, and raises MusterError where the portal does not
+answer.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from muster.api import Api
-from muster.errors import diagnostic
+from muster.errors import QueryFailedError, diagnostic
+from muster.options import Options, api
 from nql import api as nql
 from nql.catalog.load import builtin
-from nql.diagnostics import Diagnostic
+from nql.catalog.model import Catalog
+from nql.diagnostics import Diagnostic, QueryError, Span
+from nql.editing.offers import Item, ItemKind
 
 STRICT = "nexthink"  # the one value of `strict`: what Nexthink itself takes
+MOST = 20_000  # characters that a portal looks at; far more than the language does
 
 
 class Language(Protocol):
@@ -24,6 +30,28 @@ class Language(Protocol):
     def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
         """Errors and warnings, in text order."""
         ...
+
+    def complete(self, text: str, offset: int) -> nql.Completion:
+        """What may stand at an offset."""
+        ...
+
+    def hover(self, text: str, offset: int) -> nql.Hover | None:
+        """What the thing at an offset is."""
+        ...
+
+    def explain(self, text: str) -> nql.Explanation:
+        """What the text asks, in sentences. Raises QueryFailedError for a text with errors."""
+        ...
+
+    def format(self, text: str) -> str:
+        """The text laid out; as it is where it cannot be read."""
+        ...
+
+
+def language(options: Options) -> Language:
+    """The language that a command's options ask for: `--strict`, and a portal's with `--url`."""
+    rules = nql.Rules(strict=options.strict == STRICT)
+    return AtPortal(api(options), rules) if options.url else Alone(rules)
 
 
 class Alone:
@@ -34,18 +62,72 @@ class Alone:
         self._catalog = builtin()
 
     def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
-        """Errors and warnings, in text order."""
-        return nql.diagnose(text, self._catalog, self._rules)
+        """See `Language`."""
+        return nql.diagnose(text, self._assumed(text), self._rules)
+
+    def complete(self, text: str, offset: int) -> nql.Completion:
+        """See `Language`."""
+        return nql.complete(text, offset, self._assumed(text))
+
+    def hover(self, text: str, offset: int) -> nql.Hover | None:
+        """See `Language`."""
+        return nql.hover(text, offset, self._assumed(text))
+
+    def explain(self, text: str) -> nql.Explanation:
+        """See `Language`."""
+        try:
+            return nql.explain(text, self._assumed(text), rules=self._rules)
+        except QueryError as error:
+            raise QueryFailedError(text, error.diagnostics) from error
+
+    def format(self, text: str) -> str:
+        """See `Language`."""
+        return nql.format_query(text)
+
+    def _assumed(self, text: str) -> Catalog:
+        return self._catalog
 
 
 class AtPortal:
-    """The language as a portal knows it. Raises MusterError where the portal does not answer."""
+    """The language as a portal knows it."""
 
-    def __init__(self, api: Api, rules: nql.Rules) -> None:
-        self._api = api
+    def __init__(self, portal: Api, rules: nql.Rules) -> None:
+        self._portal = portal
         self._switches = {"strict": STRICT} if rules.strict else {}
 
     def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
-        """Errors and warnings, in text order."""
-        said = self._api.post("/nql/diagnose", {"text": text, **self._switches})
+        """See `Language`."""
+        if len(text) > MOST:
+            return nql.diagnose(text, builtin())  # it is too long, which is all that is said of it anywhere
+        said = self._ask("diagnose", text, **self._switches)
         return tuple(diagnostic(item) for item in said["diagnostics"])
+
+    def complete(self, text: str, offset: int) -> nql.Completion:
+        """See `Language`."""
+        said = self._ask("complete", text, offset=min(offset, MOST))
+        return nql.Completion(_span(said["span"]), tuple(map(_item, said["items"])))
+
+    def hover(self, text: str, offset: int) -> nql.Hover | None:
+        """See `Language`."""
+        said = self._ask("hover", text, offset=min(offset, MOST))["hover"]
+        return None if said is None else nql.Hover(_span(said["span"]), said["title"], said["detail"], said["doc"])
+
+    def explain(self, text: str) -> nql.Explanation:
+        """See `Language`."""
+        said = self._ask("explain", text, **self._switches)
+        return nql.Explanation(tuple(said["sentences"]), said["plan"])
+
+    def format(self, text: str) -> str:
+        """See `Language`. No portal is needed for it."""
+        return nql.format_query(text)
+
+    def _ask(self, what: str, text: str, **more: Any) -> Any:
+        return self._portal.post(f"/nql/{what}", {"text": text[:MOST], **more})
+
+
+def _item(said: Mapping[str, str]) -> Item:
+    return Item(said["label"], ItemKind(said["kind"]), said["detail"], said["doc"], said["insert"])
+
+
+def _span(said: Mapping[str, int]) -> Span:
+    return Span(said["start"], said["end"])

@@ -14,6 +14,7 @@ from types import ModuleType
 COMMANDS = {
     "query": ("muster.commands.query", "ask a question in NQL and print the answer"),
     "nql": ("muster.commands.nql", "check queries in files, lay them out, say what they ask"),
+    "lsp": ("muster.commands.lsp", "help with queries in editors: a language server"),
     "serve": ("muster.commands.serve", "run a portal over a data folder"),
     "demo": ("muster.commands.demo", "run a portal with this machine and 500 simulated devices"),
     "estate": ("muster.commands.estate", "write the history of simulated devices"),
@@ -35,6 +36,7 @@ PARTS = {
     "serve": "muster.serve",
     "demo": "muster.demo",
     "progress": "muster.progress",
+    "lsp": "muster.lsp.server",
 }
 
 

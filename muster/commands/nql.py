@@ -10,10 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from muster.errors import QUERY, WARNED
-from muster.language import STRICT, Alone, AtPortal, Language
-from muster.options import Options, Parser, add_portal_if_named, api, print_json, verbs
+from muster.language import STRICT, language
+from muster.options import Options, Parser, add_portal_if_named, print_json, verbs
 from muster.query_files import Found, found, printable
-from nql.api import Rules
 from nql.diagnostics import Diagnostic, Severity, position
 
 DESCRIPTION = """\
@@ -53,17 +52,12 @@ def _add_language(parser: Parser) -> None:
     add_portal_if_named(parser)
 
 
-def _language(options: Options) -> Language:
-    rules = Rules(strict=options.strict == STRICT)
-    return AtPortal(api(options), rules) if options.url else Alone(rules)
-
-
 def check(options: Options) -> int:
     """Print every finding of every file; the exit code of the worst."""
-    language = _language(options)
+    known = language(options)
     looked: list[tuple[Found, tuple[Diagnostic, ...]]] = []
     for file in found(options.paths):
-        said = (file.problem,) if file.problem is not None else language.diagnose(file.text)
+        said = (file.problem,) if file.problem is not None else known.diagnose(file.text)
         looked.append((file, said))
         if options.format == "text":
             for finding in said:

@@ -6,13 +6,16 @@ is for the OpenAPI document.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
 
 Text = Annotated[str, Meta(max_length=20_000)]
 ParameterName = Annotated[str, Meta(min_length=1, max_length=64)]
 ParameterValue = Annotated[str, Meta(max_length=4096)]
+Zone = Annotated[str, Meta(max_length=64)]
+Offset = Annotated[int, Meta(ge=0, le=20_000)]
+Strict = Literal["nexthink"]  # refuse all that is not in NQL itself
 
 
 class Ask(Struct, forbid_unknown_fields=True):
@@ -23,22 +26,45 @@ class Ask(Struct, forbid_unknown_fields=True):
         dict[ParameterName, ParameterValue | Annotated[list[ParameterValue], Meta(max_length=1000)]],
         Meta(max_length=100),
     ] = {}
-    zone: Annotated[str, Meta(max_length=64)] | None = None
+    zone: Zone | None = None
     limit: Annotated[int, Meta(ge=0, le=100_000)] = 10_000
     offset: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    strict: Strict | None = None
 
 
 class AskDiagnose(Struct, forbid_unknown_fields=True):
     """A text to look at."""
 
     text: Text
+    strict: Strict | None = None
 
 
 class AskComplete(Struct, forbid_unknown_fields=True):
     """A text and the place of the cursor in it, in characters."""
 
     text: Text
-    offset: Annotated[int, Meta(ge=0, le=20_000)]
+    offset: Offset
+
+
+class AskHover(Struct, forbid_unknown_fields=True):
+    """A text and the place of the pointer in it, in characters."""
+
+    text: Text
+    offset: Offset
+
+
+class AskFormat(Struct, forbid_unknown_fields=True):
+    """A text to lay out."""
+
+    text: Text
+
+
+class AskExplain(Struct, forbid_unknown_fields=True):
+    """A text to say in words. `zone` is the reader's, by default the account's."""
+
+    text: Text
+    zone: Zone | None = None
+    strict: Strict | None = None
 
 
 class SpanInfo(Struct):
@@ -88,6 +114,34 @@ class CompletionInfo(Struct):
 
     span: SpanInfo
     items: list[CompletionItem]
+
+
+class HoverInfo(Struct):
+    """What the thing at the pointer is."""
+
+    span: SpanInfo
+    title: str
+    detail: str
+    doc: str
+
+
+class Hovering(Struct):
+    """What the thing at the pointer is; nothing where there is nothing to say."""
+
+    hover: HoverInfo | None
+
+
+class Formatted(Struct):
+    """The text laid out; as it is where it cannot be read."""
+
+    text: str
+
+
+class ExplanationInfo(Struct):
+    """What a text asks, in sentences, and its plan for those who want to know exactly."""
+
+    sentences: list[str]
+    plan: str
 
 
 class FormatInfo(Struct):

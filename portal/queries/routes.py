@@ -12,6 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from engine.formats import diagnostic_json, to_arrow, to_csv, to_json, to_parquet
 from engine.result import Result
+from nql.api import Rules
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
@@ -57,6 +58,36 @@ def endpoints(queries: Queries, threads: Threads, metrics: Metrics) -> list[Endp
         ),
         Endpoint(
             "POST",
+            "/nql/hover",
+            routes.hover,
+            "What the thing at the pointer is.",
+            QUERY,
+            body=m.AskHover,
+            answer=m.Hovering,
+            most_bytes=1 << 18,
+        ),
+        Endpoint(
+            "POST",
+            "/nql/format",
+            routes.format,
+            "The text laid out.",
+            QUERY,
+            body=m.AskFormat,
+            answer=m.Formatted,
+            most_bytes=1 << 18,
+        ),
+        Endpoint(
+            "POST",
+            "/nql/explain",
+            routes.explain,
+            "What a text asks, in sentences.",
+            QUERY,
+            body=m.AskExplain,
+            answer=m.ExplanationInfo,
+            most_bytes=1 << 18,
+        ),
+        Endpoint(
+            "POST",
             "/query",
             routes.query,
             "Ask a query. With another Accept, all rows in that form.",
@@ -87,14 +118,32 @@ class _Routes:
         return Response(self._catalog[1], headers=headers, media_type=JSON)
 
     async def diagnose(self, asked: Asked) -> Response:
-        found = await self._queries.diagnose(asked.body.text)
+        body: m.AskDiagnose = asked.body
+        found = await self._queries.diagnose(body.text, rules(body.strict))
         return _json({"diagnostics": [diagnostic_json(item) for item in found]})
 
     async def complete(self, asked: Asked) -> m.CompletionInfo:
         body: m.AskComplete = asked.body
-        found = await self._queries.complete(body.text, min(body.offset, len(body.text)))
+        found = await self._queries.complete(asked.caller, body.text, min(body.offset, len(body.text)))
         items = [m.CompletionItem(i.label, i.kind.value, i.detail, i.doc, i.insert) for i in found.items]
         return m.CompletionInfo(m.SpanInfo(found.span.start, found.span.end), items)
+
+    async def hover(self, asked: Asked) -> m.Hovering:
+        body: m.AskHover = asked.body
+        found = await self._queries.hover(body.text, min(body.offset, len(body.text)))
+        if found is None:
+            return m.Hovering(None)
+        span = m.SpanInfo(found.span.start, found.span.end)
+        return m.Hovering(m.HoverInfo(span, found.title, found.detail, found.doc))
+
+    async def format(self, asked: Asked) -> m.Formatted:
+        body: m.AskFormat = asked.body
+        return m.Formatted(await self._queries.format(body.text))
+
+    async def explain(self, asked: Asked) -> m.ExplanationInfo:
+        body: m.AskExplain = asked.body
+        said = await self._queries.explain(asked.caller, body.text, body.zone, rules(body.strict))
+        return m.ExplanationInfo(list(said.sentences), said.plan)
 
     async def query(self, asked: Asked) -> Response:
         body: m.Ask = asked.body
@@ -108,8 +157,14 @@ class _Routes:
                 zone=body.zone,
                 limit=None if whole else body.limit,
                 offset=0 if whole else body.offset,
+                rules=rules(body.strict),
             )
             return await self._threads.query(_written, answer, media)
+
+
+def rules(strict: m.Strict | None) -> Rules:
+    """The rules that a request asks for."""
+    return Rules(strict=strict is not None)
 
 
 def accepted(header: str) -> str:

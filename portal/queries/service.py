@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -21,10 +22,12 @@ from nql import api as nql
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic
 from nql.plan.relations import scans
+from nql.rules import DEFAULT
 from portal.access.service import check_zone
 from portal.caller import Caller
 from portal.clock import elapsed
 from portal.queries.catalogs import Catalogs
+from portal.queries.seen import Seen
 from portal.queries.sources import EXECUTIONS, Sources
 from portal.threads import Threads
 
@@ -52,6 +55,7 @@ class Queries:
         self._catalogs = catalogs
         self._threads = threads
         self._clock = clock
+        self._seen = Seen(clock)
 
     @property
     def catalog(self) -> Catalog:
@@ -72,11 +76,12 @@ class Queries:
         zone: str | None = None,
         limit: int | None = None,
         offset: int = 0,
+        rules: nql.Rules = DEFAULT,
     ) -> Answer:
         """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit."""
         check_zone(zone or caller.account.zone)
         began = elapsed()
-        compiled = await self._compiled(text, nql.Area.INVESTIGATION)
+        compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
         source = await self._source(compiled)
         context = self._context(caller, parameters, zone)
         answer = await self._threads.query(_answered, compiled, context, source, limit, offset)
@@ -85,7 +90,7 @@ class Queries:
     async def targets(self, caller: Caller, text: str, most: int) -> tuple[list[str], Facts]:
         """The uids of the devices that a targeting query means, at most `most` and one to tell; and facts about
         them."""
-        compiled = await self._compiled(text, nql.Area.TARGETING)
+        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
         source = await self._source(compiled)
         return await self._threads.query(_targets, compiled, self._context(caller, None, None), source, most)
 
@@ -99,16 +104,32 @@ class Queries:
         source = await self._sources.stored()
         return await self._threads.small(_device, source, uid)
 
-    async def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
+    async def diagnose(self, text: str, rules: nql.Rules) -> tuple[Diagnostic, ...]:
         """Everything there is to say about a text."""
-        return await self._threads.small(nql.diagnose, text, self.catalog)
+        return await self._threads.small(nql.diagnose, text, self.catalog, rules)
 
-    async def complete(self, text: str, offset: int) -> nql.Completion:
-        """What may stand at an offset."""
-        return await self._threads.small(nql.complete, text, offset, self.catalog)
+    async def complete(self, caller: Caller, text: str, offset: int) -> nql.Completion:
+        """What may stand at an offset, values of the data among it that the caller may see."""
+        context = self._context(caller, None, None)
+        seen = partial(self._seen.values, await self._sources.stored(), self.catalog, context, caller)
+        return await self._threads.small(nql.complete, text, offset, self.catalog, values=seen)
 
-    async def _compiled(self, text: str, area: nql.Area) -> nql.Compiled:
-        return await self._threads.small(nql.compile_query, text, self.catalog, area=area, devices=True)
+    async def hover(self, text: str, offset: int) -> nql.Hover | None:
+        """What the thing at an offset is."""
+        return await self._threads.small(nql.hover, text, offset, self.catalog)
+
+    async def format(self, text: str) -> str:
+        """The text laid out; as it is where it cannot be read."""
+        return await self._threads.small(nql.format_query, text)
+
+    async def explain(self, caller: Caller, text: str, zone: str | None, rules: nql.Rules) -> nql.Explanation:
+        """What a text asks, in sentences. Raises QueryError."""
+        check_zone(zone or caller.account.zone)
+        context = self._context(caller, None, zone)
+        return await self._threads.small(nql.explain, text, self.catalog, context, rules)
+
+    async def _compiled(self, text: str, area: nql.Area, rules: nql.Rules) -> nql.Compiled:
+        return await self._threads.small(nql.compile_query, text, self.catalog, area=area, devices=True, rules=rules)
 
     async def _source(self, compiled: nql.Compiled) -> Source:
         """Open executions are read only for queries that ask for executions."""

@@ -61,6 +61,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rich": ("muster/",),
     "IPython": ("muster/",),
     "altair": ("muster/",),
+    "pygls": ("muster/lsp/",),
+    "lsprotocol": ("muster/lsp/",),
 }
 
 HEAVY = ("sqlglot", "duckdb", "deltalake", "pyarrow.dataset")
