@@ -148,8 +148,8 @@ _TABLE = (
     ),
     (
         "NQL406", "Period too fine", "A selection in days reads daily samples.",
-        "execution.events past 7d | summarize n = count() by 1h",
-        "execution.events past 168h | summarize n = count() by 1h",
+        "execution.events past 7d | summarize n = device.count() by 1h",
+        "execution.events past 168h | summarize n = device.count() by 1h",
     ),
     ("NQL407", "Parameter out of place", "Parameters are values of where.", _D + "list $n", _D + "where name == $n"),
     (
@@ -219,13 +219,36 @@ _TABLE = (
     ("NQL508", "Parameter without value", "Every parameter needs one.", _D + "where name == $a", "devices"),
     ("NQL509", "Parameter of the wrong type", "The value does not fit.", _D + "where last_seen > $n", "devices"),
     ("NQL510", "Not in NQL", "An extension of Muster under strict=nexthink.", "", "devices"),
+    (
+        "NQL601", "Filter on single samples", "Each sample is compared, not their total.",
+        "devices | with execution.events past 7d | where number_of_freezes > 3",
+        "devices | with execution.events past 7d | compute n = number_of_freezes.sum() | where n > 3",
+    ),
+    (
+        "NQL602", "Count of samples", "count() counts the samples of a sampled table.",
+        "web.page_views past 7d | summarize n = count()",
+        "web.page_views past 7d | summarize n = number_of_page_views.sum()",
+    ),
+    (
+        "NQL603", "Days beside hours", "2d are whole calendar days, 48h go back from now.",
+        "devices past 2d | with execution.crashes past 48h", "devices past 2d | with execution.crashes past 2d",
+    ),
+    (
+        "NQL604", "Mean of one sample", ".avg is the mean of one sample, .avg() that of all.",
+        "devices | with device_performance.events past 24h | where free_memory.avg < 3GB",
+        "devices | with device_performance.events past 24h | compute m = free_memory.avg() | where m < 3GB",
+    ),
+    (
+        "NQL605", "Filter that never holds", "Its parts contradict each other.",
+        _D + 'where entity == "a" and entity == "b"', _D + 'where entity == "a" or entity == "b"',
+    ),
 )  # fmt: skip
 _WARNINGS = frozenset({"NQL210", "NQL306", "NQL416"})
 _LATE = frozenset({"NQL422", "NQL508", "NQL509"})
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {
-        code: Code(code, title, doc, wrong, right, code in _WARNINGS, code in _LATE)
+        code: Code(code, title, doc, wrong, right, code in _WARNINGS or code.startswith("NQL6"), code in _LATE)
         for code, title, doc, wrong, right in _TABLE
     }
 )

@@ -22,6 +22,7 @@ from nql.semantics.names import Names
 from nql.semantics.problems import Problems, Reported
 from nql.semantics.scope import Area, Shown, State
 from nql.semantics.tables import active, root_of
+from nql.semantics.warnings import advise, days_beside_hours
 from nql.syntax import ast
 
 DEVICE_UID = "@device.uid"
@@ -72,7 +73,9 @@ def read(
     for name, span in query.extensions:
         with suppress(Reported):
             state.extension(name, span)
-    for node in query.clauses:
+    days_beside_hours(state, query)
+    for at, node in enumerate(query.clauses):
+        advise(state, query, at)
         try:
             clause(state, node)
         except Reported:
