@@ -2,8 +2,8 @@
 
 The reference and the tests read this table: each `wrong` gives its code, each `right` compiles without a word.
 Invariant: a code means one thing, and keeps it. NQL1xx reading, 2xx names, 3xx types, 4xx time, aggregates and the
-order of clauses, 5xx limits and permissions, 9xx our bug. `late` codes come when values and the clock are known, not
-from the text alone; where no short text gives a code, `wrong` is empty.
+order of clauses, 5xx limits and permissions, 6xx advice, 9xx our bug. `late` codes come when values and the clock are
+known, not from the text alone; where no short text gives a code, `wrong` is empty.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _TABLE = (
         _D + "where name == “a”", _D + 'where name == "a"',
     ),
     ("NQL103", "Open quote", "A text ends on its line.", _D + 'where name == "a', _D + 'where name == "a"'),
-    ("NQL104", "Not a comment", "Comments stand between /* and */.", "devices // all", "devices /* all */"),
+    ("NQL104", "Not a comment", "Comments stand between /* and */.", "devices -- all", "devices /* all */"),
     ("NQL105", "Unknown clause", "After a pipe comes a clause.", _D + "lst name", _D + "list name"),
     ("NQL106", "Missing pipe", "Each clause starts with a pipe.", "devices list name", _D + "list name"),
     ("NQL107", "Missing name", "Computed values have names.", _D + "summarize count()", _D + "summarize n = count()"),
@@ -130,6 +130,11 @@ _TABLE = (
         _D + "summarize n = count() | list n.as(format = percent)",
     ),
     (
+        "NQL316", "Bad regular expression", "What every engine understands.",
+        _D + 'where name matches "a("', _D + 'where name matches "^a"',
+    ),
+    ("NQL317", "Computed custom field", "Only manual custom fields are compared with other fields.", "", "devices"),
+    (
         "NQL401", "Aggregate in a row", "where and list look at one row.",
         _D + "where hardware.memory.avg() > 3GB", _D + "summarize m = hardware.memory.avg() | where m > 3GB",
     ),
@@ -151,7 +156,7 @@ _TABLE = (
         "execution.events past 7d | summarize n = device.count() by 1h",
         "execution.events past 168h | summarize n = device.count() by 1h",
     ),
-    ("NQL407", "Parameter out of place", "Parameters are values of where.", _D + "list $n", _D + "where name == $n"),
+    ("NQL407", "Parameter out of place", "Parameters are values.", "devices past $n", _D + "where name == $n"),
     (
         "NQL408", "Format out of place", "as() ends a column.",
         _D + "where hardware.memory.as(format = percent) > 1", _D + "list hardware.memory.as(format = bitrate)",
@@ -175,9 +180,9 @@ _TABLE = (
         _D + "summarize n = name.sum()", _D + "summarize n = hardware.memory.sum()",
     ),
     (
-        "NQL415", "Not supported yet", "Percentiles of sampled metrics.",
-        "execution.events past 2h | summarize n = memory.p95()",
-        "execution.events past 2h | summarize n = memory.avg.p95()",
+        "NQL415", "Not known of samples", "Samples hold sum, count, min and max of a metric.",
+        "execution.events past 2h | summarize n = memory.stddev()",
+        "execution.events past 2h | summarize n = memory.avg.stddev()",
     ),
     (
         "NQL416", "include without compute", "It changes nothing.",
@@ -185,7 +190,7 @@ _TABLE = (
     ),
     (
         "NQL417", "After summarize", "Joins and totals come before.",
-        _D + "summarize n = count() | summarize m = count()", _D + "summarize n = count() | list n",
+        _D + "summarize n = count() | with execution.crashes", _D + "summarize n = count() | list n",
     ),
     (
         "NQL418", "compute without events", "It needs with or include.",

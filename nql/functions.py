@@ -3,17 +3,19 @@
 `FUNCTIONS` is what people write: completion, documentation and the type rules read it. `MEASURES` and `SCALARS` are
 what a plan speaks of (`Measure.function`, `Call.function`): few, plain, and with one meaning each. Every engine has a
 builder for each of their names; a test demands equal key sets. Invariant: nothing about a function is said anywhere
-else. How a written function becomes measures and scalars is decided in `nql.semantics`.
+else; whoever has a name asks `function_named`, which also knows the percentiles that `FUNCTIONS` does not list. How a
+written function becomes measures and scalars is decided in `nql.semantics`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from types import MappingProxyType
 
-from nql.datatypes import DATETIME, INT, NUMERIC, DataType, Kind
+from nql.datatypes import DATETIME, FLOAT, INT, NUMERIC, STRING, TEXTUAL, DataType, Kind
 
 
 class Result(Enum):
@@ -26,13 +28,17 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class MeasureFunction:
-    """An aggregate of a plan. `empty` is what it gives over nothing: 0 for counts and totals, else null."""
+    """An aggregate of a plan. `empty` is what it gives over nothing: 0 for counts and totals, else null. `ordered`
+    needs columns that order the rows, `ranked` a rank from 1 to 99, `weighable` may be given a weight of each row."""
 
     name: str
     result: Result
     doc: str
     operand: bool = True
     empty: int | None = None
+    ordered: bool = False
+    ranked: bool = False
+    weighable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ MEASURES: Mapping[str, MeasureFunction] = MappingProxyType(
                 "Number of different values that are not null. Text counts once in any case.",
                 empty=0,
             ),
-            MeasureFunction("sum", Result.SAME, "Sum of the values; null if there is none."),
+            MeasureFunction("sum", Result.SAME, "Sum of the values; null if there is none, or beyond 64 bits."),
+            MeasureFunction("real_sum", Result.AVERAGE, "Sum of the values as a float, which has no bound; for means."),
             MeasureFunction("total", Result.SAME, "Sum of the values; 0 if there is none, or no row at all.", empty=0),
             MeasureFunction(
                 "sumif",
@@ -68,16 +75,28 @@ MEASURES: Mapping[str, MeasureFunction] = MappingProxyType(
             MeasureFunction("avg", Result.AVERAGE, "Mean of the values that are not null."),
             MeasureFunction("min", Result.SAME, "Smallest value."),
             MeasureFunction("max", Result.SAME, "Greatest value."),
-            MeasureFunction("last", Result.SAME, "The value that is not null of the row with the greatest `order`."),
             MeasureFunction(
-                "p05",
-                Result.AVERAGE,
-                "5th percentile, nearest rank: the value at position ceil(0.05 n) of n in ascending order.",
+                "last", Result.SAME, "The value that is not null of the row with the greatest `order`.", ordered=True
             ),
             MeasureFunction(
-                "p95",
+                "first", Result.SAME, "The value that is not null of the row with the smallest `order`.", ordered=True
+            ),
+            MeasureFunction(
+                "percentile",
                 Result.AVERAGE,
-                "95th percentile, nearest rank: the value at position ceil(0.95 n) of n in ascending order.",
+                "Nearest rank: the value at position ceil(rank * n / 100) of n in ascending order, each value there as "
+                "many times as it weighs.",
+                ranked=True,
+                weighable=True,
+            ),
+            MeasureFunction(
+                "median",
+                Result.AVERAGE,
+                "The value in the middle of the ascending order, or the mean of the two there.",
+                weighable=True,
+            ),
+            MeasureFunction(
+                "stddev", Result.AVERAGE, "Standard deviation of a sample (n - 1); null for fewer than two values."
             ),
         )
     }
@@ -93,6 +112,10 @@ SCALARS: Mapping[str, ScalarFunction] = MappingProxyType(
                 "day_of_week", Kind.DATETIME, INT, "Day of the week, 1 is Monday and 7 is Sunday.", zoned=True
             ),
             ScalarFunction("whole_days", Kind.DURATION, INT, "Whole days in a duration, rounded down."),
+            ScalarFunction("abs", Kind.FLOAT, FLOAT, "The number without its sign."),
+            ScalarFunction("round", Kind.FLOAT, FLOAT, "The nearest multiple of a power of ten, half away from zero."),
+            ScalarFunction("lower", Kind.STRING, STRING, "The text in lower case."),
+            ScalarFunction("upper", Kind.STRING, STRING, "The text in upper case."),
         )
     }
 )
@@ -109,7 +132,8 @@ class Role(Enum):
 @dataclass(frozen=True, slots=True)
 class Function:
     """A function as people write it. `operands` are the kinds it may follow (`x.f()`); `alone` allows it without one
-    (`count()`); `named` lists its named arguments; `condition` says that it takes a condition; `clauses` allow it."""
+    (`count()`); `named` lists its named arguments; `condition` says that it takes a condition; `clauses` allow it.
+    `extension` is its name in `nql.extensions` if NQL lacks it."""
 
     name: str
     role: Role
@@ -121,10 +145,12 @@ class Function:
     condition: bool = False
     named: tuple[str, ...] = ()
     clauses: tuple[str, ...] = ("compute", "summarize")
+    extension: str = ""
 
 
-_VALUES = frozenset(Kind) - {Kind.MAP, Kind.OBJECTS, Kind.NULL}
+_VALUES = frozenset(Kind) - {Kind.NULL}
 _TIMES = frozenset({Kind.DATETIME})
+_PLAIN = _VALUES - {Kind.STRINGS, Kind.OBJECTS, Kind.MAP}
 _RANKED = NUMERIC | {Kind.DATETIME}
 _ROWS = ("where", "list", "sort")
 
@@ -201,10 +227,20 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 _VALUES,
             ),
             Function(
+                "first",
+                Role.AGGREGATE,
+                "field.first()",
+                "Value of the oldest row that has one.",
+                "devices | include session.logins | compute t = time.first()",
+                _VALUES,
+                extension="first",
+            ),
+            Function(
                 "p05",
                 Role.AGGREGATE,
                 "metric.p05()",
-                "5th percentile, by nearest rank.",
+                "5th percentile, by nearest rank: a value that occurs. A sample counts with its mean, as often as it "
+                "has values.",
                 "session.logins | summarize t = time_until_desktop_is_ready.p05()",
                 NUMERIC,
             ),
@@ -212,9 +248,37 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 "p95",
                 Role.AGGREGATE,
                 "metric.p95()",
-                "95th percentile, by nearest rank.",
+                "95th percentile, by nearest rank: a value that occurs. A sample counts with its mean, as often as it "
+                "has values.",
                 "session.logins | summarize t = time_until_desktop_is_ready.p95()",
                 NUMERIC,
+            ),
+            Function(
+                "p90",
+                Role.AGGREGATE,
+                "metric.p01() ... metric.p99()",
+                "Any percentile, by nearest rank, as p05() and p95().",
+                "session.logins | summarize t = time_until_desktop_is_ready.p90()",
+                NUMERIC,
+                extension="percentile",
+            ),
+            Function(
+                "median",
+                Role.AGGREGATE,
+                "metric.median()",
+                "Value in the middle; the mean of the two there if their number is even.",
+                "session.logins | summarize t = time_until_desktop_is_ready.median()",
+                _RANKED,
+                extension="median",
+            ),
+            Function(
+                "stddev",
+                Role.AGGREGATE,
+                "metric.stddev()",
+                "Standard deviation of a sample (divided by n - 1); null for fewer than two values.",
+                "session.logins | summarize t = time_until_desktop_is_ready.stddev()",
+                NUMERIC,
+                extension="stddev",
             ),
             Function(
                 "time_elapsed",
@@ -256,6 +320,67 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
                 clauses=_ROWS,
             ),
             Function(
+                "if",
+                Role.SCALAR,
+                "if(condition, value, other)",
+                "The first value where the condition holds, else the second.",
+                'devices | list name, size = if(hardware.memory >= 16GB, "large", "small")',
+                frozenset(),
+                alone=True,
+                clauses=_ROWS,
+                extension="row_function",
+            ),
+            Function(
+                "default",
+                Role.SCALAR,
+                "field.default(value)",
+                "The value, or another one where there is none.",
+                'devices | list name, entity.default("none")',
+                _PLAIN,
+                clauses=(*_ROWS, "compute", "summarize"),
+                extension="row_function",
+            ),
+            Function(
+                "round",
+                Role.SCALAR,
+                "number.round() · number.round(2)",
+                "The nearest number with that many digits behind the point; a half goes away from zero.",
+                "devices | summarize gb = (hardware.memory.avg() / 1GB).round(1)",
+                NUMERIC,
+                clauses=(*_ROWS, "compute", "summarize"),
+                extension="row_function",
+            ),
+            Function(
+                "abs",
+                Role.SCALAR,
+                "number.abs()",
+                "The number without its sign.",
+                "devices | list name, (hardware.memory - 8GB).abs()",
+                NUMERIC,
+                clauses=(*_ROWS, "compute", "summarize"),
+                extension="row_function",
+            ),
+            Function(
+                "lower",
+                Role.SCALAR,
+                "text.lower()",
+                "The text in lower case.",
+                "devices | list name.lower()",
+                TEXTUAL,
+                clauses=_ROWS,
+                extension="row_function",
+            ),
+            Function(
+                "upper",
+                Role.SCALAR,
+                "text.upper()",
+                "The text in upper case.",
+                "devices | list name.upper()",
+                TEXTUAL,
+                clauses=_ROWS,
+                extension="row_function",
+            ),
+            Function(
                 "as",
                 Role.FORMAT,
                 "metric.as(format = currency, code = usd)",
@@ -272,6 +397,23 @@ FUNCTIONS: Mapping[str, Function] = MappingProxyType(
 FORMATS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {"energy": (), "weight": (), "currency": ("CAD", "CHF", "GBP", "EUR", "USD"), "percent": (), "bitrate": ()}
 )
+
+
+_PERCENTILE = re.compile(r"p(0[1-9]|[1-9][0-9])")
+
+
+def function_named(name: str) -> Function | None:
+    """The function of a written name; every percentile from `p01` to `p99` is one."""
+    found = FUNCTIONS.get(name)
+    if found is None and percentile_rank(name) is not None:
+        return replace(FUNCTIONS["p90"], name=name)
+    return found
+
+
+def percentile_rank(name: str) -> int | None:
+    """The rank that a percentile's name says, from 1 to 99; None if it is the name of no percentile."""
+    found = _PERCENTILE.fullmatch(name)
+    return int(found[1]) if found else None
 
 
 def result_type(function: str, operand: DataType | None) -> DataType:

@@ -1,8 +1,8 @@
 """Expressions of a plan in Polars.
 
 In: a typed expression of a resolved plan. Out: a Polars expression over columns of the same names. Conditions may
-come out null where they do not hold: a filter and an aggregate's condition read that as false, and there is no
-negation in a plan that could turn it round. Invariant: what null yields is exactly what the plan says; `value` gives
+come out null where they do not hold: a filter and an aggregate's condition read that as false, and so does `Not`
+before it turns it round. Invariant: what null yields is exactly what the plan says; `value` gives
 conditions as plain true or false.
 """
 
@@ -34,10 +34,13 @@ from nql.plan.expressions import (
     Column,
     Compare,
     Expr,
+    If,
     IsNull,
     Literal,
     Match,
+    Matches,
     MemberOf,
+    Not,
     Or,
 )
 
@@ -75,11 +78,17 @@ def expression(expr: Expr) -> pl.Expr:
         case Arithmetic():
             return _arithmetic(expr)
         case Call():
-            return SCALARS[expr.function](expression(expr.operand), expr.zone)
+            return SCALARS[expr.function](expression(expr.operand), expr)
+        case If():
+            return _choice(expr)
         case Compare():
             return _compare(expr)
         case Match():
             return _match(expr)
+        case Matches():
+            return _matches(expr)
+        case Not():
+            return ~expression(expr.operand).fill_null(False)
         case IsNull():
             return _is_null(expr)
         case MemberOf():
@@ -95,7 +104,7 @@ def expression(expr: Expr) -> pl.Expr:
 def value(expr: Expr) -> pl.Expr:
     """A Polars expression for a column: conditions are true or false, never null."""
     built = expression(expr)
-    return built.fill_null(False) if isinstance(expr, Compare | Match | MemberOf | And | Or) else built
+    return built.fill_null(False) if isinstance(expr, Compare | Match | Matches | MemberOf | And | Or) else built
 
 
 def _arithmetic(expr: Arithmetic) -> pl.Expr:
@@ -109,6 +118,15 @@ def _arithmetic(expr: Arithmetic) -> pl.Expr:
         return _EXACT[expr.op](left, right)
     wide = _EXACT[expr.op](left.cast(pl.Int128), right.cast(pl.Int128))
     return wide.cast(pl.Int64, strict=False)  # null beyond 64 bits
+
+
+def _choice(expr: If) -> pl.Expr:
+    held = polars_type(expr.dtype)
+    return (
+        pl.when(expression(expr.condition))
+        .then(value(expr.then).cast(held))
+        .otherwise(value(expr.otherwise).cast(held))
+    )
 
 
 def _compare(expr: Compare) -> pl.Expr:
@@ -136,6 +154,12 @@ def _match(expr: Match) -> pl.Expr:
     if not expr.negated:
         return hit
     return _null_as(operand.is_null(), expr.null_is_value, ~hit)
+
+
+def _matches(expr: Matches) -> pl.Expr:
+    operand = expression(expr.operand)
+    hit = operand.str.contains(f"(?is){expr.pattern}")
+    return _null_as(operand.is_null(), expr.null_is_value, ~hit) if expr.negated else hit
 
 
 def matches(text: pl.Expr, pattern: Pattern) -> pl.Expr:

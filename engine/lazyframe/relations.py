@@ -14,6 +14,7 @@ from typing import Literal as Choice
 
 import polars as pl
 
+from engine.bounds import LOWEST
 from engine.buckets import Run, runs
 from engine.lazyframe.dtypes import orderable, polars_type, some
 from engine.lazyframe.exprs import expression, value
@@ -33,6 +34,7 @@ from nql.plan.relations import (
     Attach,
     Extend,
     Filter,
+    Latest,
     Limit,
     Measure,
     Relation,
@@ -47,6 +49,7 @@ from nql.plan.windows import Buckets
 DEVICE = "@device"
 _BUCKET = "@bucket"
 _ROWS = "@rows"
+_EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
 
 def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
@@ -87,8 +90,12 @@ def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
             rows = relation(node.input, source, wanted.union(keys)).having(keys)
             return replace(rows, frame=_sort(node, rows.frame), ordered=True)
         case Limit():
+            if not isinstance(node.count, int) or not isinstance(node.offset, int):
+                raise TypeError("the plan is not resolved")
             rows = relation(node.input, source, wanted)
-            return replace(rows, frame=rows.frame.head(node.count))
+            return replace(rows, frame=rows.frame.slice(node.offset, node.count))
+        case Latest():
+            return _latest(node, relation(node.input, source, frozenset(node.schema)).complete())
 
 
 def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
@@ -160,15 +167,25 @@ def _attach(node: Attach, rows: Rows) -> Rows:
     return replace(rows, frame=joined.with_columns(filled), ordered=False)
 
 
+def _latest(node: Latest, rows: Rows) -> Rows:
+    order = [pl.col(name).fill_null(LOWEST) for name in node.order]
+    key = order[0] if len(order) == 1 else order[0].cast(pl.Int128) * 2**64 + order[1]
+    others = [pl.col(name).max_by(key) for name in node.schema if name not in node.keys]
+    frame = rows.frame.group_by(node.keys).agg(others).select(list(node.schema))
+    return replace(rows, frame=frame, ordered=False)
+
+
 def _measure(measure: Measure) -> pl.Expr:
     operand = None if measure.operand is None else value(measure.operand)
-    if operand is not None and measure.operand is not None and measure.operand.dtype.kind is Kind.STRINGS:
+    if operand is not None and measure.operand is not None and measure.operand.dtype.kind in _EMPTY:
         operand = pl.when(some(operand, measure.operand.dtype)).then(operand)
     over = Measured(
         operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
         order=tuple(pl.col(name) for name in measure.order),
+        weight=None if measure.weight is None else value(measure.weight),
+        rank=measure.rank,
     )
     return MEASURES[measure.function](over).alias(measure.name)
 
@@ -190,11 +207,24 @@ def _grouped(node: Aggregate, frame: pl.LazyFrame) -> pl.LazyFrame:
     parts = runs(node.period)
     bucket = _bucket(pl.col(node.time), parts).alias(_BUCKET)
     grouped = frame.group_by(*node.keys, bucket).agg(measures)
+    if node.period.filled:
+        grouped = _filled(node, node.period.filled, grouped)
     number = pl.col(_BUCKET)
     width = _by_run(number, parts, lambda run: pl.lit(run.step, dtype=pl.Int64))
     start = _by_run(number, parts, lambda run: run.start + (number - run.first) * run.step)
     edges = [start.alias("start_time"), (start + width).alias("end_time"), width.alias("bucket_duration")]
     return grouped.with_columns(edges).select(list(node.schema))
+
+
+def _filled(node: Aggregate, count: int, grouped: pl.LazyFrame) -> pl.LazyFrame:
+    """The groups, and for each combination of keys the first `count` buckets it has no row in."""
+    numbers = pl.LazyFrame({_BUCKET: range(count)}, schema={_BUCKET: pl.Int64})
+    on = [*node.keys, _BUCKET]
+    grid = grouped.select(node.keys).unique().join(numbers, how="cross") if node.keys else numbers
+    every = pl.concat([grid.select(on), grouped.select(on)]).unique()
+    empties = ((item.name, FUNCTIONS[item.function].empty) for item in node.measures)
+    zeros = [pl.col(name).fill_null(empty) for name, empty in empties if empty is not None]
+    return every.join(grouped, on=on, how="left", nulls_equal=True).with_columns(zeros)
 
 
 def _bucket(time: pl.Expr, parts: tuple[Run, ...]) -> pl.Expr:

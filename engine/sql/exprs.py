@@ -1,8 +1,8 @@
 """Expressions of a plan in SQL.
 
 In: a typed expression of a resolved plan. Out: a sqlglot node over columns of the input relation. Conditions may come
-out null where they do not hold: a filter and an aggregate's condition read that as false, and there is no negation in
-a plan that could turn it round. Invariant: what null yields is exactly what the plan says; `value` gives conditions
+out null where they do not hold: a filter and an aggregate's condition read that as false, and so does `Not` before it
+turns it round. Invariant: what null yields is exactly what the plan says; `value` gives conditions
 as plain true or false.
 """
 
@@ -26,6 +26,7 @@ from engine.sql.dtypes import (
     elements,
     folded,
     some,
+    sql_type,
     text,
     try_cast,
 )
@@ -38,10 +39,13 @@ from nql.plan.expressions import (
     Column,
     Compare,
     Expr,
+    If,
     IsNull,
     Literal,
     Match,
+    Matches,
     MemberOf,
+    Not,
     Or,
 )
 
@@ -67,11 +71,18 @@ def expression(expr: Expr) -> exp.Expr:
         case Arithmetic():
             return _arithmetic(expr)
         case Call():
-            return SCALARS[expr.function](expression(expr.operand), expr.zone)
+            return SCALARS[expr.function](expression(expr.operand), expr)
+        case If():
+            return _choice(expr)
         case Compare():
             return _compare(expr)
         case Match():
             return _match(expr)
+        case Matches():
+            return _matches(expr)
+        case Not():
+            inner = exp.Coalesce(this=expression(expr.operand), expressions=[exp.false()])
+            return exp.Paren(this=exp.Not(this=inner))
         case IsNull():
             return _is_null(expr)
         case MemberOf():
@@ -87,7 +98,7 @@ def expression(expr: Expr) -> exp.Expr:
 def value(expr: Expr) -> exp.Expr:
     """A sqlglot node for a column: conditions are true or false, never null."""
     built = expression(expr)
-    if isinstance(expr, Compare | Match | MemberOf | And | Or):
+    if isinstance(expr, Compare | Match | Matches | MemberOf | And | Or):
         return exp.Coalesce(this=built, expressions=[exp.false()])
     return built
 
@@ -117,6 +128,12 @@ def _finite(real: exp.Expr) -> exp.Expr:
     return exp.Case().when(call("isfinite", real), real.copy())
 
 
+def _choice(expr: If) -> exp.Expr:
+    held = sql_type(expr.dtype)
+    then, otherwise = cast(value(expr.then), held), cast(value(expr.otherwise), held)
+    return exp.Case().when(expression(expr.condition), then).else_(otherwise)
+
+
 def _compare(expr: Compare) -> exp.Expr:
     dtype = common_type(expr.left, expr.right)
     left, right = (
@@ -140,6 +157,12 @@ def _match(expr: Match) -> exp.Expr:
     else:
         hit, empty = matches(operand, pattern), _null(operand.copy())
     return _negated(empty, expr.null_is_value, hit) if expr.negated else hit
+
+
+def _matches(expr: Matches) -> exp.Expr:
+    operand = expression(expr.operand)
+    hit = call("regexp_matches", operand, text(f"(?is){expr.pattern}"))
+    return _negated(_null(operand.copy()), expr.null_is_value, hit) if expr.negated else hit
 
 
 def matches(operand: exp.Expr, pattern: Pattern) -> exp.Expr:

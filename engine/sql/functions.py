@@ -11,19 +11,23 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from engine.bounds import CALENDAR, LOWEST
-from engine.sql.dtypes import BIGINT, DOUBLE, call, cast, comparable, sql_type, text, try_cast, whole
-from nql.datatypes import MICROSECONDS, DataType
+from engine.bounds import CALENDAR, GREATEST, LOWEST
+from engine.sql.dtypes import BIGINT, DOUBLE, WIDE, call, cast, comparable, sql_type, text, try_cast, whole
+from nql.datatypes import MICROSECONDS, DataType, Kind, Physical
+from nql.plan.expressions import Call
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a measure is over: its operand (None for whole rows) with its type, a condition, and what orders rows."""
+    """What a measure is over: its operand (None for whole rows) with its type, a condition, what orders rows, how much
+    each weighs, and the rank of a percentile."""
 
     operand: exp.Expr | None
     dtype: DataType | None
-    where: exp.Expr | None
-    order: tuple[exp.Expr, ...]
+    where: exp.Expr | None = None
+    order: tuple[exp.Expr, ...] = ()
+    weight: exp.Expr | None = None
+    rank: int | None = None
 
     @property
     def value(self) -> exp.Expr:
@@ -33,10 +37,13 @@ class Measured:
         return self.operand.copy()
 
     def kept(self, aggregate: exp.Expr, *, present: bool = False) -> exp.Expr:
-        """An aggregate over the rows that the condition keeps; `present` leaves out those whose operand is null."""
+        """An aggregate over the rows that the condition keeps; `present` leaves out those whose operand is null, and
+        those that weigh nothing."""
         conditions = [] if self.where is None else [self.where.copy()]
         if present:
             conditions.append(exp.Not(this=exp.Is(this=self.value, expression=exp.null())))
+        if present and self.weight is not None:
+            conditions.append(exp.GT(this=self.weight.copy(), expression=exp.Literal.number(0)))
         return exp.Filter(this=aggregate, expression=exp.Where(this=exp.and_(*conditions))) if conditions else aggregate
 
 
@@ -63,23 +70,70 @@ def _sumif(rows: Measured) -> exp.Expr:
     return exp.Case().when(some, _total(rows))
 
 
-def _last(rows: Measured) -> exp.Expr:
-    if not rows.order:
-        raise TypeError("last needs an order")
-    order = [exp.Coalesce(this=column, expressions=[whole(LOWEST)]) for column in rows.order]
-    return rows.kept(call("arg_max", rows.value, call("row", *order)), present=True)
+def _real_sum(rows: Measured) -> exp.Expr:
+    return rows.kept(exp.Sum(this=cast(rows.value, DOUBLE)))
 
 
-def _percentile(percent: int) -> Callable[[Measured], exp.Expr]:
-    """The value at position ceil(percent * n / 100), counted in whole numbers."""
+def _edge(function: str, missing: int) -> Callable[[Measured], exp.Expr]:
+    """The value of the row at one end of the order, a null in which counts as `missing`."""
 
     def build(rows: Measured) -> exp.Expr:
-        number = exp.Mul(this=rows.kept(exp.Count(this=rows.value)), expression=exp.Literal.number(percent))
-        above = exp.Paren(this=exp.Add(this=number, expression=exp.Literal.number(99)))
-        values = call("list_sort", rows.kept(call("list", rows.value), present=True))
-        return cast(call("list_extract", values, exp.IntDiv(this=above, expression=exp.Literal.number(100))), DOUBLE)
+        if not rows.order:
+            raise TypeError("this measure needs an order")
+        order = [exp.Coalesce(this=column, expressions=[whole(missing)]) for column in rows.order]
+        return rows.kept(call(function, rows.value, call("row", *order)), present=True)
 
     return build
+
+
+def _percentile(rows: Measured) -> exp.Expr:
+    """The value at position ceil(rank * n / 100), counted in whole numbers."""
+    if rows.rank is None:
+        raise TypeError("a percentile needs a rank")
+    rank = exp.Literal.number(rows.rank)
+    number = exp.Mul(this=_number(rows), expression=rank)
+    above = exp.Paren(this=exp.Add(this=number, expression=exp.Literal.number(99)))
+    return _at(rows, exp.IntDiv(this=above, expression=exp.Literal.number(100)))
+
+
+def _median(rows: Measured) -> exp.Expr:
+    one, two = exp.Literal.number(1), exp.Literal.number(2)
+    low = exp.IntDiv(this=exp.Paren(this=exp.Add(this=_number(rows), expression=one)), expression=two)
+    high = exp.Add(this=exp.IntDiv(this=_number(rows), expression=two.copy()), expression=one.copy())
+    both = exp.Paren(this=exp.Add(this=_at(rows, low), expression=_at(rows, high)))
+    middle = exp.Div(this=both, expression=exp.Literal.number(2.0))
+    whole_number = rows.dtype is not None and rows.dtype.kind is Kind.DATETIME
+    return cast(exp.Floor(this=middle), BIGINT) if whole_number else middle
+
+
+def _number(rows: Measured) -> exp.Expr:
+    """How many values there are, each as often as it weighs."""
+    if rows.weight is None:
+        return rows.kept(exp.Count(this=rows.value))
+    return rows.kept(exp.Sum(this=rows.weight.copy()), present=True)
+
+
+def _at(rows: Measured, position: exp.Expr) -> exp.Expr:
+    """The value at a position of the ascending order in which each stands as often as it weighs."""
+    if rows.weight is None:
+        values = call("list_sort", rows.kept(call("list", rows.value), present=True))
+        return cast(call("list_extract", values, position), DOUBLE)
+    pair = call("row", rows.value, cast(rows.weight.copy(), WIDE))
+    pairs = call("list_sort", rows.kept(call("list", pair), present=True))
+    reached, weight = _part("a", 2), _part("e", 2)
+    further = call("row", _part("e", 1), exp.Add(this=reached, expression=weight))
+    step = exp.Case().when(exp.GTE(this=reached.copy(), expression=position), exp.column("a")).else_(further)
+    names = [exp.to_identifier(name) for name in ("a", "e")]
+    found = call("list_reduce", pairs, exp.Lambda(this=step, expressions=names))
+    return cast(call("struct_extract", found, exp.Literal.number(1)), DOUBLE)
+
+
+def _part(pair: str, place: int) -> exp.Expr:
+    return call("struct_extract", exp.column(pair), exp.Literal.number(place))
+
+
+def _stddev(rows: Measured) -> exp.Expr:
+    return rows.kept(call("stddev_samp", cast(rows.value, DOUBLE)))
 
 
 MEASURES: Mapping[str, Callable[[Measured], exp.Expr]] = {
@@ -87,30 +141,33 @@ MEASURES: Mapping[str, Callable[[Measured], exp.Expr]] = {
     "count": lambda rows: rows.kept(exp.Count(this=rows.value)),
     "distinct": _distinct,
     "sum": _sum,
+    "real_sum": _real_sum,
     "total": _total,
     "sumif": _sumif,
     "avg": lambda rows: rows.kept(exp.Avg(this=rows.value)),
     "min": lambda rows: rows.kept(exp.Min(this=rows.value)),
     "max": lambda rows: rows.kept(exp.Max(this=rows.value)),
-    "last": _last,
-    "p05": _percentile(5),
-    "p95": _percentile(95),
+    "last": _edge("arg_max", LOWEST),
+    "first": _edge("arg_min", GREATEST),
+    "percentile": _percentile,
+    "median": _median,
+    "stddev": _stddev,
 }
 
 
-def _clock(part: str) -> Callable[[exp.Expr, str | None], exp.Expr]:
-    def build(operand: exp.Expr, zone: str | None) -> exp.Expr:
-        if zone is None:
+def _clock(part: str) -> Callable[[exp.Expr, Call], exp.Expr]:
+    def build(operand: exp.Expr, scalar: Call) -> exp.Expr:
+        if scalar.zone is None:
             raise TypeError("the plan is not resolved")
         inside = exp.Between(this=operand.copy(), low=whole(CALENDAR[0]), high=whole(CALENDAR[1]))
         instant = call("make_timestamp", exp.Case().when(inside, operand))
-        local = call("timezone", text(zone), call("timezone", text("UTC"), instant))
+        local = call("timezone", text(scalar.zone), call("timezone", text("UTC"), instant))
         return cast(call("date_part", text(part), local), BIGINT)
 
     return build
 
 
-def _whole_days(operand: exp.Expr, zone: str | None) -> exp.Expr:
+def _whole_days(operand: exp.Expr, scalar: Call) -> exp.Expr:
     """Division that rounds down, where SQL rounds towards zero."""
     day = exp.Literal.number(MICROSECONDS["d"])
     rest = call("mod", exp.Paren(this=exp.Add(this=call("mod", operand, day), expression=day.copy())), day.copy())
@@ -119,7 +176,21 @@ def _whole_days(operand: exp.Expr, zone: str | None) -> exp.Expr:
     )
 
 
-SCALARS: Mapping[str, Callable[[exp.Expr, str | None], exp.Expr]] = {
+def _round(operand: exp.Expr, scalar: Call) -> exp.Expr:
+    """Half away from zero, by the same steps in every engine so that their last digits agree."""
+    real, scale = cast(operand, DOUBLE), cast(exp.Literal.number(10 ** abs(scalar.digits)), DOUBLE)
+    up, down = (exp.Mul, exp.Div) if scalar.digits >= 0 else (exp.Div, exp.Mul)
+    scaled = exp.Paren(this=up(this=call("abs", real), expression=scale))
+    steps = call("floor", exp.Add(this=scaled, expression=cast(exp.Literal.number(0.5), DOUBLE)))
+    near = exp.Mul(this=exp.Paren(this=down(this=steps, expression=scale.copy())), expression=call("sign", real.copy()))
+    return near if scalar.dtype.physical is Physical.FLOAT64 else try_cast(near, BIGINT)
+
+
+SCALARS: Mapping[str, Callable[[exp.Expr, Call], exp.Expr]] = {
+    "abs": lambda operand, scalar: call("abs", operand),
+    "lower": lambda operand, scalar: exp.Lower(this=operand),
+    "upper": lambda operand, scalar: exp.Upper(this=operand),
+    "round": _round,
     "hour": _clock("hour"),
     "day": _clock("day"),
     "day_of_week": _clock("isodow"),

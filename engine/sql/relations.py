@@ -13,9 +13,10 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
+from engine.bounds import LOWEST
 from engine.buckets import Run, runs
 from engine.order import ordered
-from engine.sql.dtypes import INPUT, cast, column, orderable, some, sql_type, whole
+from engine.sql.dtypes import INPUT, call, cast, column, orderable, some, sql_type, whole
 from engine.sql.exprs import expression, value
 from engine.sql.functions import MEASURES, Measured
 from engine.sql.scans import View, Views, scanned
@@ -29,6 +30,7 @@ from nql.plan.relations import (
     Attach,
     Extend,
     Filter,
+    Latest,
     Limit,
     Measure,
     Relation,
@@ -43,6 +45,8 @@ from nql.plan.windows import Buckets
 DEVICE = "@device"
 _BUCKET = "@bucket"
 _ROWS = "@rows"
+_EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
+_PLACE = "@place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +93,9 @@ def relation(node: Relation, views: Views) -> exp.Select:
         case Sort():
             return _all(node, relation(node.input, views)).order_by(*_order(node))
         case Limit():
-            inner = relation(node.input, views)
-            sorted_only = isinstance(node.input, Sort)
-            return (inner if sorted_only else _all(node, inner)).limit(node.count)
+            return _limited(node, relation(node.input, views))
+        case Latest():
+            return _latest(node, relation(node.input, views))
 
 
 def _from(inner: exp.Select, columns: Iterable[exp.Expr]) -> exp.Select:
@@ -135,15 +139,35 @@ def _extend(node: Extend, inner: exp.Select) -> exp.Select:
     return _from(inner, (_named(items.get(name) or column(name), name) for name in node.schema))
 
 
+def _limited(node: Limit, inner: exp.Select) -> exp.Select:
+    if not isinstance(node.count, int) or not isinstance(node.offset, int):
+        raise TypeError("the plan is not resolved")
+    rows = inner if isinstance(node.input, Sort) else _all(node, inner)
+    return rows.limit(node.count).offset(node.offset) if node.offset else rows.limit(node.count)
+
+
+def _latest(node: Latest, inner: exp.Select) -> exp.Select:
+    newest = [
+        exp.Ordered(this=exp.Coalesce(this=column(name), expressions=[whole(LOWEST)]), desc=True) for name in node.order
+    ]
+    place = exp.Window(
+        this=call("row_number"), partition_by=[column(key) for key in node.keys], order=exp.Order(expressions=newest)
+    )
+    placed = _from(inner, [*(_named(column(name), name) for name in node.schema), _named(place, _PLACE)])
+    return _all(node, placed).where(exp.EQ(this=column(_PLACE), expression=whole(1)))
+
+
 def _measure(measure: Measure) -> exp.Expr:
     operand = None if measure.operand is None else value(measure.operand)
-    if operand is not None and measure.operand is not None and measure.operand.dtype.kind is Kind.STRINGS:
+    if operand is not None and measure.operand is not None and measure.operand.dtype.kind in _EMPTY:
         operand = exp.Case().when(some(operand, measure.operand.dtype), operand.copy())
     over = Measured(
         operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
         order=tuple(column(name) for name in measure.order),
+        weight=None if measure.weight is None else value(measure.weight),
+        rank=measure.rank,
     )
     return MEASURES[measure.function](over)
 
@@ -182,6 +206,8 @@ def _aggregate(node: Aggregate, inner: exp.Select) -> exp.Select:
     parts = runs(node.period)
     bucket = _bucket(column(node.time), parts)
     grouped = _from(inner, [*named, _named(bucket, _BUCKET), *measures]).group_by(*keys, bucket.copy())
+    if node.period.filled:
+        grouped = _filled(node, node.period.filled, grouped)
     number = column(_BUCKET)
     width = _by_run(number, parts, lambda run: whole(run.step))
     start = _by_run(number, parts, lambda run: _start(number, run))
@@ -191,6 +217,28 @@ def _aggregate(node: Aggregate, inner: exp.Select) -> exp.Select:
         "bucket_duration": width,
     }
     return _from(grouped, (_named(edges.get(name) or column(name), name) for name in node.schema))
+
+
+def _filled(node: Aggregate, count: int, grouped: exp.Select) -> exp.Select:
+    """The groups, and for each combination of keys the first `count` buckets it has no row in."""
+    on = [*node.keys, _BUCKET]
+    numbers = exp.select(_named(call("unnest", call("range", whole(0), whole(count))), _BUCKET)).subquery("b")
+    keys = _from(grouped.copy(), (_named(column(key), key) for key in node.keys)).distinct()
+    grid = exp.select(
+        *(_named(exp.column(name, table="b" if name == _BUCKET else INPUT, quoted=True), name) for name in on)
+    )
+    grid = grid.from_(keys.subquery(INPUT)).join(numbers, join_type="cross") if node.keys else grid.from_(numbers)
+    every = exp.union(grid, _from(grouped.copy(), (_named(column(name), name) for name in on)), distinct=True)
+    same = (exp.NullSafeEQ(this=column(name), expression=exp.column(name, table="g", quoted=True)) for name in on)
+    shown = [_named(column(name), name) for name in on]
+    for measure in node.measures:
+        found: exp.Expr = exp.column(measure.name, table="g", quoted=True)
+        empty = FUNCTIONS[measure.function].empty
+        if empty is not None:
+            found = exp.Coalesce(this=found, expressions=[exp.Literal.number(empty)])
+        shown.append(_named(found, measure.name))
+    filled = exp.select(*shown).from_(every.subquery(INPUT))
+    return filled.join(grouped.subquery("g"), on=exp.and_(*same), join_type="left")
 
 
 def _bucket(time: exp.Expr, parts: tuple[Run, ...]) -> exp.Expr:

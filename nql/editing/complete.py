@@ -169,7 +169,7 @@ def _after_dot(place: Place, state: State, before: str) -> Iterator[Item]:
 def _refused(state: State, found: object) -> frozenset[str]:
     """Functions of the right type that still cannot stand here."""
     if isinstance(found, FieldRef) and found.sampled_gauge and found.component is None:
-        return frozenset({"p05()", "p95()"})
+        return frozenset({"stddev()"})
     return frozenset({"hour()"}) if state.current.events and state.current.day_precise else frozenset()
 
 

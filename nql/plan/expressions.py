@@ -74,13 +74,27 @@ class Arithmetic:
 @dataclass(frozen=True, slots=True)
 class Call:
     """A scalar function of `nql.functions` on one operand. `zone` is an IANA name; None means the user's, filled by
-    resolve.
+    resolve. `digits` is how many digits behind the point `round` keeps.
     """
 
     function: str
     operand: Expr
     dtype: DataType
     zone: str | None = None
+    digits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class If:
+    """`then` where the condition holds, else `otherwise`; both are of the physical type of `dtype`."""
+
+    condition: Expr
+    then: Expr
+    otherwise: Expr
+    dtype: DataType
+
+    def __post_init__(self) -> None:
+        _check_predicates((self.condition,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +139,30 @@ class Match:
     negated: bool = False
     null_is_value: bool = False
     dtype: DataType = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """A regular expression, found anywhere in a text without regard to case. `pattern` is of the forms that
+    `nql.semantics.regexes` lets through, which mean the same in every engine. Null: as in `Match`.
+    """
+
+    operand: Expr
+    pattern: str
+    negated: bool = False
+    null_is_value: bool = False
+    dtype: DataType = BOOLEAN
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """Holds exactly where the operand does not, so also where null keeps that from holding."""
+
+    operand: Expr
+    dtype: DataType = BOOLEAN
+
+    def __post_init__(self) -> None:
+        _check_predicates((self.operand,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,9 +218,12 @@ Expr = (
     | Now
     | Arithmetic
     | Call
+    | If
     | Compare
     | SameDay
     | Match
+    | Matches
+    | Not
     | IsNull
     | And
     | Or
@@ -200,8 +241,10 @@ def children(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Arithmetic() | Compare():
             return (expr.left, expr.right)
-        case Call() | IsNull() | SameDay():
+        case Call() | IsNull() | SameDay() | Matches() | Not():
             return (expr.operand,)
+        case If():
+            return (expr.condition, expr.then, expr.otherwise)
         case Match():
             return (expr.operand, expr.pattern)
         case MemberOf():

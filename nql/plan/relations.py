@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from nql.datatypes import DATETIME, DURATION, INT, DataType, Kind
-from nql.plan.expressions import Column, Expr, columns
+from nql.functions import MEASURES
+from nql.plan.expressions import Column, Expr, Parameter, columns
 from nql.plan.windows import Absolute, Buckets, Period, Window
 
 Schema = Mapping[str, DataType]
@@ -121,9 +122,9 @@ class SemiJoin:
 class Measure:
     """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
 
-    Functions: rows, count (non-null), distinct (non-null), sum, total, sumif, avg, min, max, last, and percentiles
-    `p05`, `p95`, ... Nulls are skipped; over nothing, counts and totals are 0 and all else is null. `last` takes the
-    row with the greatest `order` columns, in turn.
+    Nulls are skipped; over nothing, counts and totals are 0 and all else is null. `last` and `first` take the row with
+    the greatest or smallest `order` columns, in turn. `percentile` has a `rank` from 1 to 99. With a `weight`, a whole
+    number, each value counts that many times; a row whose weight is null or below 1 does not count.
     """
 
     name: str
@@ -132,15 +133,28 @@ class Measure:
     dtype: DataType
     where: Expr | None = None
     order: tuple[str, ...] = ()
+    weight: Expr | None = None
+    rank: int | None = None
+
+    def __post_init__(self) -> None:
+        known = MEASURES.get(self.function)
+        if known is None or known.operand == (self.operand is None):
+            raise TypeError(f"no such measure: {self.function}")
+        if known.ordered != bool(self.order) or known.ranked != (self.rank is not None):
+            raise TypeError(f"{self.function} needs {'an order' if known.ordered else 'a rank'}, or takes none")
+        if self.rank is not None and not 1 <= self.rank <= 99:
+            raise TypeError("a rank is from 1 to 99")
+        if self.weight is not None and not (known.weighable and self.weight.dtype.kind is Kind.INT):
+            raise TypeError(f"{self.function} takes no such weight")
 
     @property
     def counts(self) -> bool:
         """Whether nothing gives 0 rather than null."""
-        return self.function in ("rows", "count", "distinct", "total")
+        return MEASURES[self.function].empty is not None
 
     def reads(self) -> frozenset[str]:
         """All columns it needs."""
-        parts = [columns(part) for part in (self.operand, self.where) if part is not None]
+        parts = [columns(part) for part in (self.operand, self.where, self.weight) if part is not None]
         return frozenset(self.order).union(*parts)
 
 
@@ -237,19 +251,38 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """The first `count` rows."""
+    """The first `count` rows after the first `offset`. A parameter is replaced by its value in resolve."""
 
     input: Relation
-    count: int
+    count: int | Parameter
+    offset: int | Parameter = 0
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        if self.count < 0:
+        if any(isinstance(number, int) and number < 0 for number in (self.count, self.offset)):
             raise TypeError("a limit is zero or more")
         _set_schema(self, self.input.schema)
 
 
-Relation = Scan | Active | Filter | SemiJoin | Attach | Aggregate | Extend | Select | Sort | Limit
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """Of the rows that agree in `keys` (null is a key of its own) the one with the greatest `order` columns, in turn;
+    null is the smallest.
+    """
+
+    input: Relation
+    keys: tuple[str, ...]
+    order: tuple[str, ...]
+    schema: Schema = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.keys or not self.order:
+            raise TypeError("the latest of what, by what?")
+        _need(self.input, *self.keys, *self.order)
+        _set_schema(self, self.input.schema)
+
+
+Relation = Scan | Active | Filter | SemiJoin | Attach | Aggregate | Extend | Select | Sort | Limit | Latest
 
 
 def inputs(relation: Relation) -> tuple[Relation, ...]:

@@ -14,10 +14,13 @@ from nql.plan.expressions import (
     Compare,
     DateLiteral,
     Expr,
+    If,
     IsNull,
     Literal,
     Match,
+    Matches,
     MemberOf,
+    Not,
     Now,
     Or,
     Parameter,
@@ -30,6 +33,7 @@ from nql.plan.relations import (
     Attach,
     Extend,
     Filter,
+    Latest,
     Limit,
     Measure,
     Relation,
@@ -51,6 +55,7 @@ from nql.plan.windows import (
     Period,
     Point,
     Retention,
+    Shifted,
     Weeks,
     Window,
 )
@@ -78,6 +83,8 @@ def window_text(window: Window) -> str:
             return f"on {_point(day)}"
         case Retention(days):
             return f"kept {days}d"
+        case Shifted(inner, count, unit):
+            return f"{window_text(inner)} shifted {count}{unit}"
         case Weeks(inner):
             return f"weeks of {window_text(inner)}"
         case Absolute(start, end, precision, zone):
@@ -100,13 +107,20 @@ def expr_text(expr: Expr) -> str:
         case Arithmetic(op, left, right):
             return f"({expr_text(left)} {op} {expr_text(right)})"
         case Call(function, operand, _, zone):
-            return f"{function}({expr_text(operand)}{f', {zone}' if zone else ''})"
+            more = f", {zone}" if zone else f", {expr.digits}" if function == "round" else ""
+            return f"{function}({expr_text(operand)}{more})"
+        case If(condition, then, otherwise):
+            return f"if({expr_text(condition)}, {expr_text(then)}, {expr_text(otherwise)})"
         case Compare(op, left, right, nulls):
             return f"{expr_text(left)} {op} {expr_text(right)}{_nulls(nulls)}"
         case SameDay(operand, moment, negated, nulls):
             return f"{expr_text(operand)} {'not ' if negated else ''}on {_point(moment)}{_nulls(nulls)}"
         case Match(operand, pattern, negated, nulls):
             return f"{expr_text(operand)} {'not ' if negated else ''}like {expr_text(pattern)}{_nulls(nulls)}"
+        case Matches(operand, pattern, negated, nulls):
+            return f"{expr_text(operand)} {'not ' if negated else ''}matches {pattern!r}{_nulls(nulls)}"
+        case Not(operand):
+            return f"not ({expr_text(operand)})"
         case IsNull(operand, negated):
             return f"{expr_text(operand)} is {'not ' if negated else ''}null"
         case MemberOf(operand, values, negated, nulls):
@@ -154,7 +168,10 @@ def _line(relation: Relation) -> str:
             keys = [f"{key.column.name}{' desc' if key.descending else ''}" for key in relation.keys]
             return f"sort {', '.join(keys)}"
         case Limit():
-            return f"limit {relation.count}"
+            skipped = f" offset {_number(relation.offset)}" if relation.offset != 0 else ""
+            return f"limit {_number(relation.count)}{skipped}"
+        case Latest():
+            return f"latest by {', '.join(relation.keys)} of {', '.join(relation.order)}"
 
 
 def _column(column: ScanColumn) -> str:
@@ -166,16 +183,24 @@ def _column(column: ScanColumn) -> str:
 def _measure(measure: Measure) -> str:
     inner = expr_text(measure.operand) if measure.operand is not None else ""
     where = f" where {expr_text(measure.where)}" if measure.where is not None else ""
-    order = f" latest by {', '.join(measure.order)}" if measure.order else ""
-    return f"`{measure.name}` = {measure.function}({inner}){where}{order}"
+    word = "earliest" if measure.function == "first" else "latest"
+    order = f" {word} by {', '.join(measure.order)}" if measure.order else ""
+    weight = f" weighed by {expr_text(measure.weight)}" if measure.weight is not None else ""
+    rank = f"{measure.rank}% of " if measure.rank is not None else ""
+    return f"`{measure.name}` = {measure.function}({rank}{inner}){where}{order}{weight}"
 
 
 def _period(period: Period | Buckets) -> str:
     match period:
-        case Period(count, unit):
-            return f"{count}{unit}"
-        case Buckets(edges):
-            return f"{len(edges) - 1} buckets from {edges[0]} to {edges[-1]}"
+        case Period(count, unit, fill):
+            return f"{count}{unit}{' filled' if fill else ''}"
+        case Buckets(edges, filled):
+            more = f", {filled} filled" if filled else ""
+            return f"{len(edges) - 1} buckets from {edges[0]} to {edges[-1]}{more}"
+
+
+def _number(number: int | Parameter) -> str:
+    return expr_text(number) if isinstance(number, Parameter) else str(number)
 
 
 def _point(point: Point) -> str:
@@ -185,7 +210,7 @@ def _point(point: Point) -> str:
         case Moment():
             day = f"{point.year or '????'}-{point.month:02}-{point.day:02}"
             clock = f" {point.hour:02}:{point.minute:02}:{point.second:02}" if point.hour is not None else ""
-            return day + clock + ("Z" if point.utc else "")
+            return day + clock + ("" if point.zone is None else "Z" if point.zone == 0 else f"{point.zone:+}min")
 
 
 def _nulls(null_is_value: bool) -> str:

@@ -23,7 +23,7 @@ class Precision(Enum):
 @dataclass(frozen=True, slots=True)
 class Moment:
     """A written date, with a clock time if `hour` is set; `year` is None where it was left out (the latest such day
-    not in the future).
+    not in the future). `zone` is how many minutes ahead of UTC the clock time was written, None in the reader's zone.
     """
 
     year: int | None
@@ -32,7 +32,7 @@ class Moment:
     hour: int | None = None
     minute: int = 0
     second: int = 0
-    utc: bool = False
+    zone: int | None = None
 
     @property
     def precision(self) -> Precision:
@@ -108,10 +108,24 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Shifted:
+    """A selection moved back by `count` units (`min`, `h`, `d`), days by the calendar of the zone that cuts it."""
+
+    window: Past | Between | OnDay
+    count: int
+    unit: str
+
+    @property
+    def precision(self) -> Precision:
+        """That of the selection."""
+        return self.window.precision
+
+
+@dataclass(frozen=True, slots=True)
 class Weeks:
     """A window over weekly samples: extended to whole weeks, which start on Monday 00:00 UTC."""
 
-    window: Past | Between | OnDay | Retention
+    window: Past | Between | OnDay | Retention | Shifted
 
     @property
     def precision(self) -> Precision:
@@ -129,24 +143,28 @@ class Absolute:
     zone: str
 
 
-Window = Past | Between | OnDay | Retention | Weeks | Absolute
+Window = Past | Between | OnDay | Retention | Shifted | Weeks | Absolute
 
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """`by <count><unit>` of summarize; unit is `min`, `h` or `d`. Buckets start at the window's start."""
+    """`by <count><unit>` of summarize; unit is `min`, `h`, `d`, `w` or `month`. Buckets start at the window's start,
+    weeks on the Monday and months on the first day before it. `fill` asks for a row for empty buckets too.
+    """
 
     count: int
     unit: str
+    fill: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Buckets:
     """A resolved period. `edges` has one entry more than there are buckets, ascending; equal steps unless a clock
-    change lies inside.
+    change lies inside or they are months. The first `filled` buckets have a row even if they are empty.
     """
 
     edges: tuple[int, ...]
+    filled: int = 0
 
     @property
     def step(self) -> int | None:

@@ -7,8 +7,10 @@ weighed is decided in `nql.semantics.metrics`.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nql.datatypes import STRING, Kind
-from nql.functions import FUNCTIONS, Role, result_type
+from nql.functions import FUNCTIONS, MEASURES, Function, Role, function_named, percentile_rank, result_type
 from nql.plan.expressions import Column, Expr, Literal
 from nql.plan.relations import Measure
 from nql.semantics.arithmetic import negative
@@ -21,6 +23,8 @@ from nql.semantics.names import FieldRef, ObjectRef
 from nql.semantics.problems import Reported, replacements
 from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
+
+_MEASURED = frozenset({Kind.FLOAT, Kind.PERCENTAGE, Kind.DURATION, Kind.BYTES})  # kinds of values that events measure
 
 
 class Metrics:
@@ -85,14 +89,16 @@ class Metrics:
         )
 
     def _call(self, node: ast.Call) -> Expr:
-        function = FUNCTIONS.get(node.function)
+        function = function_named(node.function)
         if function is None:
             raise unknown_function(self.state, node)
+        if function.extension:
+            self.state.extension(function.extension, node.name_span)
         if function.role is Role.AGGREGATE:
             if isinstance(node.target, ast.Call):
                 message = "An aggregate cannot stand on another aggregate."
                 raise self.state.problems.error("NQL412", message, node.span, "Only time_elapsed() may follow one.")
-            return self._aggregate(node)
+            return self._aggregate(node, function)
         if function.name == "time_elapsed" and isinstance(node.target, ast.Call):
             self._direct = ""
             inner = self._call(node.target)
@@ -103,8 +109,8 @@ class Metrics:
             message, hint = "time_elapsed() needs one moment here.", f"Write {node.target.text}.last().time_elapsed()."
         raise self.state.problems.error("NQL413", message, node.span, hint)
 
-    def _aggregate(self, node: ast.Call) -> Expr:
-        state, function = self.state, FUNCTIONS[node.function]
+    def _aggregate(self, node: ast.Call, function: Function) -> Expr:
+        state = self.state
         where = self._condition(node, needed=function.condition)
         if node.target is None:
             if not function.alone:
@@ -118,7 +124,9 @@ class Metrics:
         if node.function == "countif":
             message = "countif() counts rows or objects: countif(...) or device.countif(...)."
             raise state.problems.error("NQL414", message, node.span)
-        return self._values(node, node.target, target, where)
+        if isinstance(target, FieldRef) and state.summary is None and _held_in_parts(target):
+            return self._smart(node, node.target, target, where)
+        return self._values(node, node.target, target, where, function)
 
     def _condition(self, node: ast.Call, *, needed: bool) -> Expr | None:
         if not needed and not node.arguments:
@@ -136,6 +144,9 @@ class Metrics:
         return predicate
 
     def _objects(self, node: ast.Call, target: ObjectRef, where: Expr | None) -> Expr:
+        if self.state.summary is not None:
+            message = f"The rows of a summary are no {target.table.name.rpartition('.')[2]}."
+            raise self.state.problems.error("NQL208", message, node.span, "count() counts the rows of the summary.")
         if node.function not in ("count", "countif"):
             fields = " or ".join(f"{target.table.record}.{name}" for name in target.table.default[:2])
             message = f"{node.function}() needs a field, not an object."
@@ -145,46 +156,87 @@ class Metrics:
         key = self.rows.hidden(target.link.key) if target.link is not None else self.rows.identity()
         return self._measure("distinct", key, where)
 
-    def _values(self, node: ast.Call, path: ast.Path, target: Alias | FieldRef, where: Expr | None) -> Expr:
+    def _smart(self, node: ast.Call, path: ast.Path, target: FieldRef, where: Expr | None) -> Expr:
+        """An aggregate of a sampled metric."""
         name = node.function
-        if isinstance(target, FieldRef) and target.sampled_gauge and target.component is None:
-            self._direct = self._direct if name != "avg" else ""
-            result = smart(self.rows, target, name, lambda function, part: self._measure(function, part, where))
-            if result is not None:
-                return result
-            message = f"{name}() of a sampled metric is not supported yet."
-            fixes = replacements(path.span, [f"{path.text}.avg"])
-            raise self.state.problems.error("NQL415", message, node.span, "Use it on the mean of each sample.", fixes)
+        self._direct = self._direct if name != "avg" else ""
+
+        def measure(function: str, operand: Expr, *, weight: Expr | None = None) -> Expr:
+            return self._measure(function, operand, where, weight)
+
+        result = smart(self.rows, target, name, measure)
+        if result is not None:
+            return result
+        message = f"{name}() of a sampled metric is not known: samples hold sum, count, min and max."
+        fixes = replacements(path.span, [f"{path.text}.avg"])
+        raise self.state.problems.error("NQL415", message, node.span, "Use it on the mean of each sample.", fixes)
+
+    def _values(
+        self, node: ast.Call, path: ast.Path, target: Alias | FieldRef, where: Expr | None, function: Function
+    ) -> Expr:
+        """An aggregate of an alias, a component or a plain field."""
         if isinstance(target, Alias) or self.state.summary is not None:
             value = value_of(self.state, path)
         else:
             value = field_value(self.state, self.rows, target, path)
-        if value.dtype.kind not in FUNCTIONS[name].operands:
-            kind = value.dtype.kind.value.replace("_", " ")
-            raise self.state.problems.error("NQL414", f"{name}() is not defined for {kind}.", node.span)
-        if name == "count":
-            counts = isinstance(target, Alias) or target.field.metric is not None
-            return self._measure("count" if counts else "distinct", value.expr, where)
-        return self._measure(name, value.expr, where)
+        kind = value.dtype.kind
+        if kind not in function.operands:
+            others = [f"{one.name}()" for one in FUNCTIONS.values() if _stands_on(one, kind)]
+            message = f"{function.name}() is not defined for {kind.value.replace('_', ' ')}."
+            raise self.state.problems.error("NQL414", message, node.span, f"There are {', '.join(others)}.")
+        if self.state.summary is not None and MEASURES.get(function.name, MEASURES["count"]).ordered:
+            self._needs_periods(node)
+        if function.name == "count":
+            return self._measure("distinct" if self._distinct(target, kind) else "count", value.expr, where)
+        return self._measure(function.name, value.expr, where)
 
-    def _measure(self, function: str, operand: Expr | None, where: Expr | None = None) -> Column:
+    def _distinct(self, target: Alias | FieldRef, kind: Kind) -> bool:
+        """Whether count() counts different values: of properties, but not of metrics or of names the query gave."""
+        if isinstance(target, Alias) or kind in (Kind.MAP, Kind.OBJECTS):
+            return False
+        return target.field.metric is None and not (self.rows.events and kind in _MEASURED and target.link is None)
+
+    def _measure(
+        self, function: str, operand: Expr | None, where: Expr | None = None, weight: Expr | None = None
+    ) -> Column:
         """The column of a measure; the same measure is computed once."""
-        dtype = result_type(function, operand.dtype if operand is not None else None)
-        order = self._latest() if function == "last" else ()
+        rank = percentile_rank(function)
+        name = "percentile" if rank is not None else function
+        dtype = result_type(name, operand.dtype if operand is not None else None)
+        order = self._order(function) if MEASURES[name].ordered else ()
+        measure = Measure("", name, operand, dtype, where, order, weight, rank)
         for known in self.measures:
-            if (known.function, known.operand, known.where, known.order) == (function, operand, where, order):
-                return Column(known.name, known.dtype)
-        name = self._direct or f"@{self.state.measures}"
+            if replace(known, name="") == measure:
+                return Column(known.name, dtype)
+        column = self._direct or f"@{self.state.measures}"
         self.state.measures += not self._direct
         self._direct = ""
-        self.measures.append(Measure(name, function, operand, dtype, where, order))
-        return Column(name, dtype)
+        self.measures.append(replace(measure, name=column))
+        return Column(column, dtype)
 
-    def _latest(self) -> tuple[str, ...]:
-        """What tells which row is the latest: its time, then its arrival."""
+    def _needs_periods(self, node: ast.Call) -> None:
+        """Rows of a summary have an order in time only where each is a period of its own. Raises Reported."""
+        summary = self.state.summary
+        if summary is None or summary.keys or all(shown.column.name != "start_time" for shown in summary.shown):
+            message = f"{node.function}() needs rows with a time of their own."
+            hint = "After summarize it works where only a period stands after by."
+            raise self.state.problems.error("NQL414", message, node.span, hint)
+
+    def _order(self, function: str) -> tuple[str, ...]:
+        """What tells which row is the latest or oldest: its time, then its arrival."""
+        if self.state.summary is not None:
+            return ("start_time",)
         rows = self.rows
         names = [rows.identity().name]
-        item = rows.table.fields.get(rows.table.time or "last_seen")
+        item = rows.table.fields.get(rows.table.time or ("last_seen" if function == "last" else "first_seen"))
         if item is not None and item.dtype.kind is Kind.DATETIME:
             names.insert(0, rows.stored(item.name, item.dtype).name)
         return tuple(names)
+
+
+def _held_in_parts(ref: FieldRef) -> bool:
+    return ref.sampled_gauge and ref.component is None
+
+
+def _stands_on(function: Function, kind: Kind) -> bool:
+    return function.role is Role.AGGREGATE and kind in function.operands

@@ -16,14 +16,18 @@ from nql.plan.plan import Output, Plan
 from nql.plan.relations import Link, Relation, Select
 from nql.rules import DEFAULT, Rules
 from nql.semantics.areas import DEVICES, check_area
-from nql.semantics.clauses import clause, close_join, identity, in_order, rows_of
+from nql.semantics.clauses import clause, close_join, identity, in_order
 from nql.semantics.columns import default_columns, unique
+from nql.semantics.conditions import condition
+from nql.semantics.lets import without_lets
 from nql.semantics.names import Names
 from nql.semantics.problems import Problems, Reported
 from nql.semantics.scope import Area, Shown, State
+from nql.semantics.steps import rows_of
 from nql.semantics.tables import active, root_of
 from nql.semantics.warnings import advise, days_beside_hours
 from nql.syntax import ast
+from nql.syntax.beyond import beyond
 
 DEVICE_UID = "@device.uid"
 
@@ -66,11 +70,12 @@ def read(
     """What is known after the last clause, with all problems met. Raises QueryError if not even the table is known."""
     problems = Problems()
     try:
+        query = without_lets(query, problems)
         root = root_of(names, problems, query.table)
     except Reported:
         raise QueryError(problems.errors) from None
-    state = State(text, names, area, problems, root, rules=rules)
-    for name, span in query.extensions:
+    state = State(text, names, area, problems, root, rules=rules, condition=condition)
+    for name, span in beyond(text) if rules.strict else ():
         with suppress(Reported):
             state.extension(name, span)
     days_beside_hours(state, query)

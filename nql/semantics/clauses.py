@@ -9,36 +9,23 @@ from __future__ import annotations
 
 from functools import partial
 
-from nql.datatypes import DATETIME, DURATION, INT, Kind
-from nql.diagnostics import Fix, Span
-from nql.plan.expressions import And, Column, Expr
-from nql.plan.relations import (
-    Aggregate,
-    Attach,
-    Extend,
-    Filter,
-    Limit,
-    Measure,
-    Relation,
-    SemiJoin,
-    Sort,
-    SortKey,
-)
-from nql.plan.windows import Period
-from nql.semantics.aggregates import Metrics
-from nql.semantics.columns import column_of, shown_of
+from nql.datatypes import DATETIME, INT, Kind
+from nql.functions import Role, function_named
+from nql.plan.expressions import Column, Parameter
+from nql.plan.relations import Measure, SortKey
+from nql.semantics.columns import shown_of
 from nql.semantics.conditions import condition
-from nql.semantics.fields import value_of
+from nql.semantics.fields import meaning
+from nql.semantics.infer import row_value
+from nql.semantics.literals import parameter
+from nql.semantics.names import ObjectRef
 from nql.semantics.problems import Reported
-from nql.semantics.scope import Rows, Shown, State, Summary
+from nql.semantics.scope import Shown, State
+from nql.semantics.steps import attached, extended, filtered, in_order_of, limited, newest, semi_joined
+from nql.semantics.summaries import check_name, key_of, listed, metrics_of, summarize
 from nql.semantics.tables import events_of
-from nql.semantics.times import period_of
 from nql.syntax import ast
 
-_BUCKET = (("start_time", DATETIME), ("end_time", DATETIME), ("bucket_duration", DURATION))
-_NO_KEYS = frozenset(
-    {Kind.DATETIME, Kind.BYTES, Kind.DURATION, Kind.FLOAT, Kind.PERCENTAGE, Kind.STRINGS, Kind.OBJECTS, Kind.MAP}
-)
 _NO_ORDER = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})
 
 
@@ -56,13 +43,15 @@ def clause(state: State, node: ast.Clause) -> None:
         case ast.Compute():
             _compute(state, node)
         case ast.Summarize():
-            _summarize(state, node)
-        case ast.ListClause(items):
-            state.shown = shown_of(state, items)
+            summarize(state, node)
+        case ast.ListClause():
+            listed(state, node)
         case ast.Sort(keys):
             _sort(state, keys)
-        case ast.Limit(count):
-            _limit(state, count)
+        case ast.Limit():
+            _limit(state, node)
+        case ast.Latest():
+            _latest(state, node)
 
 
 def close_join(state: State) -> None:
@@ -75,7 +64,7 @@ def close_join(state: State) -> None:
         hint = "Add compute to get something from it, or use with to keep only the objects that have such events."
         state.problems.warn("NQL416", "include without compute changes nothing.", joined.span, hint)
         return
-    state.step(partial(_semi_join, joined))
+    state.step(partial(semi_joined, joined))
 
 
 def in_order(state: State) -> None:
@@ -85,7 +74,7 @@ def in_order(state: State) -> None:
     asked = {key.column.name for key in state.order}
     keys = (*state.order, *(SortKey(column) for column in identity(state) if column.name not in asked))
     if keys:
-        state.step(partial(_sorted, keys))
+        state.step(partial(in_order_of, keys))
     state.ordered = True
 
 
@@ -104,7 +93,7 @@ def _where(state: State, test: ast.Expr) -> None:
     if state.joined is not None:
         state.joined.filters.append(predicate)
     else:
-        state.step(partial(_filter, predicate))
+        state.step(partial(filtered, predicate))
 
 
 def _join(state: State, node: ast.Join) -> None:
@@ -119,120 +108,59 @@ def _join(state: State, node: ast.Join) -> None:
 
 
 def _compute(state: State, node: ast.Compute) -> None:
-    if state.summary is not None:
-        raise state.problems.error(
-            "NQL417", "compute cannot follow summarize.", node.span, "Compute first, then summarize."
-        )
     joined = state.joined or state.reusable
-    if joined is None:
-        hint = "Write with or include and a table of events before it; for totals over all rows use summarize."
-        raise state.problems.error("NQL418", "compute needs the events of a with or include.", node.span, hint)
+    if state.summary is not None or joined is None:
+        _compute_rows(state, node)
+        return
     state.joined = joined
-    metrics, items = _metrics(state, node.items, "compute")
+    metrics, items = metrics_of(state, node.items, "compute")
     state.joined, state.reusable = None, joined
-    extra = tuple((column, expr) for _, column, expr in items if not _is(expr, column))
+    extra = tuple((column, expr) for _, column, expr in items if expr != Column(column, expr.dtype))
     if not metrics.measures:
         metrics.measures.append(Measure("@rows", "rows", None, INT))
-    state.step(partial(_attach, joined, tuple(metrics.measures), extra))
+    state.step(partial(attached, joined, tuple(metrics.measures), extra))
     for name, column, expr in items:
         state.define(name, Column(column, expr.dtype))
 
 
-def _metrics(state: State, nodes: tuple[ast.Assign, ...], word: str) -> tuple[Metrics, list[tuple[str, str, Expr]]]:
-    """The measures of a clause and its names, each with its column and expression."""
-    names = [node.name.text.lower() for node in nodes]
-    metrics = Metrics(state, word, frozenset(names))
-    items: list[tuple[str, str, Expr]] = []
-    broken: list[str] = []
-    for place, node in enumerate(nodes):
+def _compute_rows(state: State, node: ast.Compute) -> None:
+    """Values of the rows at hand, where no events are open: of each object or event, or of each group of a summary."""
+    summed = [item for item in node.items if _sums_up(item.value)]
+    if summed and state.summary is None:
+        hint = "Write with or include and a table of events before it; for totals over all rows use summarize."
+        raise state.problems.error("NQL418", "compute needs the events of a with or include.", node.span, hint)
+    if summed:
+        hint = "The rows are summed up already: summarize once more, or use the columns as they are."
+        raise state.problems.error("NQL417", "No aggregate can follow summarize in compute.", node.span, hint)
+    try:
+        state.extension("compute_row" if state.summary is None else "compute_after_summarize", node.span)
+    except Reported:
+        for item in node.items:
+            state.broken(item.name.text)
+        raise
+    found: list[tuple[str, Column]] = []
+    for place, item in enumerate(node.items):
         try:
-            _check_name(state, node, names[:place])
-            column = state.free(node.name.text)
-            items.append((node.name.text, column, metrics.item(node.value, column)))
+            check_name(state, item, [earlier.name.text.lower() for earlier in node.items[:place]])
+            value = row_value(state, item.value, "compute")
+            column = Column(state.free(item.name.text), value.dtype)
+            state.step(partial(extended, ((column.name, value.expr),)), keeps_order=True)
+            found.append((item.name.text, column))
         except Reported:
-            broken.append(node.name.text)
-    for name in broken:
-        state.broken(name)
-    return metrics, items
+            state.broken(item.name.text)
+    for name, column in found:
+        state.define(name, column).plain = True
+        if state.summary is not None:
+            state.summary.shown.append(Shown(name, name, column))
 
 
-def _check_name(state: State, node: ast.Assign, before: list[str]) -> None:
-    name, problems = node.name, state.problems
-    if node.op == "==":
-        end = node.name.span.end
-        start = state.text.find("==", end, node.value.span.start)
-        span = Span(start, start + 2) if start >= 0 else node.span
-        problems.error("NQL108", "A name is given with a single =.", span, fixes=[Fix("Use =", span, "=")])
-    if name.text.lower() in before:
-        raise problems.error("NQL209", f"{name.text} is defined twice.", name.span, "Give the second another name.")
-    if state.joined is None and name.text.lower() in state.aliases:
-        return
-    if state.names.find(state.root.table, name.text) is not None:
-        hint = "From here on the name means the new value."
-        problems.warn("NQL210", f"{name.text} is also a field of {state.root.table.name}.", name.span, hint)
-
-
-def _summarize(state: State, node: ast.Summarize) -> None:
-    if state.summary is not None:
-        raise state.problems.error("NQL417", "There can be only one summarize.", node.span)
-    keys, period = _keys(state, node.by)
-    metrics, items = _metrics(state, node.items, "summarize")
-    time = None
-    if period is not None:
-        field = state.root.table.fields[state.root.table.time or ""]
-        time = state.root.stored(field.name, field.dtype).name
-    columns = tuple(shown.column.name for shown in keys.values())
-    extra = tuple((column, expr) for _, column, expr in items if not _is(expr, column))
-    state.step(partial(_aggregate, columns, tuple(metrics.measures), period, time, extra))
-    summary = Summary(keys, list(keys.values()))
-    summary.shown += [Shown(name, name, Column(name, dtype)) for name, dtype in _BUCKET if period is not None]
-    broken = {name: alias for name, alias in state.aliases.items() if alias.broken}
-    groups = {name: alias for name, alias in state.aliases.items() if alias.column.name in columns}
-    state.aliases = {**groups, **broken}
-    for alias in groups.values():
-        alias.group = True
-    for name, dtype in _BUCKET if period is not None else ():
-        state.define(name, Column(name, dtype)).group = True
-    for name, column, expr in items:
-        state.define(name, Column(column, expr.dtype))
-        summary.shown.append(Shown(name, name, Column(column, expr.dtype)))
-    state.summary, state.shown, state.order, state.ordered = summary, None, [], False
-
-
-def _keys(state: State, nodes: tuple[ast.Path | ast.Number, ...]) -> tuple[dict[str, Shown], Period | None]:
-    keys: dict[str, Shown] = {}
-    period: Period | None = None
-    periods = [node for node in nodes if isinstance(node, ast.Number)]
-    for node in nodes:
-        try:
-            if isinstance(node, ast.Number):
-                period = _period(state, node, first=node is periods[0])
-            elif not (periods and node.text.lower() in dict(_BUCKET)):
-                path, shown = _key(state, node)
-                keys[path] = shown
-        except Reported:
-            continue
-    return keys, period
-
-
-def _period(state: State, node: ast.Number, *, first: bool) -> Period:
-    if not first:
-        raise state.problems.error("NQL405", "There can be only one period.", node.span)
-    if not state.root.events:
-        message = "A period needs rows with a time, such as events."
-        raise state.problems.error("NQL405", message, node.span, f"{state.root.table.name} has none.")
-    return period_of(state.problems, node, state.root)
-
-
-def _key(state: State, node: ast.Path) -> tuple[str, Shown]:
-    value = value_of(state, node)
-    if value.dtype.kind in _NO_KEYS:
-        kind = value.dtype.kind.value.replace("_", " ")
-        hint = "To group by time write a period, such as by 1d." if value.dtype.kind is Kind.DATETIME else ""
-        raise state.problems.error("NQL419", f"{node.text} is a {kind} and cannot be a group.", node.span, hint)
-    column = column_of(state, value)
-    path = value.ref.stored_path if value.ref is not None else node.text.lower()
-    return path, Shown(value.header, value.label, column)
+def _sums_up(node: ast.Expr) -> bool:
+    """Whether an aggregate stands in an expression."""
+    if isinstance(node, ast.Call):
+        function = function_named(node.function)
+        if function is not None and function.role is Role.AGGREGATE:
+            return True
+    return any(map(_sums_up, ast.inside(node)))
 
 
 def _sort(state: State, nodes: tuple[ast.SortItem, ...]) -> None:
@@ -255,58 +183,36 @@ def _sort_column(state: State, node: ast.Expr) -> Column:
     return shown.column
 
 
-def _limit(state: State, node: ast.Number) -> None:
+def _limit(state: State, node: ast.Limit) -> None:
+    count = _number_of_rows(state, node.count)
+    offset = _number_of_rows(state, node.offset) if node.offset is not None else 0
+    in_order(state)
+    state.step(partial(limited, count, offset), keeps_order=True)
+
+
+def _number_of_rows(state: State, node: ast.Number | ast.Parameter) -> int | Parameter:
+    if isinstance(node, ast.Parameter):
+        state.extension("parameter", node.span)
+        return parameter(state, node, INT)
     if node.unit or not isinstance(node.value, int) or node.value > 2**31:
         raise state.problems.error("NQL421", "limit takes a whole number of rows.", node.span, "Write limit 100.")
-    in_order(state)
-    state.step(partial(_limited, node.value), keeps_order=True)
+    return node.value
 
 
-def _is(expr: Expr, column: str) -> bool:
-    return isinstance(expr, Column) and expr.name == column
+def _latest(state: State, node: ast.Latest) -> None:
+    rows = state.root
+    if state.summary is not None or not rows.events or rows.table.time is None:
+        message = "latest by needs rows with a time, such as events."
+        raise state.problems.error("NQL417", message, node.span, "Use it before summarize, over a table of events.")
+    keys = [_newest_of(state, path).name for path in node.by]
+    time = rows.table.fields[rows.table.time]
+    order = (rows.stored(time.name, time.dtype).name, rows.identity().name)
+    state.step(partial(newest, tuple(keys), order))
 
 
-# --- relations, built once every scan knows its columns ----------------------------------------
-
-
-def rows_of(rows: Rows) -> Relation:
-    """The scan of some rows under their filters."""
-    scan = rows.scan()
-    if not rows.filters:
-        return scan
-    return Filter(scan, rows.filters[0] if len(rows.filters) == 1 else And(tuple(rows.filters)))
-
-
-def _filter(predicate: Expr, relation: Relation) -> Relation:
-    return Filter(relation, predicate)
-
-
-def _semi_join(joined: Rows, relation: Relation) -> Relation:
-    return SemiJoin(relation, rows_of(joined), joined.key)
-
-
-def _attach(
-    joined: Rows, measures: tuple[Measure, ...], extra: tuple[tuple[str, Expr], ...], relation: Relation
-) -> Relation:
-    attached = Attach(relation, rows_of(joined), joined.key, measures, joined.keep_all)
-    return Extend(attached, extra) if extra else attached
-
-
-def _aggregate(
-    keys: tuple[str, ...],
-    measures: tuple[Measure, ...],
-    period: Period | None,
-    time: str | None,
-    extra: tuple[tuple[str, Expr], ...],
-    relation: Relation,
-) -> Relation:
-    grouped = Aggregate(relation, keys, measures, period, time)
-    return Extend(grouped, extra) if extra else grouped
-
-
-def _sorted(keys: tuple[SortKey, ...], relation: Relation) -> Relation:
-    return Sort(relation, keys)
-
-
-def _limited(count: int, relation: Relation) -> Relation:
-    return Limit(relation, count)
+def _newest_of(state: State, path: ast.Path) -> Column:
+    """What `latest by` tells apart: an object by its key, or a field."""
+    found = meaning(state, path)
+    if isinstance(found, ObjectRef) and found.link is not None:
+        return state.root.hidden(found.link.key)
+    return key_of(state, path)[1].column

@@ -11,18 +11,18 @@ from functools import partial
 from nql.datatypes import NUMERIC
 from nql.diagnostics import Span
 from nql.functions import FORMATS
-from nql.plan.expressions import Column, Expr
+from nql.plan.expressions import Column
 from nql.plan.plan import Format
-from nql.plan.relations import Extend, Relation
 from nql.semantics.fields import Value, field_value
 from nql.semantics.infer import named, row_value
 from nql.semantics.names import FieldRef
 from nql.semantics.problems import Reported, replacements
 from nql.semantics.scope import Shown, State
+from nql.semantics.steps import extended
 from nql.syntax import ast
 
 
-def shown_of(state: State, nodes: tuple[ast.Expr, ...]) -> list[Shown]:
+def shown_of(state: State, nodes: tuple[ast.Expr | ast.Assign, ...]) -> list[Shown]:
     """The columns of a list; broken ones are reported and left out."""
     shown: list[Shown] = []
     for node in nodes:
@@ -56,7 +56,7 @@ def column_of(state: State, value: Value) -> Column:
     if isinstance(expr, Column):
         return expr
     name = value.ref.path if value.ref is not None else state.free(value.header)
-    state.step(partial(_extended, ((name, expr),)), keeps_order=True)
+    state.step(partial(extended, ((name, expr),)), keeps_order=True)
     return Column(name, expr.dtype)
 
 
@@ -73,11 +73,28 @@ def unique(shown: list[Shown]) -> list[Shown]:
     return result
 
 
-def _shown(state: State, node: ast.Expr) -> Shown:
+def _shown(state: State, node: ast.Expr | ast.Assign) -> Shown:
+    if isinstance(node, ast.Assign):
+        return _named(state, node)
     if isinstance(node, ast.Call) and node.function == "as":
         return _formatted(state, node)
     value = row_value(state, node, "list")
     return Shown(value.header, value.label, column_of(state, value))
+
+
+def _named(state: State, node: ast.Assign) -> Shown:
+    """`name = value`: the name is known from here on."""
+    state.extension("list_name", node.name.span)
+    name = node.name.text
+    if isinstance(node.value, ast.Call) and node.value.function == "as":
+        one = _formatted(state, node.value)
+        column, shape = one.column, one.format
+    else:
+        value = row_value(state, node.value, "list")
+        column, shape = column_of(state, value), None
+    if "." not in name:
+        state.define(name, column).plain = True
+    return Shown(name, name, column, shape)
 
 
 def _formatted(state: State, node: ast.Call) -> Shown:
@@ -109,7 +126,3 @@ def _format(state: State, node: ast.Call, arguments: dict[str, tuple[str, Span]]
         span = node.span if code is None else code[1]
         raise state.problems.error("NQL315", f"{name} needs a code: {', '.join(codes)}.", span)
     return Format(name, code[0].upper())
-
-
-def _extended(items: tuple[tuple[str, Expr], ...], relation: Relation) -> Relation:
-    return Extend(relation, items)

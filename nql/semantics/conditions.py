@@ -20,16 +20,19 @@ from nql.plan.expressions import (
     IsNull,
     Literal,
     Match,
+    Matches,
     MemberOf,
+    Not,
     Or,
     SameDay,
 )
 from nql.plan.windows import Precision
 from nql.semantics.arithmetic import as_duration
-from nql.semantics.fields import Value
+from nql.semantics.fields import Value, check_comparable
 from nql.semantics.infer import as_alias, row_value
 from nql.semantics.literals import LITERALS, constant, is_pattern, mismatch, moment, parameter
 from nql.semantics.problems import Reported
+from nql.semantics.regexes import canonical
 from nql.semantics.scope import State
 from nql.syntax import ast
 
@@ -52,6 +55,8 @@ def condition(state: State, node: ast.Expr, clause: str) -> Expr:
             return And(tuple(parts)) if op == "and" else Or(tuple(parts))
         case ast.Comparison():
             return _comparison(state, node, clause)
+        case ast.Not(operand):
+            return Not(condition(state, operand, clause))
         case _:
             fixes = (Fix("Compare it", node.span, f"{state.written(node.span)} == true"),)
             message = "A condition compares: name, operator, value."
@@ -65,7 +70,17 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
     if isinstance(left, ast.Comparison) or isinstance(right, ast.Comparison):
         raise state.problems.error("NQL314", "Comparisons do not chain. Join them with and.", node.span)
     value = row_value(state, left, clause)
+    if op == "is" and right != ast.Constant(None) and isinstance(right, ast.Constant):
+        op = "=="
     match op:
+        case "is" | "is not":
+            return _is(state, value, node, negated=op == "is not")
+        case "like" | "!like" if isinstance(right, ast.Text | ast.Parameter):
+            return _equality(state, value, right, clause, negated=op == "!like")
+        case "between" | "!between":
+            return _between(state, value, node, clause, negated=op == "!between")
+        case "matches" | "!matches" | "starts with" | "!starts with" | "ends with" | "!ends with":
+            return _text_test(state, value, node, op)
         case "in" | "!in":
             return _membership(state, value, node, negated=op == "!in")
         case "contains" | "!contains":
@@ -74,6 +89,45 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
             return _equality(state, value, right, clause, negated=op == "!=")
         case _:
             return _order(state, value, node, right, cast("CompareOp", op), clause)
+
+
+def _is(state: State, value: Value, node: ast.Comparison, *, negated: bool) -> Expr:
+    if not isinstance(node.right, ast.Constant):
+        fix = Fix("Use ==", node.op_span, "!=" if negated else "==")
+        raise state.problems.error("NQL302", "is only asks for null.", node.span, fixes=[fix])
+    if node.right.value is None:
+        return IsNull(value.expr, negated)
+    return _equality(state, value, node.right, "where", negated=negated)
+
+
+def _between(state: State, value: Value, node: ast.Comparison, clause: str, *, negated: bool) -> Expr:
+    if not isinstance(node.right, ast.Items) or len(node.right.items) != 2 or not node.right.square:
+        raise state.problems.error("NQL312", "between takes two ends: between 1 and 5.", node.span)
+    low, high = node.right.items
+    signs: tuple[CompareOp, CompareOp] = ("<", ">") if negated else (">=", "<=")
+    parts = tuple(_order(state, value, node, end, sign, clause) for end, sign in zip((low, high), signs, strict=True))
+    if not negated:
+        return And(parts)
+    return Or((*parts, IsNull(value.expr)) if state.rules.passes(computed=value.computed) else parts)
+
+
+def _text_test(state: State, value: Value, node: ast.Comparison, op: str) -> Expr:
+    """`matches`, `starts with` and `ends with`."""
+    if value.dtype.kind not in TEXTUAL:
+        raise _undefined(state, op.lstrip("!"), value, node, "")
+    if not isinstance(node.right, ast.Text):
+        raise mismatch(state, node.right, STRING)
+    text, negated, nulls = node.right.value, op.startswith("!"), state.rules.passes(computed=value.computed)
+    match op.lstrip("!"):
+        case "starts with":
+            return Match(value.expr, Literal(f"{text}*", STRING), negated, nulls)
+        case "ends with":
+            return Match(value.expr, Literal(f"*{text}", STRING), negated, nulls)
+    try:
+        return Matches(value.expr, canonical(text), negated, nulls)
+    except ValueError as error:
+        message = f"This is not a regular expression: {error}."
+        raise state.problems.error("NQL316", message, node.right.span, "Such as ^pc-[0-9]+$.") from None
 
 
 def _literal(node: ast.Expr) -> bool:
@@ -159,6 +213,7 @@ def _other_side(state: State, value: Value, node: ast.Expr, clause: str) -> Valu
 
 def _alike(state: State, left: Value, right: Value, node: ast.Expr) -> tuple[Expr, Expr]:
     """Both sides, in one unit. Raises Reported if they cannot be compared."""
+    check_comparable(state, left, right, node.span)
     one, two = left.dtype.kind, right.dtype.kind
     if one in NUMERIC and two in NUMERIC:
         if (one is Kind.DURATION) != (two is Kind.DURATION) and Kind.BYTES not in (one, two):

@@ -12,9 +12,11 @@ from dataclasses import dataclass, replace
 
 from nql.catalog.model import Table
 from nql.datatypes import DATETIME, DURATION, INT, DataType
+from nql.diagnostics import Span
 from nql.plan.expressions import Arithmetic, Call, Expr, Now
 from nql.semantics.metrics import component
 from nql.semantics.names import Ambiguous, FieldRef, ObjectRef, label
+from nql.semantics.outputs import latest_output
 from nql.semantics.problems import Reported, did_you_mean, replacements
 from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
@@ -41,7 +43,7 @@ def value_of(state: State, path: ast.Path) -> Value:
     """The value a path stands for in the current scope. Raises Reported."""
     found = meaning(state, path)
     if isinstance(found, Alias):
-        return Value(found.column, found.name, found.name, computed=not found.group)
+        return Value(found.column, found.name, found.name, computed=not found.plain)
     if isinstance(found, ObjectRef):
         fields = [f"{path.text}.{name}" for name in found.table.default if "." not in name][:2]
         hint = f"Name one of its fields, such as {' or '.join(fields)}." if fields else "Name one of its fields."
@@ -65,9 +67,19 @@ def meaning(state: State, path: ast.Path) -> Alias | FieldRef | ObjectRef:
     if isinstance(found, Ambiguous):
         message = f"{path.text} may mean {' or '.join(found.paths)}."
         raise state.problems.error("NQL203", message, path.span, "Say which.", replacements(path.span, found.paths))
+    if found is None and (output := latest_output(state, path)) is not None:
+        return output
     if found is None:
         raise unknown(state, path, alias)
     return found
+
+
+def check_comparable(state: State, left: Value, right: Value, span: Span) -> None:
+    """Raises Reported if one of two values that are compared with each other is a custom field that is computed."""
+    for value in (left, right):
+        if value.ref is not None and not value.ref.field.comparable:
+            message = f"{value.ref.path} is a computed custom field and can be compared with constants only."
+            raise state.problems.error("NQL317", message, span, "Only manual custom fields are compared with fields.")
 
 
 def field_value(state: State, rows: Rows, ref: FieldRef, path: ast.Path) -> Value:

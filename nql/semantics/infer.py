@@ -10,16 +10,17 @@ from __future__ import annotations
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from nql.datatypes import BOOLEAN, DURATION, STRING, VERSION, Kind
+from nql.datatypes import BOOLEAN, DURATION, FLOAT, STRING, VERSION, DataType, Kind
 from nql.diagnostics import Fix, Span
-from nql.functions import FUNCTIONS, SCALARS, Role
+from nql.functions import FUNCTIONS, SCALARS, Role, function_named
 from nql.plan.expressions import Arithmetic, Call, Expr, Literal, Now
 from nql.plan.windows import Past
 from nql.semantics.arithmetic import combine, negative
 from nql.semantics.fields import Value, value_of
-from nql.semantics.literals import number
+from nql.semantics.literals import number, parameter
 from nql.semantics.names import label
 from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
+from nql.semantics.rowwise import choice, of_value
 from nql.semantics.scope import State
 from nql.syntax import ast
 
@@ -33,7 +34,8 @@ def row_value(state: State, node: ast.Expr, clause: str) -> Value:
         case ast.Call():
             return _call(state, node, clause)
         case ast.Binary(op, left, right):
-            one, two = row_value(state, left, clause), row_value(state, right, clause)
+            state.extension("row_arithmetic", node.span)
+            one, two = _operands(state, left, right, clause)
             computed = one.computed or two.computed
             return _written(state, node, operation(state.problems, op, one.expr, two.expr, node.span), computed)
         case ast.Negative(operand):
@@ -51,12 +53,37 @@ def row_value(state: State, node: ast.Expr, clause: str) -> Value:
         case ast.Version(text):
             return _written(state, node, Literal(text, VERSION))
         case ast.Parameter():
-            message = f"${node.name} cannot stand here: parameters are for the values of where."
-            raise state.problems.error("NQL407", message, node.span)
+            return given(state, node, STRING)
         case ast.Items():
             raise state.problems.error("NQL110", "A list can only stand after in.", node.span)
         case _:
             raise state.problems.error("NQL310", "A value is expected here, not a condition.", node.span)
+
+
+def _operands(state: State, left: ast.Expr, right: ast.Expr, clause: str) -> tuple[Value, Value]:
+    """Both sides of an operator; a parameter is of the type of what stands beside it."""
+    if isinstance(left, ast.Parameter):
+        other = row_value(state, right, clause) if not isinstance(right, ast.Parameter) else given(state, right, FLOAT)
+        return given(state, left, _beside(other.dtype)), other
+    one = row_value(state, left, clause)
+    if isinstance(right, ast.Parameter):
+        return one, given(state, right, _beside(one.dtype))
+    return one, row_value(state, right, clause)
+
+
+def _beside(dtype: DataType) -> DataType:
+    """The type of a parameter beside a value: a number may have a fraction, and times are moved by durations."""
+    if dtype.kind is Kind.DATETIME:
+        return DURATION
+    return FLOAT if dtype.kind is Kind.INT else dtype
+
+
+def given(state: State, node: ast.Parameter, dtype: DataType) -> Value:
+    """A parameter as a value of a type. Raises Reported under strict rules: there it is a value of where alone."""
+    if state.rules.strict:
+        message = f"${node.name} cannot stand here: parameters are for the values of where."
+        raise state.problems.error("NQL407", message, node.span)
+    return Value(parameter(state, node, dtype), f"${node.name}", f"${node.name}")
 
 
 def as_alias(state: State, node: ast.Expr) -> ast.Expr:
@@ -136,7 +163,7 @@ def unknown_function(state: State, node: ast.Call) -> Reported:
 
 
 def _call(state: State, node: ast.Call, clause: str) -> Value:
-    function = FUNCTIONS.get(node.function)
+    function = function_named(node.function)
     if function is None:
         raise unknown_function(state, node)
     if function.role is Role.AGGREGATE:
@@ -145,10 +172,27 @@ def _call(state: State, node: ast.Call, clause: str) -> Value:
         raise state.problems.error(
             "NQL408", "as() can only stand at the end of a column of list or sort.", node.name_span
         )
+    if function.extension:
+        state.extension(function.extension, node.name_span)
+    if node.function == "if":
+        return _choice(state, node, clause)
     if node.target is None:
-        message = f"{node.function}() needs a value before it: time.{node.function}()."
+        message = f"{node.function}() needs a value before it: {function.signature}."
         raise state.problems.error("NQL312", message, node.name_span)
-    return scalar(state, node, row_value(state, node.target, clause))
+    value = row_value(state, node.target, clause)
+    return of_value(state, node, value) if function.extension else scalar(state, node, value)
+
+
+def _choice(state: State, node: ast.Call, clause: str) -> Value:
+    if node.target is not None or len(node.arguments) != 3:
+        message = "if() takes a condition and two values."
+        raise state.problems.error("NQL312", message, node.span, FUNCTIONS["if"].signature)
+    test, *values = node.arguments
+    predicate = state.condition(state, test, clause)
+    null = ast.Constant(None)
+    return choice(
+        state, node, predicate, *(None if value == null else row_value(state, value, clause) for value in values)
+    )
 
 
 def _aggregate_here(state: State, node: ast.Call, clause: str) -> Reported:

@@ -24,6 +24,7 @@ from nql.plan.windows import (
     Point,
     Precision,
     Retention,
+    Shifted,
     Weeks,
     Window,
 )
@@ -35,6 +36,7 @@ _WEEK = 7 * _UNITS["d"]
 _FIRST_MONDAY = 4 * _UNITS["d"]  # 1970-01-05
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOST_BUCKETS = 50_000
+MOST_FILLED = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,9 @@ def absolute(window: Window, clock: Clock) -> Absolute:
         case Retention(days):
             today = day_of(clock.now, zone)
             start, end = midnight(today - timedelta(days), zone), midnight(today + timedelta(1), zone)
+        case Shifted(inner, count, unit):
+            found = absolute(inner, clock)
+            start, end = (_back(at, count, unit, zone) for at in (found.start, found.end))
         case Weeks(inner):
             found = absolute(inner, clock)
             start = (found.start - _FIRST_MONDAY) // _WEEK * _WEEK + _FIRST_MONDAY
@@ -81,25 +86,56 @@ def absolute(window: Window, clock: Clock) -> Absolute:
     return Absolute(start, end, precision, zone)
 
 
-def buckets(period: Period, window: Absolute) -> Buckets:
+def _back(at: int, count: int, unit: str, zone: str) -> int:
+    """An instant some time earlier; days are those of a zone's calendar."""
+    return _instant(_local(at, zone) - timedelta(count), zone) if unit == "d" else at - count * _UNITS[unit]
+
+
+def buckets(period: Period, window: Absolute, now: int) -> Buckets:
     """The edges of a period's buckets over a window, from its start on. Raises ValueError if there are too many."""
+    edges = _edges(period, window)
+    if not period.fill:
+        return Buckets(edges)
+    if len(edges) > MOST_FILLED:
+        raise ValueError(f"At most {MOST_FILLED:,} parts of the time can be filled.")
+    return Buckets(edges, sum(edge <= now for edge in edges[:-1]))
+
+
+def _edges(period: Period, window: Absolute) -> tuple[int, ...]:
+    if period.unit in ("w", "month"):
+        return _calendar(period, window)
     width = period.count * _UNITS[period.unit]
     if (window.end - window.start) // width > MOST_BUCKETS:
         raise ValueError(f"The period cuts the time into more than {MOST_BUCKETS:,} parts.")
     if period.unit != "d":
-        return Buckets(tuple(range(window.start, window.end + width, width)))
+        return tuple(range(window.start, window.end + width, width))
     local = _local(window.start, window.zone)
     edges = [window.start]
     while edges[-1] < window.end:
         local += timedelta(period.count)
         edges.append(_instant(local, window.zone))
-    return Buckets(tuple(edges) if len(edges) > 1 else (window.start, window.start + width))
+    return tuple(edges) if len(edges) > 1 else (window.start, window.start + width)
+
+
+def _calendar(period: Period, window: Absolute) -> tuple[int, ...]:
+    """Whole weeks from a Monday on, or whole months from a first day on, on the calendar of the window's zone."""
+    day = day_of(window.start, window.zone)
+    day -= timedelta(day.weekday() if period.unit == "w" else day.day - 1)
+    edges = [midnight(day, window.zone)]
+    while edges[-1] < window.end or len(edges) < 2:
+        if period.unit == "w":
+            day += timedelta(weeks=period.count)
+        else:
+            months = day.year * 12 + day.month - 1 + period.count
+            day = date(months // 12, months % 12 + 1, 1)
+        edges.append(midnight(day, window.zone))
+    return tuple(edges)
 
 
 def instant(moment: Moment, clock: Clock) -> int:
     """A written date or time in the user's zone; midnight without a clock time."""
-    if moment.utc:
-        return _instant(_wall(moment, clock, "UTC"), "UTC")
+    if moment.zone is not None:
+        return _instant(_wall(moment, clock, "UTC"), "UTC") - moment.zone * 60 * SECOND
     return _instant(_wall(moment, clock, clock.user), clock.user)
 
 

@@ -156,7 +156,7 @@ def moment(problems: Problems, node: ast.Date) -> Moment:
         raise problems.error("NQL304", "Years from 1971 to 2199 are understood.", node.span)
     if (node.hour or 0) > 23 or node.minute > 59 or node.second > 59:
         raise problems.error("NQL304", "There is no such time of day.", node.span, "Write 13:30 or 1:30 PM.")
-    return Moment(node.year, node.month, node.day, node.hour, node.minute, node.second, node.utc)
+    return Moment(node.year, node.month, node.day, node.hour, node.minute, node.second, node.zone)
 
 
 def member(state: State, node: ast.Path | ast.Text | ast.Number, dtype: DataType) -> Literal:

@@ -20,10 +20,13 @@ from nql.plan.expressions import (
     Compare,
     DateLiteral,
     Expr,
+    If,
     IsNull,
     Literal,
     Match,
+    Matches,
     MemberOf,
+    Not,
     Now,
     Or,
     Parameter,
@@ -36,6 +39,7 @@ from nql.plan.relations import (
     Attach,
     Extend,
     Filter,
+    Latest,
     Limit,
     Measure,
     Relation,
@@ -50,6 +54,7 @@ from nql.semantics.instants import Clock, absolute, buckets, day_range, instant
 from nql.semantics.values import Given, given_values
 
 Values = Mapping[str, str | Sequence[str]]
+MOST_ROWS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,9 @@ class _Resolver:
                 below = self.relation(relation.input)
                 return self._above(relation, below)
 
-    def _above(self, relation: Filter | Aggregate | Extend | Select | Sort | Limit, below: Relation) -> Relation:
+    def _above(
+        self, relation: Filter | Aggregate | Extend | Select | Sort | Limit | Latest, below: Relation
+    ) -> Relation:
         match relation:
             case Filter(_, predicate):
                 now = self.expr(predicate)
@@ -121,6 +128,9 @@ class _Resolver:
             case Aggregate():
                 measures = tuple(self._measure(measure) for measure in relation.measures)
                 return replace(relation, input=below, measures=measures, period=self._period(relation))
+            case Limit():
+                count, offset = self._number(relation.count), self._number(relation.offset)
+                return replace(relation, input=below, count=count, offset=offset)
             case _:
                 return relation if below is relation.input else replace(relation, input=below)
 
@@ -130,14 +140,22 @@ class _Resolver:
         window = _root_window(relation.input)
         if window is None:
             raise TypeError("a period needs rows with a window")
-        return buckets(relation.period, self.window(window))
+        return buckets(relation.period, self.window(window), self.clock.now)
+
+    def _number(self, number: int | Parameter) -> int:
+        if isinstance(number, int):
+            return number
+        value = self.given[number.name].literals[0].value
+        if not isinstance(value, int) or not 0 <= value <= MOST_ROWS:
+            raise ValueError(f"${number.name}: a number of rows is whole, from 0 to {MOST_ROWS:,}.")
+        return value
 
     def _measure(self, measure: Measure) -> Measure:
-        operand = self.expr(measure.operand) if measure.operand is not None else None
-        where = self.expr(measure.where) if measure.where is not None else None
-        if operand is measure.operand and where is measure.where:
+        parts = (measure.operand, measure.where, measure.weight)
+        operand, where, weight = (self.expr(part) if part is not None else None for part in parts)
+        if operand is measure.operand and where is measure.where and weight is measure.weight:
             return measure
-        return replace(measure, operand=operand, where=where)
+        return replace(measure, operand=operand, where=where, weight=weight)
 
     def expr(self, expr: Expr) -> Expr:
         match expr:
@@ -151,8 +169,11 @@ class _Resolver:
                 return self._same_day(expr)
             case Parameter(name):
                 return self.given[name].literals[0]
-            case Call(function, operand, dtype, zone):
-                return Call(function, self.expr(operand), dtype, zone or self.clock.user)
+            case Call():
+                return replace(expr, operand=self.expr(expr.operand), zone=expr.zone or self.clock.user)
+            case If():
+                test, then, otherwise = map(self.expr, (expr.condition, expr.then, expr.otherwise))
+                return If(test, then, otherwise, expr.dtype)
             case And(operands):
                 return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
             case Or(operands):
@@ -161,7 +182,7 @@ class _Resolver:
                 left, right = self.expr(expr.left), self.expr(expr.right)
                 same = left is expr.left and right is expr.right
                 return expr if same else replace(expr, left=left, right=right)
-            case IsNull(operand):
+            case IsNull(operand) | Not(operand) | Matches(operand):
                 inner = self.expr(operand)
                 return expr if inner is operand else replace(expr, operand=inner)
             case Match(operand, pattern):

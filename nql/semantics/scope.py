@@ -25,6 +25,7 @@ from nql.plan.windows import Precision, Window
 from nql.rules import DEFAULT, Rules
 from nql.semantics.names import Names
 from nql.semantics.problems import Problems
+from nql.syntax.ast import Expr as Condition
 
 
 class Area(Enum):
@@ -107,12 +108,13 @@ class Rows:
 
 @dataclass(slots=True)
 class Alias:
-    """A name that the query gave. A `broken` one was defined by something that has no meaning; its uses stay silent."""
+    """A name that the query gave. A `broken` one was defined by something that has no meaning; its uses stay silent. A
+    `plain` one is a group or a value of a row, whose null is a value of its own, not a metric over nothing."""
 
     name: str
     column: Column
     broken: bool = False
-    group: bool = False
+    plain: bool = False
 
 
 @dataclass(slots=True)
@@ -134,6 +136,11 @@ class Summary:
 
 
 Step = Callable[[Relation], Relation]
+Understood = Callable[["State", Condition, str], Expr]
+
+
+def _no_condition(state: State, node: Condition, clause: str) -> Expr:
+    raise state.problems.error("NQL310", "A value is expected here, not a condition.", node.span)
 
 
 @dataclass(slots=True)
@@ -158,6 +165,7 @@ class State:
     parameters: dict[str, ParameterUse] = field(default_factory=dict)
     measures: int = 0
     rules: Rules = DEFAULT
+    condition: Understood = _no_condition  # what a condition means; values hold some, and conditions hold values
 
     @property
     def current(self) -> Rows:

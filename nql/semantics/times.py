@@ -9,17 +9,34 @@ from __future__ import annotations
 
 from nql.catalog.model import Table, TableKind
 from nql.diagnostics import Span
-from nql.plan.windows import Ago, Between, Moment, OnDay, Past, Period, Point, Precision, Retention, Weeks, Window
+from nql.plan.windows import (
+    Ago,
+    Between,
+    Moment,
+    OnDay,
+    Past,
+    Period,
+    Point,
+    Precision,
+    Retention,
+    Shifted,
+    Weeks,
+    Window,
+)
 from nql.semantics.literals import moment, unit_of
 from nql.semantics.problems import Problems, Reported, replacements
-from nql.semantics.scope import Rows
+from nql.semantics.scope import Rows, State
 from nql.syntax import ast
 
-Selected = Past | Between | OnDay | Retention
+Selected = Past | Between | OnDay | Retention | Shifted
 
 LONGEST_DAYS = 4000
 DEFAULT_RETENTION = 30
 _PER_DAY = {"min": 1440, "h": 24, "d": 1}
+_LONG_PERIODS = {
+    **dict.fromkeys(("w", "week", "weeks"), "w"),
+    **dict.fromkeys(("month", "months", "mon"), "month"),
+}
 
 
 def window_of(problems: Problems, ref: ast.TableRef, table: Table) -> Window | None:
@@ -27,12 +44,16 @@ def window_of(problems: Problems, ref: ast.TableRef, table: Table) -> Window | N
     if ref.resolution is not None:
         _check_resolution(problems, ref.resolution, table)
     if ref.selection is None:
+        if ref.shift is not None:
+            hint = "Write past 7d shift 7d."
+            raise problems.error("NQL403", "shift moves a time selection, and there is none.", ref.shift.span, hint)
         return (
             _weekly(table, Retention(table.retention_days or DEFAULT_RETENTION))
             if table.time and _events(table)
             else None
         )
-    window = _selected(problems, ref.selection)
+    said = _selected(problems, ref.selection)
+    window = said if ref.shift is None else Shifted(said, *_length(problems, ref.shift))
     return _weekly(table, window) if _events(table) else window
 
 
@@ -43,12 +64,18 @@ def reads_daily(table: Table, window: Window | None) -> bool:
     return any("min" in step or "30s" in step for step in table.resolution)
 
 
-def period_of(problems: Problems, node: ast.Number, rows: Rows) -> Period:
+def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Period:
     """The period of `by`. Raises Reported if it does not fit the language or the rows' precision."""
+    problems = state.problems
+    long = _LONG_PERIODS.get(node.unit)
+    if long is not None and isinstance(node.value, int) and node.value >= 1:
+        state.extension("period", node.span)
+        _bounded(problems, node.value * (7 if long == "w" else 30), "d", node.span)
+        return Period(node.value, long, fill)
     unit = unit_of(problems, node)
     unit = "min" if unit == "m" else unit
     if unit not in _PER_DAY or not isinstance(node.value, int) or node.value < 1:
-        hint = "Periods are whole minutes (a multiple of 15), hours or days: 15min, 1h, 1d."
+        hint = "Periods are whole minutes (a multiple of 15), hours, days, weeks or months: 15min, 1h, 1d, 1w, 1month."
         raise problems.error("NQL405", "This is not a period.", node.span, hint)
     if unit == "min" and node.value % 15:
         nearest = max(15, round(node.value / 15) * 15)
@@ -59,12 +86,15 @@ def period_of(problems: Problems, node: ast.Number, rows: Rows) -> Period:
         message = "A selection in days reads one sample a day; the period cannot be finer."
         hint = "Write the time selection in hours, such as past 168h."
         raise problems.error("NQL406", message, node.span, hint)
-    return Period(node.value, unit)
+    return Period(node.value, unit, fill)
 
 
-def _selected(problems: Problems, selection: ast.Selection) -> Selected:
+def _selected(problems: Problems, selection: ast.Selection) -> Past | Between | OnDay:
     match selection:
         case ast.Past(length):
+            if isinstance(length, ast.Parameter):
+                hint = "Days and hours are read differently, so the length has to be known: past 7d."
+                raise problems.error("NQL407", f"${length.name} cannot be a length of time.", length.span, hint)
             return Past(*_length(problems, length))
         case ast.OnDay(day):
             when = moment(problems, day)

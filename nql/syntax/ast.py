@@ -8,7 +8,7 @@ a number with a unit, a date, even one that no calendar has); what they mean bes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nql.diagnostics import NOWHERE, Span
 
@@ -66,7 +66,8 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Date:
-    """A date, with a clock time if `hour` is set. `year` is None where it was left out; `utc` where a Z was written."""
+    """A date, with a clock time if `hour` is set. `year` is None where it was left out; `zone` is how many
+    minutes ahead of UTC the time was written, 0 for a Z."""
 
     year: int | None
     month: int
@@ -74,7 +75,7 @@ class Date:
     hour: int | None = None
     minute: int = 0
     second: int = 0
-    utc: bool = False
+    zone: int | None = None
     span: Span = field(default=NOWHERE, compare=False)
 
 
@@ -98,9 +99,10 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """`target.function(arguments)`; no target for `count()`. `name_span` is the function's name alone."""
+    """`target.function(arguments)`; no target for `count()`. `name_span` is the function's name alone. A target that is
+    neither a path nor a call stood in round brackets."""
 
-    target: Path | Call | None
+    target: Expr | None
     function: str
     arguments: tuple[Expr, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
@@ -130,14 +132,24 @@ class Binary:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`left op right`: one of `== != < > <= >= in !in contains !contains`; a single `=` is read as `==`, and what is no
-    operator here but one elsewhere (`<>`) stays as written."""
+    """`left op right`: one of `== != < > <= >= in !in contains !contains`, a single `=` read as `==`; or one of ours:
+    `is`, `is not` and, each also with a `!` before it, `matches`, `like`, `starts with`, `ends with`, `between`, whose
+    right side is a list of two. `op_span` has the operator as written."""
 
     op: str
     left: Expr
     right: Expr
     span: Span = field(default=NOWHERE, compare=False)
     op_span: Span = field(default=NOWHERE, compare=False)
+    depth: int = field(default=1, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """`not operand`, of a condition."""
+
+    operand: Expr
+    span: Span = field(default=NOWHERE, compare=False)
     depth: int = field(default=1, compare=False, repr=False)
 
 
@@ -165,6 +177,7 @@ Expr = (
     | Negative
     | Binary
     | Comparison
+    | Not
     | Logic
 )
 
@@ -175,7 +188,7 @@ Expr = (
 class Past:
     """`past <length>`, with or without `during`."""
 
-    length: Number
+    length: Number | Parameter
     span: Span = field(default=NOWHERE, compare=False)
 
 
@@ -209,12 +222,14 @@ Selection = Past | Between | OnDay
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table with its time selection; `resolution` is the length after `by` (`by 30s`)."""
+    """A table with its time selection; `resolution` is the length after `by` (`by 30s`), `shift` how far back the whole
+    selection is moved."""
 
     name: Path
     selection: Selection | None = None
     resolution: Number | None = None
     span: Span = field(default=NOWHERE, compare=False)
+    shift: Number | None = None
 
 
 # --- clauses ----------------------------------------------------------------------------------
@@ -257,19 +272,22 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """`summarize <name = value>, ... by <fields and a period>`. A period is a `Number` with a unit."""
+    """`summarize <name = value>, ... by <fields and a period>`. A period is a `Number` with a unit. `fill` is the place
+    of the word that asks for empty buckets too."""
 
     items: tuple[Assign, ...]
     by: tuple[Path | Number, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
+    fill: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListClause:
-    """`list <columns>`."""
+    """`list <columns>`; a column may be given a name. `distinct` is the place of the word."""
 
-    items: tuple[Expr, ...]
+    items: tuple[Expr | Assign, ...]
     span: Span = field(default=NOWHERE, compare=False)
+    distinct: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,24 +309,32 @@ class Sort:
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """`limit <count>`."""
+    """`limit <count>`, perhaps after the first `offset` rows."""
 
-    count: Number
+    count: Number | Parameter
+    span: Span = field(default=NOWHERE, compare=False)
+    offset: Number | Parameter | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """`latest by <objects or fields>`."""
+
+    by: tuple[Path, ...]
     span: Span = field(default=NOWHERE, compare=False)
 
 
-Clause = Where | Join | Compute | Summarize | ListClause | Sort | Limit
+Clause = Where | Join | Compute | Summarize | ListClause | Sort | Limit | Latest
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A table and the clauses after it. This is the `Ast` of a text. `extensions` are the things beyond NQL that are
-    gone once the text is read (`nql.extensions`), with their places."""
+    """A table and the clauses after it. This is the `Ast` of a text. `lets` are the names given before the table."""
 
     table: TableRef
     clauses: tuple[Clause, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
-    extensions: tuple[tuple[str, Span], ...] = field(default=(), compare=False)
+    lets: tuple[Assign, ...] = ()
 
 
 def inside(expr: Expr) -> tuple[Expr, ...]:
@@ -316,7 +342,7 @@ def inside(expr: Expr) -> tuple[Expr, ...]:
     match expr:
         case Call():
             return expr.arguments if expr.target is None else (expr.target, *expr.arguments)
-        case Negative():
+        case Negative() | Not():
             return (expr.operand,)
         case Binary() | Comparison():
             return (expr.left, expr.right)
@@ -326,3 +352,22 @@ def inside(expr: Expr) -> tuple[Expr, ...]:
             return expr.items
         case _:
             return ()
+
+
+def over(expr: Expr, operands: tuple[Expr, ...], height: int) -> Expr:
+    """The same expression over other operands, as many as `inside` gives; `height` is its depth then."""
+    match expr:
+        case Call(target=None):
+            return replace(expr, arguments=operands, depth=height)
+        case Call():
+            return replace(expr, target=operands[0], arguments=operands[1:], depth=height)
+        case Negative() | Not():
+            return replace(expr, operand=operands[0], depth=height)
+        case Binary() | Comparison():
+            return replace(expr, left=operands[0], right=operands[1], depth=height)
+        case Logic():
+            return replace(expr, operands=operands, depth=height)
+        case Items():
+            return replace(expr, items=operands, depth=height)
+        case _:
+            return expr

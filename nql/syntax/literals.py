@@ -17,7 +17,7 @@ _GAP = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)+")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\w*)")
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _NAMED = re.compile(r"([a-z]+)\.?\s+(\d{1,2})(?!\w)(?:\s*,?\s*(\d{4})(?![\w:]))?", re.IGNORECASE)
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap]m)?(z)?", re.IGNORECASE)
+_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([ap]m)?(z|[+-]\d{2}:\d{2})?", re.IGNORECASE)
 _MONTHS = (
     "january", "february", "march", "april", "may", "june",
     "july", "august", "september", "october", "november", "december",
@@ -68,7 +68,18 @@ def date(text: str, span: Span) -> Date:
     hour, minute, second = int(clock[1]), int(clock[2]), int(clock[3] or 0)
     if clock[4]:
         hour = hour % 12 + (12 if clock[4].lower() == "pm" else 0) if 1 <= hour <= 12 else 99
-    return Date(year, month, day, hour, minute, second, clock[5] is not None, span)
+    return Date(year, month, day, hour, minute, second, _zone(clock[5]), span)
+
+
+def _zone(written: str | None) -> int | None:
+    """`Z` or `+01:00` as minutes ahead of UTC. Ones that no clock has are given as the end of the day."""
+    if written is None:
+        return None
+    if written in "zZ":
+        return 0
+    hours, minutes = int(written[1:3]), int(written[4:6])
+    ahead = hours * 60 + minutes if hours <= 14 and minutes < 60 else 24 * 60
+    return -ahead if written[0] == "-" else ahead
 
 
 def _month(name: str) -> int:

@@ -31,8 +31,8 @@ _OTHER_CLAUSES = {
 }  # fmt: skip
 _OTHER_OPERATORS = {
     "<>": "!=", "&&": "and", "||": "or", "=>": ">=", "=<": "<=", "===": "==", "!==": "!=", "=~": "==", "~": "==",
-    "like": "==", "is": "==", "equals": "==", "eq": "==", "ne": "!=", "matches": "==", "has": "contains",
-    "includes": "contains", "startswith": "==", "endswith": "==",
+    "equals": "==", "eq": "==", "ne": "!=", "has": "contains", "includes": "contains", "startswith": "starts with",
+    "endswith": "ends with", "regex": "matches", "rlike": "matches", "ilike": "like", "isnot": "is not",
 }  # fmt: skip
 
 
@@ -91,13 +91,13 @@ def _comment(text: str, place: Span, _: Expected) -> Diagnostic | None:
     if text.startswith("/*", start):
         fix = Fix("Close the comment", Span(len(text), len(text)), " */")
         return Diagnostic("NQL104", "The comment has no end.", Span(start, len(text)), fixes=(fix,))
-    if not text.startswith(("//", "--"), start) and text[max(0, start - 1) : start + 1] in ("//", "--"):
+    if not text.startswith("--", start) and text[max(0, start - 1) : start + 1] == "--":
         start -= 1
-    if not text.startswith(("//", "--"), start):
+    if not text.startswith("--", start):
         return None
     span = Span(start, _line_end(text, start))
     fix = Fix("Use /* */", span, f"/* {text[start + 2 : span.end].strip()} */")
-    return Diagnostic("NQL104", "Comments stand between /* and */.", span, fixes=(fix,))
+    return Diagnostic("NQL104", "Comments stand between /* and */, or after //.", span, fixes=(fix,))
 
 
 def _unknown_clause(text: str, place: Span, expected: Expected) -> Diagnostic | None:
@@ -158,7 +158,8 @@ def _other_operator(text: str, place: Span, expected: Expected) -> Diagnostic | 
     before = _NOT.search(text, max(0, word.start - 40), word.start)
     if before is not None or written == "not":
         span = Span(before.start(), before.start() + 3) if before is not None else word
-        return Diagnostic("NQL111", "There is no not.", span, "Use !=, !in or !contains.")
+        hint = "Write not before the whole condition, or use !=, !in or !contains."
+        return Diagnostic("NQL111", "not cannot stand between a name and an operator.", span, hint)
     other = _OTHER_OPERATORS.get(written)
     if other is None and "DESC" in expected and written in ("descending", "ascending"):
         other = written.removesuffix("ending")

@@ -91,6 +91,30 @@ def _path(token: Token) -> ast.Path:
     return ast.Path(path_text(token.value), _span(token))
 
 
+def _target(first: Token | ast.Items) -> tuple[ast.Expr | None, str, int]:
+    """What a call starts with: its target, and the function's name with its end if a name comes first."""
+    if isinstance(first, ast.Items):
+        return first if len(first.items) > 1 else first.items[0], "", 0
+    head, _, name = first.value.rpartition(".")
+    start = first.start_pos or 0
+    path = ast.Path(path_text(head.rstrip()), Span(start, start + len(head.rstrip()))) if head else None
+    return path, name, first.end_pos or 0
+
+
+def _count(token: Token) -> ast.Number | ast.Parameter:
+    if token.type == "PARAMETER":
+        return ast.Parameter(token.value[1:], _span(token))
+    return number(token.value, _span(token))
+
+
+def _column(node: ast.Expr) -> ast.Expr | ast.Assign:
+    """An item of `list`: `name = value` gives a column its name."""
+    if isinstance(node, ast.Comparison) and isinstance(node.left, ast.Path):
+        single = node.op == "==" and node.op_span.end - node.op_span.start == 1
+        return ast.Assign(node.left, node.right, "=", node.span) if single else node
+    return node
+
+
 def _value(part: Any) -> Any:
     """The node or operator of one part of an expression: nodes come as they are, tokens are turned into them."""
     if not isinstance(part, Token):
@@ -99,7 +123,7 @@ def _value(part: Any) -> Any:
     match part.type:
         case "PATH":
             return path_or_constant(text, span)
-        case "OPERATOR":
+        case "OPERATOR" | "NOT":
             return Operator(text if len(text) == 1 else _SPACES.sub("", text).lower(), span)
         case "TEXT":
             return ast.Text(text[1:-1], span)
@@ -119,17 +143,27 @@ class _Builder(Transformer[Token, ast.Query]):
     """One method a rule of the grammar, called with what the rule read."""
 
     def query(self, parts: Parts) -> ast.Query:
-        return ast.Query(parts[0], tuple(parts[1:]), parts[0].span.join(parts[-1].span))
+        lets = [part for part in parts if isinstance(part, ast.Assign)]
+        table, *clauses = parts[len(lets) :]
+        return ast.Query(table, tuple(clauses), parts[0].span.join(parts[-1].span), tuple(lets))
+
+    def let(self, parts: Parts) -> ast.Assign:
+        name = _path(parts[1])
+        return ast.Assign(name, parts[3], parts[2].value, Span(parts[0].start_pos, parts[3].span.end))
 
     def table(self, parts: Parts) -> ast.TableRef:
-        name = _path(parts[0])
-        selection = parts[1] if len(parts) in (2, 4) else None
-        resolution = number(parts[-1].value, _span(parts[-1])) if len(parts) > 2 else None
-        last = resolution or selection or name
-        return ast.TableRef(name, selection, resolution, Span(name.span.start, last.span.end))
+        name, end = _path(parts[0]), parts[0].end_pos
+        selection = shift = resolution = None
+        for at, part in enumerate(parts[1:], start=1):
+            if not isinstance(part, Token):
+                selection, end = part, part.span.end
+            elif part.type == "NUMBER":
+                length, end = number(part.value, _span(part)), part.end_pos
+                shift, resolution = (length, None) if parts[at - 1].type == "SHIFT" else (shift, length)
+        return ast.TableRef(name, selection, resolution, Span(name.span.start, end), shift)
 
     def past(self, parts: Parts) -> ast.Past:
-        length = number(parts[-1].value, _span(parts[-1]))
+        length = _count(parts[-1])
         return ast.Past(length, Span(parts[0].start_pos, length.span.end))
 
     def between(self, parts: Parts) -> ast.Between:
@@ -156,17 +190,27 @@ class _Builder(Transformer[Token, ast.Query]):
 
     def summarize(self, parts: Parts) -> ast.Summarize:
         by = parts[3] if len(parts) > 2 else ()
-        return ast.Summarize(parts[1], by, Span(parts[0].start_pos, (by or parts[1])[-1].span.end))
+        fill = _span(parts[4]) if len(parts) > 4 else None
+        end = fill.end if fill is not None else (by or parts[1])[-1].span.end
+        return ast.Summarize(parts[1], by, Span(parts[0].start_pos, end), fill)
 
     def list(self, parts: Parts) -> ast.ListClause:
-        return ast.ListClause(tuple(parts[1]), Span(parts[0].start_pos, parts[1][-1].span.end))
+        distinct = _span(parts[1]) if len(parts) > 2 else None
+        items = tuple(_column(part) for part in parts[-1])
+        return ast.ListClause(items, Span(parts[0].start_pos, items[-1].span.end), distinct)
 
     def sort(self, parts: Parts) -> ast.Sort:
         return ast.Sort(parts[1], Span(parts[0].start_pos, parts[1][-1].span.end))
 
     def limit(self, parts: Parts) -> ast.Limit:
-        count = number(parts[1].value, _span(parts[1]))
-        return ast.Limit(count, Span(parts[0].start_pos, count.span.end))
+        offset = _count(parts[3]) if len(parts) > 2 else None
+        return ast.Limit(_count(parts[1]), Span(parts[0].start_pos, parts[-1].end_pos), offset)
+
+    def latest(self, parts: Parts) -> ast.Latest:
+        return ast.Latest(parts[2], Span(parts[0].start_pos, parts[2][-1].span.end))
+
+    def paths(self, parts: Parts) -> tuple[ast.Path, ...]:
+        return tuple(map(_path, parts))
 
     def assigns(self, parts: Parts) -> tuple[ast.Assign, ...]:
         return tuple(parts)
@@ -210,13 +254,8 @@ class _Builder(Transformer[Token, ast.Query]):
         return ast.Items(tuple(values), True, span, bounded(max(map(depth, values), default=0) + 1, span))
 
     def call(self, parts: Parts) -> ast.Call:
-        head, _, name = parts[0].value.rpartition(".")
-        target: ast.Path | ast.Call | None = None
-        start = parts[0].start_pos
-        if head:
-            target = ast.Path(path_text(head.rstrip()), Span(start, start + len(head.rstrip())))
-        name_end = parts[0].end_pos
-        call: ast.Call | None = None
+        call, name, name_end = _target(parts[0])
+        start = parts[0].span.start if isinstance(parts[0], ast.Items) else parts[0].start_pos
         arguments: Parts = []
         for part in parts[1:]:
             match part:
@@ -227,10 +266,10 @@ class _Builder(Transformer[Token, ast.Query]):
                     high = bounded(max([depth(item) for item in arguments] + [depth(call) if call else 0]) + 1, span)
                     word = path_text(name).lstrip(". ")
                     name_span = Span(name_end - len(word), name_end)
-                    call = ast.Call(call or target, word.lower(), tuple(arguments), span, name_span, high)
+                    call = ast.Call(call, word.lower(), tuple(arguments), span, name_span, high)
                 case Token(type="CHAIN"):
                     name, name_end = part.value[1:], _span(part).end
                 case _:
                     arguments = part
-        assert call is not None
+        assert isinstance(call, ast.Call)
         return call

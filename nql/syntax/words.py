@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-CLAUSES = ("where", "list", "sort", "limit", "with", "include", "compute", "summarize")
+CLAUSES = ("where", "list", "sort", "limit", "with", "include", "compute", "summarize", "latest")
 
-VALUES = frozenset({"PATH", "TEXT", "NUMBER", "DATE", "ADDRESS", "VERSION", "PARAMETER", "LPAR", "LSQB", "MINUS"})
+VALUES = frozenset(
+    {"PATH", "TEXT", "NUMBER", "DATE", "ADDRESS", "VERSION", "PARAMETER", "LPAR", "LSQB", "MINUS", "NOT"}
+)
 _CLAUSE_TERMINALS = frozenset(clause.upper() for clause in CLAUSES)
 _TIME_TERMINALS = frozenset({"DURING", "PAST", "FROM", "ON"})
 
@@ -41,6 +43,13 @@ WORDS: Mapping[str, str] = {
     "PAST": "past",
     "FROM": "from",
     "ON": "on",
+    "NOT": "not",
+    "LET": "let",
+    "_SEMICOLON": "a semicolon",
+    "SHIFT": "shift",
+    "OFFSET": "offset",
+    "FILL": "fill",
+    "DISTINCT": "distinct",
     **{clause.upper(): clause for clause in CLAUSES},
 }
 
@@ -51,7 +60,7 @@ def expected_words(expected: frozenset[str]) -> str:
     if "OPERATOR" in rest:
         rest -= {"LPAR", "CHAIN"}
     words: list[str] = []
-    if rest >= VALUES - {"MINUS"}:
+    if rest >= VALUES - {"MINUS", "NOT"}:
         words.append("a value")
         rest -= VALUES
     if rest >= _CLAUSE_TERMINALS:

@@ -90,12 +90,12 @@ def test_times_outside_the_calendar_have_no_hour() -> None:
     assert frame.select(SCALARS["hour"](pl.col("a"), "Asia/Tokyo")).to_series().to_list() == [None, None, 9]
 
 
-@pytest.mark.parametrize("count", [1, 2, 19, 20, 21, 100, 101, 4_999, 10_000])
+@pytest.mark.parametrize("count", [1, 2, 3, 19, 20, 21, 100, 101, 4_999, 10_000, 100_000])
 def test_percentiles_are_nearest_rank(count: int) -> None:
     frame = pl.DataFrame({"a": range(1, count + 1)})
-    rows = Measured(pl.col("a"), INT, None, ())
-    for name, percent in (("p05", 5), ("p95", 95)):
-        assert frame.select(MEASURES[name](rows)).item() == math.ceil(percent * count / 100)
+    for percent in range(1, 100):
+        rows = Measured(pl.col("a"), INT, rank=percent)
+        assert frame.select(MEASURES["percentile"](rows)).item() == math.ceil(percent * count / 100)
 
 
 def test_a_plan_that_is_not_resolved_is_refused() -> None:

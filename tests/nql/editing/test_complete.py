@@ -53,7 +53,10 @@ def offered(text: str) -> list[str]:
         ),
         pytest.param("execution.events | list memory.", ["memory.avg"], ["memory.avg()"], id="components"),
         pytest.param(
-            "execution.events | summarize m = memory.", ["memory.avg()", "memory.avg"], ["memory.p95()"], id="smart"
+            "execution.events | summarize m = memory.",
+            ["memory.avg()", "memory.avg", "memory.p95()"],
+            ["memory.stddev()"],
+            id="smart",
         ),
         pytest.param("devices | summarize n = ", ["count()", "countif("], ["sum()"], id="aggregates"),
         pytest.param("devices | summarize ", [], ["name", "count()"], id="a-new-name"),

@@ -178,7 +178,7 @@ def test_accepted(text: str) -> None:
         ("devices | summarize n = countif()", ["NQL312"]),
         ("devices | summarize n = sum()", ["NQL312"]),
         ("devices | summarize n = device.sum()", ["NQL414"]),
-        ("devices | summarize n = first(name)", ["NQL207"]),
+        ("devices | summarize n = foremost(name)", ["NQL207"]),
         ("devices | list name.as(format = percent)", ["NQL414"]),
         ("devices | list hardware.memory.as(format = currency)", ["NQL315"]),
         ("devices | list hardware.memory.as(percent)", ["NQL312"]),
