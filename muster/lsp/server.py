@@ -1,22 +1,26 @@
 """The language server: findings as one types, completion, hover, layout, fixes, and the query in plain English.
 
-In: the protocol's messages on standard input. Out: its answers on standard output, and nothing else there. Documents
-are kept here and not by pygls, which takes more for a line end than the protocol does. Invariant: the loop that reads
-messages never computes; an answer always speaks of the version it was computed for, so findings of a text that has
-changed meanwhile are dropped.
+In: the protocol's messages on standard input. Out: its answers on standard output, and nothing else there. Invariant:
+the loop that reads messages never computes; an answer always speaks of the version it was computed for, so findings of
+a text that has changed meanwhile are dropped.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import re
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import replace
 from typing import ParamSpec, TypeVar
+from urllib.parse import unquote
 
 from lsprotocol import types as lsp
 from pygls.lsp.server import LanguageServer
+from pygls.workspace import TextDocument
 
 from muster.errors import MusterError, QueryFailedError
 from muster.language import Language
@@ -37,6 +41,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+class KeptElsewhere(TextDocument):
+    """What pygls holds of a document that `Server` keeps. Its own changes would move the places of a change it is
+    given, in texts where it takes more for a line end than the protocol does."""
+
+    def apply_change(self, change: lsp.TextDocumentContentChangeEvent) -> None:
+        """Leave it to `Server.changed`."""
+
+
 class Server(LanguageServer):
     """One editor's server."""
 
@@ -50,6 +62,7 @@ class Server(LanguageServer):
     def opened(self, uri: str, text: str, version: int) -> None:
         """An editor shows a document."""
         self.documents[uri] = Document(text, self._units(), version)
+        self.workspace.text_documents[unquote(uri)] = KeptElsewhere(uri, "")
         self._look(uri, 0)
 
     def changed(self, uri: str, version: int, changes: list[lsp.TextDocumentContentChangeEvent]) -> None:
@@ -97,7 +110,7 @@ class Server(LanguageServer):
     def _units(self) -> Units:
         """What the editor counts, by what both agreed upon at the start."""
         agreed = self.workspace.position_encoding
-        return Units(agreed.value) if isinstance(agreed, lsp.PositionEncodingKind) else Units.UTF16
+        return Units(agreed.value if isinstance(agreed, lsp.PositionEncodingKind) else agreed)
 
     def _look(self, uri: str, pause: float) -> None:
         self._forget(uri)
@@ -116,7 +129,9 @@ class Server(LanguageServer):
 def serve(language: Language, version: str) -> None:
     """Answer one editor on standard input and output, until it says goodbye or goes away."""
     logging.basicConfig(level=logging.WARNING)  # on standard error, where editors look
-    made(language, version).start_io()
+    out = os.fdopen(os.dup(sys.stdout.fileno()), "wb")  # its own, since pygls closes it
+    with redirect_stdout(sys.stderr):
+        made(language, version).start_io(stdout=out)
 
 
 def made(language: Language, version: str) -> Server:

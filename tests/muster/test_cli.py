@@ -42,7 +42,7 @@ def test_every_part_is_there(name: str) -> None:
 
 
 def test_nothing_heavy_is_loaded_to_talk_to_a_portal() -> None:
-    names = ["query", "nql", "actions", "runs", "users", "tokens", "enroll-key", "devices", "serve", "demo"]
+    names = ["query", "nql", "lsp", "actions", "runs", "users", "tokens", "enroll-key", "devices", "serve", "demo"]
     code = f"import sys; from muster.registry import command; print([command(name).DESCRIPTION for name in {names}])"
     done = subprocess.run(
         [sys.executable, "-c", f"{code}; print(*sys.modules)"], cwd=ROOT, capture_output=True, text=True, check=True
