@@ -86,14 +86,21 @@ class Portal:
         self.nudges.close_all()
 
 
-def build(settings: Settings, *, clock: Clock = real_clock.now, files: Files | None = None) -> Starlette:
+def build(
+    settings: Settings,
+    *,
+    clock: Clock = real_clock.now,
+    files: Files | None = None,
+    passwords: Passwords | None = None,
+) -> Starlette:
     """The application. It opens its stores when it starts: LockHeld then says who holds the folder.
 
-    `files` are the operations by which the tables reach the disk, for those who want to see them fail.
+    `files` are the operations by which the tables reach the disk, for those who want to see them fail; `passwords`
+    hash as is right for people, unless someone with no secrets wants it cheap.
     """
     metrics = Metrics()
     app = Starlette(
-        lifespan=_lifespan(settings, clock, metrics, files),
+        lifespan=_lifespan(settings, clock, metrics, files, passwords or Passwords()),
         exception_handlers=handlers(),
         middleware=[Middleware(Frame, metrics=metrics, hosts=settings.allowed_hosts, secure=settings.secure)],
     )
@@ -101,11 +108,13 @@ def build(settings: Settings, *, clock: Clock = real_clock.now, files: Files | N
     return app
 
 
-def _lifespan(settings: Settings, clock: Clock, metrics: Metrics, files: Files | None) -> Callable[[Starlette], Any]:
+def _lifespan(
+    settings: Settings, clock: Clock, metrics: Metrics, files: Files | None, passwords: Passwords
+) -> Callable[[Starlette], Any]:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            portal = await _open(settings, clock, metrics, files, stack)
+            portal = await _open(settings, clock, metrics, files, passwords, stack)
             app.state.portal = portal
             app.router.routes[:] = _routes(portal)
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
@@ -118,7 +127,12 @@ def _lifespan(settings: Settings, clock: Clock, metrics: Metrics, files: Files |
 
 
 async def _open(
-    settings: Settings, clock: Clock, metrics: Metrics, files: Files | None, stack: AsyncExitStack
+    settings: Settings,
+    clock: Clock,
+    metrics: Metrics,
+    files: Files | None,
+    passwords: Passwords,
+    stack: AsyncExitStack,
 ) -> Portal:
     """Open the stores, the one with the lock first, and build everything on them."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -137,7 +151,7 @@ async def _open(
     await threads.control(catalogs.refresh)
     await relay.start()
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
-    access = Access(control, threads, Passwords(), clock)
+    access = Access(control, threads, passwords, clock)
     return Portal(
         settings=settings,
         clock=clock,

@@ -6,13 +6,13 @@ so the tests need no part of the project to work. What is allowed is the matter 
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 PACKAGES = ("nql", "engine", "storage", "portal", "agent", "muster")
 LEFT_OUT = {"__pycache__", "node_modules", "web", "static"}
+BLOCKS = ("body", "orelse", "finalbody", "handlers", "cases")  # where statements hold statements
 
 
 @dataclass(frozen=True)
@@ -26,41 +26,49 @@ class Import:
 
 @dataclass(frozen=True)
 class Module:
-    """One source file: its path below the root, its dotted name, its syntax tree."""
+    """One source file: its path below the root, its dotted name, and what the rules ask of its syntax tree, which is
+    let go: all of them together take longer to be looked through for garbage than to be parsed."""
 
     path: str
     name: str
     text: str
-    node: ast.Module
     known: frozenset[str]
+    docstring: str | None
+    statements: int
+    imports: tuple[Import, ...]
 
     @property
     def is_package(self) -> bool:
         """Whether this is the `__init__.py` of a folder."""
-        return self.path.endswith("__init__.py")
+        return is_package(self.path)
 
-    @property
-    def docstring(self) -> str | None:
-        """The module's docstring, its indentation cleaned."""
-        return ast.get_docstring(self.node)
+    def parsed(self) -> ast.Module:
+        """The syntax tree, parsed again."""
+        return ast.parse(self.text, self.path)
 
-    @cached_property
-    def imports(self) -> tuple[Import, ...]:
-        """Every import in the file, those in functions and under TYPE_CHECKING included."""
-        return tuple(self._imports(self.node, top=True))
 
-    def _imports(self, node: ast.AST, *, top: bool) -> Iterator[Import]:
-        for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.Import):
-                yield from (Import(alias.name, child.lineno, top) for alias in child.names)
-            elif isinstance(child, ast.ImportFrom):
-                base = self._absolute(child)
-                for alias in child.names:
+@dataclass(frozen=True)
+class Imports:
+    """Finds the imports of one module of a known set."""
+
+    path: str
+    name: str
+    known: frozenset[str]
+
+    def of(self, statements: Iterable[ast.AST], *, top: bool = True) -> Iterator[Import]:
+        """Every import among statements, those in functions and under TYPE_CHECKING included."""
+        for node in statements:
+            if isinstance(node, ast.Import):
+                yield from (Import(alias.name, node.lineno, top) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                base = self._absolute(node)
+                for alias in node.names:
                     member = f"{base}.{alias.name}"
-                    yield Import(member if self._is_module(member) else base, child.lineno, top)
+                    yield Import(member if self._is_module(member) else base, node.lineno, top)
             else:
-                inner = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda)
-                yield from self._imports(child, top=top and not inner)
+                inner = isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+                for block in BLOCKS:
+                    yield from self.of(getattr(node, block, ()), top=top and not inner)
 
     def _is_module(self, name: str) -> bool:
         return name in self.known or name == "pyarrow.dataset"
@@ -69,7 +77,7 @@ class Module:
         if not node.level:
             return node.module or ""
         parts = self.name.split(".")
-        kept = parts[: len(parts) - node.level + self.is_package]
+        kept = parts[: len(parts) - node.level + is_package(self.path)]
         return ".".join([*kept, node.module] if node.module else kept)
 
 
@@ -83,8 +91,15 @@ def read(root: Path, packages: tuple[str, ...] = PACKAGES) -> list[Module]:
 
 def module(root: Path, path: Path, name: str, known: frozenset[str]) -> Module:
     """Parse one file."""
-    text = path.read_text(encoding="utf-8")
-    return Module(path.relative_to(root).as_posix(), name, text, ast.parse(text, str(path)), known)
+    text, place = path.read_text(encoding="utf-8"), path.relative_to(root).as_posix()
+    tree = ast.parse(text, str(path))
+    imports = tuple(Imports(place, name, known).of(tree.body))
+    return Module(place, name, text, known, ast.get_docstring(tree), len(tree.body), imports)
+
+
+def is_package(path: str) -> bool:
+    """Whether a path is the `__init__.py` of a folder."""
+    return path.endswith("__init__.py")
 
 
 def files(folder: Path) -> Iterator[Path]:

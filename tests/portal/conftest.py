@@ -1,8 +1,8 @@
 """A running portal without a server: the real application on real stores in a temporary folder, asked over ASGI.
 
 Comes in: pytest's temporary folder. Goes out: `House`, with a clock the test moves, clients of people and programs,
-and devices. Invariant: nothing is patched; the only thing that is not real is the clock and the socket. Each test
-runs its own event loop.
+and devices. Invariant: nothing is patched; the only thing that is not real is the clock, the socket and what a
+password costs. Each test runs its own event loop.
 """
 
 from __future__ import annotations
@@ -11,9 +11,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -21,14 +20,15 @@ import pytest
 from argon2 import PasswordHasher
 from starlette.applications import Starlette
 
+from portal.access.passwords import Passwords
 from portal.app import Portal, build
 from portal.logs import configure
 from portal.settings import Settings
 from storage.control.accounts import Account
-from storage.control.database import Database
 from storage.control.enrolment import Device
 from storage.control.outcomes import Outcome
 from storage.tables.files import Files
+from tests.storage.control.template import place
 
 NOW = 1_767_264_000_000_000  # 2026-01-01 10:40 UTC
 SECOND = 1_000_000
@@ -136,7 +136,7 @@ class House:
 async def opened(settings: Settings, files: Files | None = None) -> AsyncIterator[House]:
     """A portal from its start to its stop."""
     time = Time()
-    app = build(settings, clock=time, files=files)
+    app = build(settings, clock=time, files=files, passwords=Passwords(QUICK))
     async with app.router.lifespan_context(app), AsyncExitStack() as clients:
         yield House(app, time, clients)
 
@@ -150,20 +150,9 @@ def _quiet() -> None:
     configure("critical")
 
 
-@cache
-def schema() -> bytes:
-    """The file of a control database without rows: copying it is cheaper than making one for each test."""
-    with TemporaryDirectory() as folder:
-        path = Path(folder) / "control.db"
-        Database(f"sqlite:///{path}").close()
-        return path.read_bytes()
-
-
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    control = tmp_path / "data" / "control"
-    control.mkdir(parents=True, mode=0o700)
-    (control / "control.db").write_bytes(schema())
+    place(tmp_path / "data" / "control" / "control.db")
     return Settings(tmp_path / "data", imports=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from portal.access.passwords import Passwords
 from portal.access.throttle import LONGEST, MOST_KEYS, Throttle
 from tests.portal.conftest import API, BASE, HOUR, NOW, PASSWORD, SECOND, House, Play
 
@@ -39,6 +40,14 @@ def test_wrong_names_and_passwords_look_alike(play: Play) -> None:
         assert not any("set-cookie" in answer.headers for answer in answers)
 
     play(scene)
+
+
+def test_guessing_a_hash_is_dear() -> None:
+    passwords = Passwords()
+    stored = passwords.hash(PASSWORD)
+    assert stored.startswith("$argon2id$v=19$m=65536,t=3,")
+    assert passwords.fits(PASSWORD, stored)
+    assert not passwords.fits(PASSWORD, None)  # as dear as with a hash: the same work is done
 
 
 def test_guessing_is_slowed_down(play: Play) -> None:

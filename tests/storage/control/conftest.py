@@ -16,6 +16,7 @@ from storage.control.api import Control, open_control
 from storage.control.enrolment import Device
 from storage.control.manifest import Manifest
 from storage.control.runs import Run, RunRequest
+from tests.storage.control.template import place
 
 NOW = 1_767_225_600_000_000  # 2026-01-01 00:00 UTC
 SECOND = 1_000_000
@@ -24,7 +25,7 @@ HOUR = 3600 * SECOND
 
 @pytest.fixture
 def control(tmp_path: Path) -> Iterator[Control]:
-    opened = open_control(tmp_path / "control" / "control.db", now=NOW)
+    opened = open_control(place(tmp_path / "control" / "control.db"), now=NOW)
     yield opened
     opened.close()
 

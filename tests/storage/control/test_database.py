@@ -61,8 +61,10 @@ def test_opens_again_and_refuses_a_newer_one(control: Control, tmp_path: Path) -
         open_control(path, now=NOW)
 
 
-def test_the_file_is_the_owners(control: Control, tmp_path: Path) -> None:
+def test_the_file_is_the_owners(tmp_path: Path) -> None:
+    opened = open_control(tmp_path / "control" / "control.db", now=NOW)
     assert {path.stat().st_mode & 0o077 for path in (tmp_path / "control").iterdir()} == {0}
+    opened.close()
 
 
 def test_the_log_is_append_only(tmp_path: Path) -> None:
