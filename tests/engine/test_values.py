@@ -82,12 +82,14 @@ def test_a_condition_as_a_column_is_never_null() -> None:
 def test_whole_days_round_down() -> None:
     day = 86_400_000_000
     frame = pl.DataFrame({"a": [-1, 0, day - 1, day, None]})
-    assert frame.select(SCALARS["whole_days"](pl.col("a"), Call("whole_days", Column("a", DURATION), INT))).to_series().to_list() == [-1, 0, 0, 1, None]
+    call = Call("whole_days", Column("a", DURATION), INT)
+    assert frame.select(SCALARS["whole_days"](pl.col("a"), call)).to_series().to_list() == [-1, 0, 0, 1, None]
 
 
 def test_times_outside_the_calendar_have_no_hour() -> None:
     frame = pl.DataFrame({"a": [2**62, -(2**62), 0]})
-    assert frame.select(SCALARS["hour"](pl.col("a"), Call("hour", Column("a", DATETIME), INT, "Asia/Tokyo"))).to_series().to_list() == [None, None, 9]
+    call = Call("hour", Column("a", DATETIME), INT, "Asia/Tokyo")
+    assert frame.select(SCALARS["hour"](pl.col("a"), call)).to_series().to_list() == [None, None, 9]
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 19, 20, 21, 100, 101, 4_999, 10_000, 100_000])
