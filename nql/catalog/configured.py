@@ -228,6 +228,7 @@ def _item_table(catalog: Catalog, pattern: str, base: str, nql_id: str, own: Ite
     """The table of one item: the rows of `base` that are its own, with its fields beside the general ones."""
     general, stored = catalog.tables[pattern], catalog.tables[base]
     fields = {**stored.fields, **{name: item for name, item in general.fields.items() if not item.template}}
+    fields |= {name: replace(item, entries=None) for name, item in fields.items() if item.entries is not None}
     return replace(
         general,
         name=pattern.replace("<nql_id>", nql_id),

@@ -1,14 +1,24 @@
 """Reads `.fixture` files: the tables, clock and zones that logic tests speak about.
 
-In: a text of settings (`now: ...`) and tables with aligned columns. Out: a `Fixture` with a catalog and frames of
-stored columns. The first column of a table names its rows; a link column (`@device`) holds such a name. Objects get
-dense ids and events row numbers in the order written. A column that is not written is null. Invariant: cells are read
-by the catalog's type of the column, so that a fixture cannot hold what a table could not.
+In: a text of settings (`now: ...`), configured items, and tables with aligned columns. Out: a `Fixture` with a catalog
+and frames of stored columns. Items stand before the tables:
+
+    action #clean_up: freed bytes, ok boolean
+    campaign #welcome: mood, place; parameters issue
+    trend #remote: score float, os_name string
+    field device.#unit string manual
+    field device.#ring enum fast slow computed
+
+The first column of a table names its rows; a link column (`@device`) holds such a name, and a custom field stands under
+its own (`#unit`). Objects get dense ids and events row numbers in the order written. A column that is not written is
+null. Invariant: cells are read by the catalog's type of the column, so that a fixture cannot hold what a table could
+not.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -17,8 +27,9 @@ from typing import Any
 
 import polars as pl
 
+from nql.catalog.configured import CUSTOMIZED, Campaign, CustomField, Item, Trend, configured
 from nql.catalog.load import builtin
-from nql.catalog.model import Catalog, Table, executions_of
+from nql.catalog.model import Catalog, Field, Table, executions_of
 from nql.datatypes import BYTES, MICROSECONDS, DataType, Kind, enum_text, ip_text
 from tests.logic.memory_source import MemorySource, stored_schema
 
@@ -51,6 +62,7 @@ def parse(text: str) -> Fixture:
     """The fixture of a text."""
     settings: dict[str, str] = {}
     catalog = builtin()
+    items: list[Item] = []
     written: list[tuple[str, list[list[str]]]] = []
     for line in text.splitlines():
         stripped = line.split("# ", 1)[0].strip()
@@ -60,11 +72,14 @@ def parse(text: str) -> Fixture:
             written.append((stripped.removeprefix("table ").strip(), []))
         elif stripped.startswith("action "):
             catalog = _with_action(catalog, stripped.removeprefix("action "))
+        elif (word := stripped.partition(" ")[0]) in ITEMS:
+            items.append(ITEMS[word](stripped.removeprefix(word).strip()))
         elif written:
             written[-1][1].append([cell.strip() for cell in stripped.split("|")])
         else:
             key, value = stripped.split(":", 1)
             settings[key] = value.strip()
+    catalog = configured(catalog, items)
     names = {table: {row[0]: at for at, row in enumerate(rows[1:])} for table, rows in written}
     frames = {table: _frame(catalog.tables[table], rows, names) for table, rows in written}
     now = instant(settings["now"])
@@ -74,12 +89,43 @@ def parse(text: str) -> Fixture:
 def _with_action(catalog: Catalog, line: str) -> Catalog:
     """`action #id: output type, output type`: the catalog with the executions table of a remote action."""
     nql_id, outputs = line.split(":", 1)
+    table = executions_of(catalog, nql_id.strip().lstrip("#"), _types(outputs))
+    return catalog.overlay([table], line)
+
+
+def _types(text: str) -> dict[str, DataType]:
+    """`name type, name type real`: types by name."""
     types: dict[str, DataType] = {}
-    for item in outputs.split(","):
+    for item in text.split(","):
         name, kind, *real = item.split()
         types[name] = DataType(KINDS[kind], real=bool(real))
-    table = executions_of(catalog, nql_id.strip().lstrip("#"), types)
-    return catalog.overlay([table], line)
+    return types
+
+
+def _campaign(line: str) -> Campaign:
+    """`#id: question, question; parameters name, name`."""
+    nql_id, asked = line.split(":", 1)
+    questions, _, parameters = asked.partition("; parameters ")
+    named = [name.strip() for name in parameters.split(",") if name.strip()]
+    return Campaign(nql_id.strip("# "), {name.strip(): "" for name in questions.split(",")}, tuple(named))
+
+
+def _trend(line: str) -> Trend:
+    """`#id: field type, field type`."""
+    nql_id, fields = line.split(":", 1)
+    return Trend(nql_id.strip("# "), _types(fields))
+
+
+def _custom_field(line: str) -> CustomField:
+    """`device.#name type manual`, or `computed`; the members of an enum stand behind its type."""
+    path, kind, *members, how = line.split()
+    record, _, name = path.partition(".")
+    table = next(table for table in CUSTOMIZED if table.startswith(f"{record}."))
+    dtype = DataType(KINDS[kind], members=tuple(members), closed=bool(members))
+    return CustomField(table, name.replace("#", ""), dtype, {"manual": True, "computed": False}[how])
+
+
+ITEMS: dict[str, Callable[[str], Item]] = {"campaign": _campaign, "trend": _trend, "field": _custom_field}
 
 
 def _frame(table: Table, rows: list[list[str]], names: dict[str, dict[str, int]]) -> pl.DataFrame:
@@ -92,11 +138,25 @@ def _frame(table: Table, rows: list[list[str]], names: dict[str, dict[str, int]]
         if name.startswith("@"):
             ids = names[table.links[name[1:]]]
             data[name] = [None if cell == NULL else ids[cell] for cell in cells]
+        elif (held := table.fields.get(name)) is not None and held.within is not None:
+            entries = [_custom(held, cell) for cell in cells]
+            data[held.within] = [
+                [*before, *new] for before, new in zip(data.get(held.within) or [()] * len(cells), entries, strict=True)
+            ]
         else:
             stored = name if name in types else table.fields[name].same_as or name
             data[stored] = [value_of(cell, types[stored]) for cell in cells]
     missing = {name: [None] * len(body) for name in schema if name not in data}
     return pl.DataFrame({**data, **missing}, schema_overrides=schema).select(list(schema)).cast(schema)  # type: ignore[arg-type]
+
+
+def _custom(item: Field, cell: str) -> list[dict[str, Any]]:
+    """A custom field of one object, as an entry of its map; none where there is no value."""
+    value = value_of(cell, item.dtype)
+    if value is None:
+        return []
+    slot = {int: "number", bool: "number", float: "real", list: "texts"}.get(type(value), "text")
+    return [{**_entry(item.entry or "", None), slot: int(value) if isinstance(value, bool) else value}]
 
 
 def value_of(cell: str, dtype: DataType) -> Any:
