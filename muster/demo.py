@@ -22,6 +22,7 @@ from muster.children import Children
 from muster.clock import now
 from muster.commands.users import PERMISSIONS, new_password
 from muster.errors import MusterError
+from muster.estate.configured import items
 from muster.estate.load import planned, store
 from muster.estate.population import device
 from muster.manifests import manifests
@@ -201,10 +202,11 @@ def make_account(portal: Portal) -> str | None:
 
 
 def define_actions(portal: Portal) -> int:
-    """Define the starter actions; how many there are."""
+    """Define the starter actions, and what the history needs configured; how many actions there are."""
     found = [msgspec.convert(manifest, Manifest) for manifest in manifests(content())]
     for manifest in found:
         portal.control.actions.save_action(manifest, by=ACTOR, now=now(), origin="library")
+    portal.control.configured.declare(items(), by=ACTOR, now=now())
     portal.catalogs.refresh()
     return len(found)
 

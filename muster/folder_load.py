@@ -1,7 +1,7 @@
 """Loads an estate into a data folder that no portal holds.
 
 In: a folder, an estate. Out: what was stored. Invariant: the folder is made if it is not there, with the layout that
-a portal opens.
+a portal opens, and knows what the estate needs configured.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from muster.clock import now
 from muster.errors import MusterError
+from muster.estate.configured import items
 from muster.estate.frames import Estate
 from muster.estate.load import Progress, Stored, store
-from muster.folder import opening
+from muster.folder import actor, control, opening
 from nql.catalog.load import builtin
 from portal.settings import Settings
 from storage.tables.api import open_tables
@@ -26,7 +28,10 @@ def store_estate(data: Path, whole: Estate, progress: Progress) -> Stored:
     except OSError as error:
         raise MusterError(f"The folder {data} cannot be made: {error.strerror}.") from error
     with opening(data):
-        return asyncio.run(_store(settings, whole, progress))
+        stored = asyncio.run(_store(settings, whole, progress))
+    with control(data, make=True) as opened:
+        opened.configured.declare(items(), by=actor(), now=now())
+    return stored
 
 
 async def _store(settings: Settings, whole: Estate, progress: Progress) -> Stored:

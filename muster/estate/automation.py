@@ -7,13 +7,13 @@ declare; final states only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import polars as pl
 
 from muster.estate.dice import Dice, mix, word
-from muster.estate.frames import Estate
+from muster.estate.frames import Estate, context_of
 from muster.estate.population import Device
 from muster.estate.rhythm import DAY, HOUR, MINUTE
 from muster.estate.world import DOMAIN, GIB
@@ -60,13 +60,40 @@ INPUTS = {
     "#clear_user_cache": {"days": "30", "mode": "preview", "who": "everyone"},
     "#check_certificate": {"host": f"intranet.{DOMAIN}", "port": "443"},
 }
-STATES = (("success", 88.0), ("failure", 4.0), ("expired", 6.0), ("cancelled", 1.0), ("no_script", 1.0))
+STATES = (
+    ("success", 84.0),
+    ("failure", 4.0),
+    ("expired", 5.0),
+    ("cancelled", 1.5),
+    ("no_script", 1.0),
+    ("old_collector", 1.5),
+    ("policy_denied", 1.0),
+    ("interrupted", 1.0),
+    ("lost_contact", 1.0),
+)
 TROUBLE = {
     "failure": "the script ended with exit code 1",
     "expired": "the device was not connected in time",
     "cancelled": "cancelled by admin",
+    "no_script": "there is no script for this platform",
+    "old_collector": "the agent is older than the action needs",
+    "policy_denied": "the device does not take actions of this author",
+    "interrupted": "the device was switched off while the script ran",
+    "lost_contact": "no word from the device since the script began",
 }
-WORKFLOWS = (("#new_laptop", "New laptop", "3"), ("#password_expiry", "Password expiry reminder", "7"))
+FOR_MANY = (("manual_multiple", 4.0), ("scheduled", 3.0), ("api", 2.0))
+FOR_ONE = ("manual", "api", "workflow", "automatic")
+OF_RARE = ("workflow", "automatic")  # requests that end as few do, in turn, so that every end is seen in some days
+RARE = ("no_script", "old_collector", "policy_denied", "interrupted", "lost_contact")
+AREAS = {
+    "manual": "device_view",
+    "manual_multiple": "investigations",
+    "scheduled": "schedules",
+    "workflow": "workflows",
+    "automatic": "alerts",
+}
+SOURCES, REASONS = ("Service Desk", "Self-service"), ("weekly look", "ticket of a user", "before the update")
+BEFORE = 21  # days before the history of which the sums are kept: they outlive the executions
 Row = dict[str, Any]
 
 
@@ -94,8 +121,9 @@ def executions(estate: Estate) -> pl.DataFrame:
 
 def executions_summary(estate: Estate) -> pl.DataFrame:
     """Rows of `remote_action.executions_summary`."""
-    days = executions(estate).select("time", "@remote_action", "status", "trigger_method", "purpose")
-    return _per_day(days, ["@remote_action", "status", "trigger_method", "purpose"])
+    keys = ["@remote_action", "status", "trigger_method", "purpose"]
+    rows = [[row[key] for key in ("time", *keys)] for day in remembered(estate) for row in _run(estate, day)]
+    return per_day(pl.DataFrame(rows, schema=["time", *keys], orient="row", infer_schema_length=None), keys)
 
 
 def local_schedules(estate: Estate) -> pl.DataFrame:
@@ -105,55 +133,58 @@ def local_schedules(estate: Estate) -> pl.DataFrame:
     return pl.DataFrame(rows)
 
 
-def workflows(estate: Estate) -> pl.DataFrame:
-    """Rows of `workflow.workflows`."""
-    uids = [Dice(word("workflow", nql_id)).uid("uid") for nql_id, _, _ in WORKFLOWS]
-    columns = {
-        "nql_id": [w[0] for w in WORKFLOWS],
-        "name": [w[1] for w in WORKFLOWS],
-        "uid": uids,
-        "version": [w[2] for w in WORKFLOWS],
-    }
-    return pl.DataFrame({**columns, "status": ["active", "inactive"]})
-
-
-def workflow_executions(estate: Estate) -> pl.DataFrame:
-    """Rows of `workflow.executions`."""
-    rows = [_workflow(estate, day, number) for day in range(estate.days) for number in range(6)]
-    return pl.DataFrame(rows, infer_schema_length=None).sort("time", "execution_id")
-
-
-def workflow_executions_summary(estate: Estate) -> pl.DataFrame:
-    """Rows of `workflow.executions_summary`."""
-    days = workflow_executions(estate).select("time", "@workflow", "status", "outcome")
-    return _per_day(days, ["@workflow", "status", "outcome"])
+def remembered(estate: Estate) -> range:
+    """The days that the sums are of, counted from the start of the history."""
+    return range(-BEFORE, estate.days)
 
 
 def _run(estate: Estate, day: int) -> Iterator[Row]:
+    """The executions of a day: one action for some of the devices at once, others for one device each."""
     dice = Dice(mix(word(estate.seed, "run"), day))
-    nql_id, _, purpose, _ = ACTIONS[day % len(ACTIONS)]
+    chosen = [
+        person
+        for person in estate.people
+        if person.number == day % len(estate.people) or Dice(mix(person.state, dice.state)).share("chosen") < 0.12
+    ]
+    yield from _request(estate, day, dice, dice.weighted("trigger", FOR_MANY), chosen)
+    for number, trigger in enumerate(FOR_ONE):
+        own = Dice(mix(dice.state, number))
+        rare = RARE[(day * len(OF_RARE) + number) % len(RARE)] if trigger in OF_RARE else None
+        yield from _request(estate, day, own, trigger, [own.pick("device", estate.people)], rare)
+
+
+def _request(
+    estate: Estate, day: int, dice: Dice, trigger: str, people: Iterable[Device], state: str | None = None
+) -> Iterator[Row]:
+    """One request. Its executions end in `state`, or as chance has it."""
+    nql_id, _, purpose, _ = ACTIONS[(day + FOR_ONE.index(trigger) if trigger in FOR_ONE else day) % len(ACTIONS)]
     asked = estate.start + day * DAY + int(dice.between("asked", 2, 20) * HOUR)
-    trigger = dice.weighted("trigger", [("manual_multiple", 2.0), ("api", 1.0), ("scheduled", 1.0)])
-    for person in estate.people:
+    common = {
+        "@remote_action": nql_id,
+        "request_time": asked,
+        "request_id": dice.uid("request"),
+        "trigger_method": trigger,
+        "purpose": purpose,
+        **_asked_by(dice, trigger),
+    }
+    for person in people:
         own = Dice(mix(person.state, dice.state))
-        if person.number == day % len(estate.people) or own.share("chosen") < 0.12:
-            yield _execution(estate, person, own, nql_id) | {
-                "@remote_action": nql_id,
-                "request_time": asked,
-                "time": asked + int(own.between("took", 0.1, 40) * MINUTE),
-                "request_id": dice.uid("request"),
-                "trigger_method": trigger,
-                "purpose": purpose,
-                "internal_source": {"manual_multiple": "investigations", "scheduled": "schedules"}.get(trigger),
-                "external_source": "Service Desk" if trigger == "api" else None,
-                "external_reference": f"INC{dice.whole('ticket', 10_000, 99_999)}" if trigger == "api" else None,
-                "trigger_reason": "weekly look" if trigger == "manual_multiple" else None,
-                "triggered_by": "operator",
-            }
+        ended = {"time": asked + int(own.between("took", 0.1, 40) * MINUTE)}
+        yield _execution(estate, person, own, nql_id, state or own.weighted("state", STATES)) | common | ended
 
 
-def _execution(estate: Estate, person: Device, dice: Dice, nql_id: str) -> Row:
-    state = dice.weighted("state", STATES)
+def _asked_by(dice: Dice, trigger: str) -> Row:
+    outside, by_hand = trigger == "api", trigger.startswith("manual")
+    return {
+        "internal_source": AREAS.get(trigger),
+        "external_source": dice.pick("source", SOURCES) if outside else None,
+        "external_reference": f"INC{dice.whole('ticket', 10_000, 99_999)}" if outside else None,
+        "trigger_reason": dice.pick("reason", REASONS) if outside or by_hand else None,
+        "triggered_by": dice.pick("by", ("operator", "admin")) if by_hand else f"service:{trigger}",
+    }
+
+
+def _execution(estate: Estate, person: Device, dice: Dice, nql_id: str, state: str) -> Row:
     ran = state in {"success", "failure"}
     return {
         "@device": person.uid,
@@ -165,12 +196,7 @@ def _execution(estate: Estate, person: Device, dice: Dice, nql_id: str) -> Row:
         "inputs": texts(INPUTS[nql_id]),
         "number_of_executions": 1,
         "duration": dice.whole("duration", 300, 9_000) * MILLISECOND if ran else None,
-        "context.location.country": person.place.country,
-        "context.location.state": person.place.state,
-        "context.location.type": "Onsite",
-        "context.location.site": person.place.site,
-        "context.device_platform": person.platform,
-        "context.organization.entity": person.place.entity,
+        **context_of(person, dice),
     }
 
 
@@ -213,46 +239,18 @@ def _outputs(estate: Estate, person: Device, dice: Dice, nql_id: str) -> Row:
 
 def _schedule(estate: Estate, person: Device) -> Row:
     dice = Dice(person.state)
-    state = dice.weighted("local schedule", [("active", 19.0), ("failing", 1.0)])
-    detail = "10 failures in a row" if state == "failing" else None
+    state = dice.weighted("local schedule", [("active", 85.0), ("failing", 10.0), ("paused", 5.0)])
+    details = {"failing": f"{dice.whole('failures', 3, 30)} failures in a row", "paused": "paused by admin"}
     return {
         "@device": person.uid,
-        "@remote_action": "#get_uptime",
+        "@remote_action": dice.pick("scheduled", ("#get_uptime", "#clear_user_cache")),
         "status": state,
-        "status_details": detail,
+        "status_details": details.get(state),
         "time": estate.now - dice.whole("at", 1, 40) * MINUTE,
     }
 
 
-def _workflow(estate: Estate, day: int, number: int) -> Row:
-    dice = Dice(mix(word(estate.seed, "workflow", day), number))
-    person = dice.pick("device", estate.people)
-    asked = estate.start + day * DAY + int(dice.between("asked", 1, 23) * HOUR)
-    state = dice.weighted("state", [("success", 9.0), ("failure", 1.0)])
-    outcome = (
-        dice.weighted("outcome", [("action_taken", 3.0), ("no_action_taken", 1.0)]) if state == "success" else "failed"
-    )
-    seconds = dice.whole("seconds", 2, 900)
-    return {
-        "@device": person.uid,
-        "@user": person.user.uid,
-        "@workflow": dice.pick("workflow", WORKFLOWS)[0],
-        "request_id": dice.uid("request"),
-        "execution_id": dice.uid("execution"),
-        "request_time": asked,
-        "time": asked + seconds * 1_000_000,
-        "status": state,
-        "status_details": "a step timed out" if state == "failure" else None,
-        "outcome": outcome,
-        "outcome_details": "the user was told" if outcome == "action_taken" else None,
-        "trigger_method": dice.pick("trigger", ("scheduler", "api", "manual")),
-        "number_of_executions": 1,
-        "inputs": texts({"language": "en"}),
-        "duration_seconds": seconds,
-    }
-
-
-def _per_day(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+def per_day(rows: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     """How many rows a day and group."""
     start = (pl.col("time") // DAY * DAY).alias("start_time")
     counted = rows.group_by(start, *keys).agg(pl.len().cast(pl.Int64).alias("number_of_executions"))

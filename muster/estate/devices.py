@@ -13,13 +13,25 @@ from typing import Any
 
 import polars as pl
 
+from muster.estate.custom_fields import of_device
 from muster.estate.dice import Dice
 from muster.estate.frames import Estate
-from muster.estate.population import BROKERS, Device
+from muster.estate.population import Device
 from muster.estate.rhythm import DAY
 from muster.estate.world import ANTIVIRUS, COMPANY, DOMAIN, FIREWALL, GIB, MONITORS, PLACES
 
-AGENT, AGENT_TARGET = "0.1.0", "0.1.0"
+AGENT, AGENT_BEFORE = "0.1.0", "0.0.9"
+UNSUPPORTED = 90  # days without an update of the system
+CONNECTED_BY = {
+    "laptop": (("wifi", 85.0), ("ethernet", 9.0), ("cellular", 4.0), ("bluetooth", 2.0)),
+    "desktop": (("ethernet", 92.0), ("wifi", 8.0)),
+    "virtual": (("ethernet", 1.0),),
+}
+PROTECTED = {
+    "windows": (("enabled", 95.0), ("disabled", 3.0), ("partially_enabled", 2.0)),
+    "macos": (("enabled", 97.0), ("disabled", 2.0), ("not_reported", 1.0)),
+    "linux": (("enabled", 50.0), ("disabled", 10.0), ("not_reported", 40.0)),
+}
 TAGS = (("pilot",), ("executive",), ("meeting room",), ("field", "pilot"))
 Row = dict[str, Any]
 
@@ -53,7 +65,7 @@ def vdi_sessions(estate: Estate) -> pl.DataFrame:
 
 
 def _device(estate: Estate, person: Device) -> Row:
-    dice, place, hardware = Dice(person.state), person.place, person.hardware
+    dice, place = Dice(person.state), person.place
     lists = {name: json.dumps(list(found(estate, person)), separators=(",", ":")) for name, found in PARTS.items()}
     return {
         "uid": person.uid,
@@ -67,22 +79,34 @@ def _device(estate: Estate, person: Device) -> Row:
         if person.platform == "windows"
         else None,
         **lists,
-        "collector.uid": person.collector,
-        "collector.tag_id": 100 + PLACES.index(place),
-        "collector.tag_string": place.code,
-        "collector.local_ip": person.address,
-        "collector.version": AGENT,
-        "collector.target_version": AGENT_TARGET,
-        "collector.update_group": "Unsupported OS" if person.system.updated > 90 else None,
-        "collector.update_status": "up_to_date",
-        "connectivity.last_connectivity_type": "wifi" if hardware.form == "laptop" else "ethernet",
+        **_collector(person, dice),
+        "connectivity.last_connectivity_type": dice.weighted("connected by", CONNECTED_BY[person.hardware.form]),
         **_hardware(person, dice),
         **_system(estate, person, dice),
         **_location(person, dice),
         "login.last_login_user_name": person.user.name,
         **_virtualization(estate, person, dice),
+        "custom_fields": of_device(person, estate.now),
         "tags": list(dice.pick("tags", TAGS)) if dice.share("tagged") < 0.15 else [],
     }
+
+
+def _collector(person: Device, dice: Dice) -> Row:
+    """The agent on the device: one in ten waits for its update or failed it; old systems stay at the version before."""
+    unsupported = person.system.updated > UNSUPPORTED
+    late = not unsupported and dice.share("agent late") < 0.1
+    state = dice.weighted("agent update", [("pending", 2.0), ("failed", 1.0)]) if late else "up_to_date"
+    facts = {
+        "uid": person.collector,
+        "tag_id": 100 + PLACES.index(person.place),
+        "tag_string": person.place.code,
+        "local_ip": person.address,
+        "version": AGENT_BEFORE if unsupported or late else AGENT,
+        "target_version": AGENT_BEFORE if unsupported else AGENT,
+        "update_group": "Unsupported OS" if unsupported else "everybody",
+        "update_status": state,
+    }
+    return {f"collector.{name}": value for name, value in facts.items()}
 
 
 def _hardware(person: Device, dice: Dice) -> Row:
@@ -107,7 +131,7 @@ def _system(estate: Estate, person: Device, dice: Dice) -> Row:
     facts = {
         "name": person.system.name,
         "platform": person.platform,
-        "architecture": "arm64" if person.platform == "macos" else "x64",
+        "architecture": person.system.architecture,
         "build": person.system.build,
         "last_update": updated,
     }
@@ -130,44 +154,39 @@ def _location(person: Device, dice: Dice) -> Row:
 
 
 def _virtualization(estate: Estate, person: Device, dice: Dice) -> Row:
-    if person.virtual is None:
-        names = (
-            "type",
-            "desktop_broker",
-            "desktop_pool",
-            "disk_image",
-            "environment_name",
-            "hostname",
-            "hypervisor_name",
-        )
-        return {f"virtualization.{name}": None for name in (*names, "instance_size", "region", "last_update")}
+    desktop = person.virtual
+    if desktop is None:
+        names = ("type", "desktop_broker", "desktop_pool", "disk_image", "environment_name", "hostname")
+        more = ("hypervisor_name", "instance_size", "region", "last_update")
+        return {f"virtualization.{name}": None for name in (*names, *more)}
     facts = {
-        "type": person.virtual,
-        "desktop_broker": dice.pick("broker", BROKERS),
-        "desktop_pool": f"{person.place.code}-pool-1",
-        "disk_image": "win11-office-2026.10",
-        "environment_name": f"{COMPANY} Desktops",
+        "type": desktop.kind,
+        "desktop_broker": desktop.broker.key,
+        "desktop_pool": f"{person.place.code}-{desktop.kind}-1",
+        "disk_image": desktop.image,
+        "environment_name": desktop.broker.environment,
         "hostname": f"host-{dice.whole('host', 1, 6):02d}.{DOMAIN}",
-        "hypervisor_name": "Hyper-V",
-        "instance_size": "D4as_v5",
-        "region": "switzerlandnorth",
-        "last_update": estate.now - dice.whole("image", 1, 20) * DAY,
+        "hypervisor_name": desktop.broker.hypervisor,
+        "instance_size": dice.pick("instance", desktop.broker.instances),
+        "region": person.place.region,
+        "last_update": estate.now - dice.whole("refreshed", 1, 20) * DAY,
     }
     return {f"virtualization.{name}": value for name, value in facts.items()}
 
 
 def _antiviruses(estate: Estate, person: Device) -> Iterable[Row]:
     dice = Dice(person.state)
-    protected = dice.weighted("protected", [("enabled", 95.0), ("disabled", 3.0), ("partially_enabled", 2.0)])
+    protected = dice.weighted("protected", PROTECTED[person.platform])
+    fresh = "yes" if dice.share("fresh") < 0.94 else "no"
     yield {
         "name": ANTIVIRUS[person.platform],
         "real_time_protection": protected,
-        "is_up_to_date": "yes" if dice.share("fresh") < 0.94 else "no",
+        "is_up_to_date": "not_reported" if protected == "not_reported" else fresh,
     }
 
 
 def _firewalls(estate: Estate, person: Device) -> Iterable[Row]:
-    state = Dice(person.state).weighted("firewall", [("enabled", 96.0), ("disabled", 4.0)])
+    state = Dice(person.state).weighted("firewall", PROTECTED[person.platform])
     yield {"name": FIREWALL[person.platform], "real_time_protection": state}
 
 
@@ -189,7 +208,7 @@ def _disks(estate: Estate, person: Device) -> Iterable[Row]:
         "type": "ssd",
     }
     if person.hardware.form == "desktop":
-        yield {"name": "SATA HDD", "size": 1024 * GIB, "boot_disk": False, "type": "hdd"}
+        yield {"name": "SATA HDD", "size": person.data, "boot_disk": False, "type": "hdd"}
 
 
 def _gpus(estate: Estate, person: Device) -> Iterable[Row]:
@@ -214,7 +233,7 @@ def _volumes(estate: Estate, person: Device) -> Iterable[Row]:
     yield {"name": name, "size": person.disk, "free_space": int(person.disk * left), "is_system": True}
     if person.hardware.form == "desktop":
         other = "D:" if person.platform == "windows" else "/data"
-        yield {"name": other, "size": 1024 * GIB, "free_space": 610 * GIB, "is_system": False}
+        yield {"name": other, "size": person.data, "free_space": person.data_free, "is_system": False}
 
 
 def _local_admins(estate: Estate, person: Device) -> Iterable[Row]:
@@ -223,6 +242,8 @@ def _local_admins(estate: Estate, person: Device) -> Iterable[Row]:
         yield {"name": f"{COMPANY.upper()}\\Workplace Admins", "type": "group"}
     if Dice(person.state).share("local admin") < 0.12:
         yield {"name": person.user.name, "type": "user"}
+    if person.visitor is not None:
+        yield {"name": f"{person.name}\\helpdesk", "type": "user"}
 
 
 PARTS = {

@@ -10,6 +10,7 @@ import polars as pl
 
 from muster.estate import dice
 from muster.estate.frames import BUCKET, CONTEXT, DEVICE, USER, gauge, shaped
+from muster.estate.identifiers import SYSTEM_ACCOUNTS, system_uid
 from muster.estate.rhythm import HOUR
 from muster.estate.software import MIB
 from muster.estate.today import APPLICATION_UIDS, Today
@@ -20,6 +21,13 @@ BINARY = pl.col("binary_uid").alias("@binary")
 APPLICATION = (
     pl.col("application").replace_strict(APPLICATION_UIDS, default=None, return_dtype=pl.String).alias("@application")
 )
+ROOTS = (("temp", 4), ("removable_drive", 3), ("net_drive", 3), ("recycle_bin", 2))
+RUNNER = (
+    pl.when(pl.col("visibility") == "system")
+    .then(pl.col("platform").replace_strict({name: system_uid(name) for name in SYSTEM_ACCOUNTS}, default=None))
+    .otherwise(pl.col("user"))
+    .alias("@user")
+)
 DESTINATIONS = (
     ("outlook.helvora.example", "internet", "Ireland", "198.51.100.10", 443, "Cloud Office", "eu-west-1"),
     ("teams.helvora.example", "internet", "Ireland", "198.51.100.24", 443, "Cloud Office", "eu-west-1"),
@@ -27,6 +35,7 @@ DESTINATIONS = (
     ("intranet.helvora.example", "intranet", "Switzerland", "10.10.0.30", 443, None, None),
     ("cdn.example.net", "internet", "Germany", "203.0.113.80", 443, "Example CDN", "eu-central-1"),
     ("api.example.org", "internet", "United States", "192.0.2.44", 443, "Example Cloud", "us-east-1"),
+    ("cdn6.example.net", "internet", "Netherlands", "2001:db8:20::80", 443, "Example CDN", "eu-west-4"),
 )
 FIELDS = ("domain", "type", "country", "ip_address", "port", "owner", "datacenter_region")
 
@@ -52,7 +61,7 @@ def events(today: Today) -> pl.DataFrame:
     return shaped(
         rows,
         BUCKET,
-        (DEVICE, USER, BINARY, APPLICATION),
+        (DEVICE, RUNNER, BINARY, APPLICATION),
         (pl.col("alive") * SECOND).cast(pl.Int64).alias("execution_duration"),
         (pl.col("work") * 1000).cast(pl.Int64).mul(1000).alias("cpu_time"),
         gauge("memory", pl.col("bytes"), count, 0.2, whole=True),
@@ -69,7 +78,7 @@ def events(today: Today) -> pl.DataFrame:
         (dice.share("no service") < 0.03).cast(pl.Int64).alias("number_of_no_service_connections"),
         (dice.share("rejected") < 0.01).cast(pl.Int64).alias("number_of_rejected_connections"),
         pl.col("visibility").alias("highest_process_visibility"),
-        pl.when(dice.share("root") < 0.004).then(pl.lit("temp")).alias("binary_path_root"),
+        _root(0.004),
         (pl.when(pl.col("work") > 0.12 * seconds).then(pl.col("work") * 0.3).otherwise(0) * SECOND)
         .cast(pl.Int64)
         .alias("cpu.duration_with_high_usage"),
@@ -93,7 +102,7 @@ def crashes(today: Today) -> pl.DataFrame:
         pl.col("visibility").alias("process_visibility"),
         (dice.share("on start") < pl.when(pl.col("bad")).then(0.6).otherwise(0.1)).alias("crash_on_start"),
         (folder + pl.col("binary")).alias("binary_path"),
-        pl.when(dice.share("root") < 0.02).then(pl.lit("temp")).alias("binary_path_root"),
+        _root(0.25),
         CONTEXT,
     )
 
@@ -112,7 +121,10 @@ def connections(today: Today) -> pl.DataFrame:
         pl.when(APPLICATION.is_not_null()).then(pl.col("domain")).alias("@network_application"),
         _destination(),
         pl.when(udp).then(pl.lit("udp")).otherwise(pl.lit("tcp")).alias("transport_protocol"),
-        pl.lit("ipv4").alias("ip_version"),
+        pl.when(pl.col("to_ip_address").str.contains(":", literal=True))
+        .then(pl.lit("ipv6"))
+        .otherwise(pl.lit("ipv4"))
+        .alias("ip_version"),
         pl.col("tried").alias("number_of_connections"),
         failed.alias("number_of_failed_connections"),
         gauge("failed_connection_ratio", failed / pl.col("tried"), pl.col("tried"), 0.0),
@@ -142,6 +154,11 @@ def transfers(today: Today, protocol: str) -> pl.DataFrame:
         (pl.col("tried") * 20_000 * dice.share("out")).cast(pl.Int64).alias("outgoing_traffic"),
         CONTEXT,
     )
+
+
+def _root(chance: float) -> pl.Expr:
+    """A place programs should not run from, seldom."""
+    return pl.when(dice.share("root") < chance).then(dice.weighted("rooted", ROOTS)).alias("binary_path_root")
 
 
 def _connected(today: Today, label: str, chance: float) -> pl.LazyFrame:

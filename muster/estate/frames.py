@@ -30,6 +30,7 @@ CONTEXT = (
     pl.col("platform").alias("context.device_platform"),
     pl.col("entity").alias("context.organization.entity"),
 )
+AWAY_SHARE = 0.35  # of the time a laptop is not in the office
 BUCKET = (
     pl.col("start").alias("start_time"),
     (pl.col("start") + pl.col("length")).alias("end_time"),
@@ -85,11 +86,18 @@ def device_frame(people: Sequence[Device]) -> pl.DataFrame:
         "free": [d.free for d in people],
         "fill": [d.fill for d in people],
         "always": [d.always for d in people],
-        "virtual": [d.virtual for d in people],
+        "virtual": [d.virtual.kind if d.virtual else None for d in people],
+        "protocol": [d.virtual.broker.protocol if d.virtual else None for d in people],
+        "image": [d.virtual.image if d.virtual else None for d in people],
+        "visitor": [d.visitor for d in people],
+        "data": [d.data or None for d in people],
+        "data_free": [d.data_free if d.data else None for d in people],
         "at_home": [0.45 if d.hardware.form == "laptop" else 0.0 for d in people],
     }
     base = pl.Series("base", [d.state for d in people], dtype=pl.UInt64)
-    return pl.DataFrame(rows, schema_overrides={"virtual": pl.String}).with_columns(base)
+    texts = dict.fromkeys(("virtual", "protocol", "image", "visitor"), pl.String)
+    numbers = dict.fromkeys(("data", "data_free"), pl.Int64)
+    return pl.DataFrame(rows, schema_overrides={**texts, **numbers}).with_columns(base)
 
 
 def installed_frame(people: Sequence[Device], now: int, days: int) -> pl.DataFrame:
@@ -118,7 +126,7 @@ def versions(person: Device, program: Program, now: int, days: int) -> tuple[str
     """The version of a program on a device before and after it changes, and when it does (None: it stays)."""
     draws = Dice(mix(person.state, word(program.key)))
     span = days * DAY
-    if program.key == "outlook" and draws.share("bad") < BAD_SHARE:
+    if program.key == "outlook" and bad_version(person):
         return program.versions[-1], BAD, now - int(span * 0.45) + int(draws.between("wave", 0, 5) * HOUR)
     number = draws.whole("version", 0, len(program.versions) - 1)
     if number + 1 < len(program.versions) and draws.share("updates") < 0.5:
@@ -128,6 +136,11 @@ def versions(person: Device, program: Program, now: int, days: int) -> tuple[str
             now - int(span * draws.between("when", 0.05, 0.95)),
         )
     return program.versions[number], program.versions[number], None
+
+
+def bad_version(person: Device) -> bool:
+    """Whether a device gets the bad version of Outlook during the history."""
+    return person.platform == "windows" and Dice(mix(person.state, word("outlook"))).share("bad") < BAD_SHARE
 
 
 def program_frame() -> pl.DataFrame:
@@ -140,6 +153,19 @@ def program_frame() -> pl.DataFrame:
         "packaged": [p.packaged for p in PROGRAMS],
     }
     return pl.DataFrame(columns)
+
+
+def context_of(person: Device, dice: Dice) -> dict[str, str]:
+    """The context columns of one event of a device, for tables made row by row."""
+    away = person.hardware.form == "laptop" and dice.share("away") < AWAY_SHARE
+    return {
+        "context.location.country": person.place.country,
+        "context.location.state": person.place.state,
+        "context.location.type": "Remote" if away else "Onsite",
+        "context.location.site": "Home office" if away else person.place.site,
+        "context.device_platform": person.platform,
+        "context.organization.entity": person.place.entity,
+    }
 
 
 def gauge(name: str, mean: pl.Expr, count: pl.Expr, spread: float = 0.3, *, whole: bool = False) -> list[pl.Expr]:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import polars as pl
 
 from muster.estate import (
+    alerts,
     automation,
     calls,
+    campaigns,
     devices,
     executions,
     inventory,
@@ -23,7 +25,9 @@ from muster.estate import (
     performance,
     scores,
     sessions,
+    trends,
     web,
+    workflows,
 )
 from muster.estate.frames import Estate
 from muster.estate.rhythm import Day, days
@@ -70,27 +74,29 @@ OBJECTS: Mapping[str, OfEstate] = {
     "package.installed_packages": inventory.installed_packages,
     "application.applications": inventory.applications,
     "ai.tools": inventory.tools,
-    "campaign.campaigns": listening.campaigns,
-    "alert.monitors": listening.monitors,
+    "campaign.campaigns": campaigns.campaigns,
+    "custom_trend.custom_trends": trends.custom_trends,
+    "alert.monitors": alerts.monitors,
     "remote_action.remote_actions": automation.remote_actions,
     "remote_action.local_schedules": automation.local_schedules,
-    "workflow.workflows": automation.workflows,
+    "workflow.workflows": workflows.workflows,
 }
 TABLES_OF_THE_SPAN: Mapping[str, OfEstate] = {
     "package.installations": ledgers.installations,
     "package.uninstallations": ledgers.uninstallations,
     "software_metering.events": ledgers.metering,
     "usage.account_actions": ledgers.account_actions,
-    "campaign.responses": listening.responses,
-    "alert.alerts": listening.alerts,
-    "alert.impacts": listening.impacts,
+    "campaign.responses": campaigns.responses,
+    "custom_trend.snapshots": trends.snapshots,
+    "alert.alerts": alerts.alerts,
+    "alert.impacts": alerts.impacts,
     "ticket.tickets": listening.tickets,
     "ai.interactions_summary": listening.interactions,
     "agent.conversations": listening.conversations,
     "remote_action.executions": automation.executions,
     "remote_action.executions_summary": automation.executions_summary,
-    "workflow.executions": automation.workflow_executions,
-    "workflow.executions_summary": automation.workflow_executions_summary,
+    "workflow.executions": workflows.executions,
+    "workflow.executions_summary": workflows.executions_summary,
 }
 
 

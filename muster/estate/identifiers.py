@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from muster.estate.dice import Dice, word
 
+SYSTEM_ACCOUNTS = {"windows": "NT AUTHORITY\\SYSTEM", "macos": "root (macOS)", "linux": "root"}
+
 
 def binary_uid(program: str, version: str) -> str:
     """The key of a binary: one program in one version."""
@@ -23,3 +25,8 @@ def package_uid(program: str, version: str) -> str:
 def application_uid(application: str) -> str:
     """The key of an application."""
     return Dice(word("application", application)).uid("uid")
+
+
+def system_uid(platform: str) -> str:
+    """The key of the account under which the programs of a system run."""
+    return Dice(word("system account", platform)).uid("uid")

@@ -8,14 +8,17 @@ version that runs there at the end.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
 
+from muster.estate.custom_fields import of_binary, of_package, of_user
 from muster.estate.dice import Dice, word
 from muster.estate.executions import DESTINATIONS
 from muster.estate.frames import Estate, shaped
-from muster.estate.identifiers import application_uid, binary_uid, package_uid
+from muster.estate.identifiers import SYSTEM_ACCOUNTS, application_uid, binary_uid, package_uid, system_uid
+from muster.estate.population import Device
 from muster.estate.rhythm import DAY
 from muster.estate.software import APPLICATIONS, BAD, MIB, PROGRAMS, Program
 from muster.estate.world import DOMAIN
@@ -28,23 +31,56 @@ GUIDES = {
 
 
 def users(estate: Estate) -> pl.DataFrame:
-    """Rows of `user.users`."""
-    return pl.DataFrame([_user(estate, number) for number in range(len(estate.people))], infer_schema_length=None)
+    """Rows of `user.users`: the people, the local accounts of some devices, and who runs the programs of a system."""
+    rows = [_user(estate, number) for number in range(len(estate.people))]
+    rows += [_local(estate, person) for person in estate.people if person.visitor]
+    rows += [_of_the_system(estate, platform) for platform in SYSTEM_ACCOUNTS]
+    return pl.DataFrame(rows, infer_schema_length=None)
+
+
+def _local(estate: Estate, person: Device) -> dict[str, Any]:
+    administers = Dice(person.state).share("local administrator") < 0.5
+    return {
+        "uid": person.visitor,
+        "name": f"{person.name}\\helpdesk",
+        "username": "helpdesk",
+        "sid": f"S-1-5-21-{Dice(person.state).whole('machine', 10**8, 2**31)}-1001",
+        "upn_privacy_level": "none",
+        "type": "local_admin" if administers else "local_user",
+        "entity": person.place.entity,
+        "first_seen": estate.start - Dice(person.state).whole("visitor since", 0, 300) * DAY,
+    }
+
+
+def _of_the_system(estate: Estate, platform: str) -> dict[str, Any]:
+    name = SYSTEM_ACCOUNTS[platform]
+    return {
+        "uid": system_uid(platform),
+        "name": name,
+        "username": name.rsplit("\\", 1)[-1],
+        "sid": "S-1-5-18" if platform == "windows" else "0",
+        "upn_privacy_level": "none",
+        "type": "system",
+        "first_seen": estate.start,
+    }
 
 
 def _user(estate: Estate, number: int) -> dict[str, Any]:
-    person = estate.people[number].user
+    device = estate.people[number]
+    person = device.user
     common, unit = f"{person.given} {person.family}", person.department.name
+    hashed = person.place.upn == "hashed"
     return {
         "uid": person.uid,
         "name": person.name,
         "username": person.name,
         "sid": person.sid,
-        "upn": person.upn,
-        "upn_privacy_level": "cleartext",
+        "upn": sha256(person.upn.encode()).hexdigest() if hashed else person.upn,
+        "upn_privacy_level": person.place.upn,
         "type": "domain",
         "entity": person.place.entity,
         "first_seen": estate.start - Dice(word(person.uid)).whole("first seen", 0, 700) * DAY,
+        "custom_fields": of_user(device),
         "ad.username": person.name,
         "ad.full_name": common,
         "ad.email_address": person.upn,
@@ -72,7 +108,7 @@ def binary_facts(program: Program, version: str) -> dict[str, Any]:
         "name": program.binary,
         "version": version,
         "platform": program.platform,
-        "architecture": "arm64" if program.platform == "macos" else "x64",
+        "architecture": "arm64" if program.platform == "macos" else program.architecture,
         "size": dice.whole("size", 2 * MIB, 180 * MIB),
         "md5_hash": dice.digits("md5", 32),
         "sha1_hash": dice.digits("sha1", 40),
@@ -82,6 +118,7 @@ def binary_facts(program: Program, version: str) -> dict[str, Any]:
         "description": program.product,
         "product_category": program.category,
         "product_subcategory": program.visibility,
+        "custom_fields": of_binary(program),
         "has_user_interface": program.visibility == "foreground",
     }
 
@@ -95,6 +132,7 @@ def packages(estate: Estate) -> pl.DataFrame:
             "version": version,
             "publisher": program.company,
             "type": "program" if version == program.versions[0] else "update",
+            "custom_fields": of_package(program),
             "parent_name": None if version == program.versions[0] else program.product,
             "platform": program.platform,
         }

@@ -24,10 +24,20 @@ MONDAY = 4 * DAY  # the first Monday after 1970-01-01
 ACCOUNTS = ("admin", "operator", "analyst")
 LOGS = {
     "platform.audit_logs": (12, ("account.signed_in", "action.saved", "run.created", "token.created")),
-    "platform.custom_trends_logs": (1, ("trend.computed",)),
+    "platform.custom_trends_logs": (1, ("trend.computed", "trend.published")),
     "platform.data_export_logs": (2, ("export.written", "export.sent")),
     "platform.inbound_connector_logs": (4, ("directory.read", "tickets.read")),
 }
+TROUBLE = {
+    "platform.audit_logs": ("not permitted", "the password is wrong", "the token has ended"),
+    "platform.custom_trends_logs": ("the query took too long", "more than 200 trends"),
+    "platform.data_export_logs": ("the storage refused the file", "the export is larger than its limit"),
+    "platform.inbound_connector_logs": ("the directory did not answer", "the secret has ended"),
+    "platform.nql_api_logs": ("too many calls in a second", "there is no such query", "a parameter is missing"),
+    "usage.account_actions": ("not permitted",),
+}
+FAILED = (0, 1)  # entries of each log that are failures whatever the dice say
+WEEKS = 3  # of metering are there at least
 QUERIES = ("#devices_overview", "#crashes_by_binary", "#slow_boots")
 
 
@@ -46,10 +56,10 @@ def account_actions(estate: Estate) -> pl.DataFrame:
 
 
 def metering(estate: Estate) -> pl.DataFrame:
-    """Rows of `software_metering.events`: the weeks that ended during the history, at least the last one that is
-    over."""
+    """Rows of `software_metering.events`: the weeks that ended during the history, at least the last WEEKS that are
+    over. Somebody who does not use a program at all does so week after week."""
     last = (estate.now - MONDAY) // WEEK * WEEK + MONDAY - WEEK
-    weeks = list(range(last, estate.start - WEEK, -WEEK)) or [last]
+    weeks = list(range(last, min(estate.start - WEEK, last - WEEKS * WEEK), -WEEK))
     held = estate.installed.filter(pl.col("application").is_not_null()).join(
         estate.devices, on="number", maintain_order="left"
     )
@@ -58,8 +68,13 @@ def metering(estate: Estate) -> pl.DataFrame:
     seeds = pl.col("application").replace_strict(
         {key: word("metered", key) for key in APPLICATION_UIDS}, return_dtype=pl.UInt64
     )
-    held = held.with_columns(chance.mixed(chance.mixed(pl.col("base"), seeds), pl.col("start_time")).alias("state"))
-    hours = pl.when(chance.share("unused") < 0.15).then(0.0).otherwise(pl.col("hourly") * 40 * chance.share("hours"))
+    held = held.with_columns(chance.mixed(pl.col("base"), seeds).alias("holder"))
+    held = held.with_columns(chance.mixed(pl.col("holder"), pl.col("start_time")).alias("state"))
+    hours = (
+        pl.when(chance.share("unused", "holder") < 0.15)
+        .then(0.0)
+        .otherwise(pl.col("hourly") * 40 * chance.share("hours"))
+    )
     status = (
         pl.when(pl.col("hours") == 0)
         .then(pl.lit("installed_but_not_using"))
@@ -101,12 +116,12 @@ def _log(estate: Estate, name: str, daily: int, actions: tuple[str, ...]) -> pl.
     rows: list[dict[str, Any]] = []
     for number in range(max(2, daily * estate.days)):
         dice = Dice(mix(word(estate.seed, name), number))
-        failed = number == 0 or dice.share("failed") < 0.04
+        failed = number in FAILED or dice.share("failed") < 0.04
         rows.append(
             {
                 "time": estate.start + int(dice.share("at") * estate.days * DAY),
                 "status": "failure" if failed else "success",
-                "status_details": "not permitted" if failed else None,
+                "status_details": TROUBLE[name][number % len(TROUBLE[name])] if failed else None,
                 "account": dice.pick("account", ACCOUNTS),
                 "action": dice.pick("action", actions),
             }

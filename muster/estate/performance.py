@@ -30,7 +30,7 @@ def events(today: Today) -> pl.DataFrame:
             .clip(0.5, 88)
             .alias("normalized"),
             (
-                (0.3 + 0.34 * pl.col("busy") * (16 * GIB / pl.col("memory")).sqrt() + 0.06 * dice.bell("memory")).clip(
+                (0.3 + 0.34 * pl.col("busy") * (16 * GIB / pl.col("memory")) ** 0.75 + 0.06 * dice.bell("memory")).clip(
                     0.12, 0.97
                 )
             ).alias("used"),
@@ -74,13 +74,13 @@ def events(today: Today) -> pl.DataFrame:
         gauge("system_drive_free_space", pl.col("left_bytes"), count, 0.001, whole=True),
         level(
             "non_system_drive_capacity",
-            pl.when(pl.col("form") == "desktop").then(1024 * GIB),
+            pl.col("data"),
             _where("desktop", count),
             whole=True,
         ),
         level(
             "non_system_drive_free_space",
-            pl.when(pl.col("form") == "desktop").then(610 * GIB),
+            pl.col("data_free"),
             _where("desktop", count),
             whole=True,
         ),
@@ -160,8 +160,12 @@ def connectivity(today: Today) -> pl.DataFrame:
     wireless = (pl.col("form") == "laptop") & (
         dice.share("wireless", "day_state") < pl.when(pl.col("location") == "Remote").then(0.85).otherwise(0.6)
     )
+    tethered = pl.when((pl.col("form") == "laptop") & (pl.col("location") == "Remote")).then(
+        dice.weighted("tethered", [("cellular", 12), ("bluetooth", 4), ("ethernet", 84)], "day_state")
+    )
     rows = rows.with_columns(
         wireless.alias("wifi"),
+        tethered.otherwise(pl.lit("ethernet")).alias("wired"),
         (dice.share("weak", "base") < 0.1).alias("weak"),
         dice.share("band", "day_state").alias("wave"),
     )
@@ -184,9 +188,9 @@ def connectivity(today: Today) -> pl.DataFrame:
         rows,
         BUCKET,
         DEVICE,
-        pl.when(wifi).then(pl.lit("wifi")).otherwise(pl.lit("ethernet")).alias("primary_physical_adapter.type"),
+        pl.when(wifi).then(pl.lit("wifi")).otherwise(pl.col("wired")).alias("primary_physical_adapter.type"),
         gauge("wifi.signal_strength", signal, count, -0.08),
-        gauge("wifi.noise_level", pl.when(wifi).then(-92.0), count, -0.03),
+        gauge("wifi.noise_level", pl.when(wifi).then(-92 + 2 * dice.bell("noise", "day_state")), count, -0.03),
         gauge("wifi.receive_rate", pl.when(wifi).then(rate), count),
         gauge("wifi.transmission_rate", pl.when(wifi).then(rate * 0.8), count),
         pl.when(wifi).then(ssid).alias("wifi.ssid"),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from muster.estate.dice import Dice, mix, word
 from muster.estate.world import (
+    BROKERS,
     COMPANY,
     DEPARTMENTS,
     DOMAIN,
@@ -20,9 +21,11 @@ from muster.estate.world import (
     GIB,
     GIVEN_NAMES,
     HARDWARE,
+    IMAGES,
     PLACES,
     PLATFORMS,
     SYSTEMS,
+    Broker,
     Department,
     Hardware,
     Place,
@@ -30,8 +33,9 @@ from muster.estate.world import (
 )
 
 FORMS = {"laptop": "lt", "desktop": "dt", "virtual": "vd"}
-BROKERS = ("azure_virtual_desktops", "citrix_cvad")
 FULL_SHARE = 0.06  # of the devices have nearly no space left
+VISITED_SHARE = 0.08  # of the devices have a local account beside their user's
+VIRTUAL = (("personal", 3.0), ("pooled", 3.0), ("shared", 2.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,19 @@ class User:
 
 
 @dataclass(frozen=True, slots=True)
+class Desktop:
+    """What makes a device a virtual desktop: how it is given out, what serves it, and the image it was made from."""
+
+    kind: str
+    broker: Broker
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """A machine. `state` seeds everything drawn for it; `always` says that it is never switched off; `free` is the
-    share of its system drive that is free and `fill` how much of the drive fills up a day; `memory`, `disk` in
-    bytes."""
+    share of its system drive that is free and `fill` how much of the drive fills up a day; `memory`, `disk`, `data`
+    (a second drive, 0 where there is none) and `data_free` in bytes; `visitor` is the key of a local account."""
 
     number: int
     state: int
@@ -74,8 +87,11 @@ class Device:
     free: float
     fill: float
     always: bool
-    virtual: str | None
+    virtual: Desktop | None
     address: str
+    data: int
+    data_free: int
+    visitor: str | None
 
     @property
     def platform(self) -> str:
@@ -94,22 +110,18 @@ def device(seed: int, number: int) -> Device:
     place = dice.weighted("place", [(place, place.weight) for place in PLACES])
     platform = dice.weighted("platform", PLATFORMS)
     hardware = dice.weighted("hardware", [(item, item.weight) for item in HARDWARE if item.platform == platform])
-    system = dice.weighted("system", [(item, item.weight) for item in SYSTEMS if item.platform == platform])
-    virtual = (
-        dice.weighted("virtual", [("personal", 3.0), ("pooled", 4.0), ("shared", 1.0)])
-        if hardware.form == "virtual"
-        else None
-    )
+    virtual = _desktop(dice) if hardware.form == "virtual" else None
     full = dice.share("full") < FULL_SHARE
+    uid, data = dice.uid("uid"), dice.pick("data disk", (512, 1024, 2048)) * GIB if hardware.form == "desktop" else 0
     return Device(
         number=number,
         state=dice.state,
-        uid=dice.uid("uid"),
+        uid=uid,
         collector=dice.uid("collector"),
         name=f"{place.code}-{FORMS[hardware.form]}-{number + 1:04d}",
         serial=dice.digits("serial", 8).upper(),
         hardware=hardware,
-        system=system,
+        system=_system(dice, hardware),
         place=place,
         user=user(seed, number),
         memory=dice.pick("memory", hardware.memory) * GIB,
@@ -119,7 +131,21 @@ def device(seed: int, number: int) -> Device:
         always=virtual is not None or dice.share("always") < 0.05,
         virtual=virtual,
         address=f"{place.network}.{dice.whole('subnet', 1, 250)}.{dice.whole('address', 10, 250)}",
+        data=data,
+        data_free=int(data * dice.between("data free", 0.04, 0.9)),
+        visitor=f"{uid}:helpdesk" if virtual is None and dice.share("visited") < VISITED_SHARE else None,
     )
+
+
+def _system(dice: Dice, hardware: Hardware) -> System:
+    fitting = [item for item in SYSTEMS if item.platform == hardware.platform and item.oldest <= hardware.age]
+    return dice.weighted("system", [(item, item.weight) for item in fitting])
+
+
+def _desktop(dice: Dice) -> Desktop:
+    kind = dice.weighted("virtual", VIRTUAL)
+    broker = dice.weighted("broker", [(item, item.weight) for item in BROKERS if kind in item.kinds])
+    return Desktop(kind, broker, dice.weighted("image", IMAGES))
 
 
 def user(seed: int, number: int) -> User:

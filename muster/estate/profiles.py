@@ -14,7 +14,6 @@ from muster.estate.dice import Dice
 from muster.estate.population import Device, device
 from muster.estate.software import MIB, PROGRAMS
 from muster.estate.software import Program as Software
-from muster.estate.world import GIB
 
 HOUR = 3600
 
@@ -31,14 +30,14 @@ def _machine(made: Device) -> Machine:
     volumes = [Volume("C:" if windows else "/", made.disk, int(made.disk * made.free), True)]
     disks = [Disk("NVMe SSD" if hardware.age < 4 else "SATA SSD", made.disk, True, "ssd")]
     if hardware.form == "desktop":
-        volumes.append(Volume("D:" if windows else "/data", 1024 * GIB, 610 * GIB, False))
-        disks.append(Disk("SATA HDD", 1024 * GIB, False, "hdd"))
+        volumes.append(Volume("D:" if windows else "/data", made.data, made.data_free, False))
+        disks.append(Disk("SATA HDD", made.data, False, "hdd"))
     return Machine(
         name=made.name,
         platform=made.platform,
         os_name=made.system.name,
         os_build=made.system.build,
-        architecture="arm64" if made.platform == "macos" else "x64",
+        architecture=made.system.architecture,
         memory=made.memory,
         kind=hardware.form,
         manufacturer=hardware.manufacturer,
@@ -46,7 +45,7 @@ def _machine(made: Device) -> Machine:
         product_line=hardware.line,
         machine_serial=made.serial,
         chassis_serial=made.serial,
-        hypervisor="Hyper-V" if made.virtual else None,
+        hypervisor=made.virtual.broker.hypervisor if made.virtual else None,
         cpus=(Cpu(hardware.cpu, hardware.gigahertz, hardware.cores, hardware.threads),),
         disks=tuple(disks),
         volumes=tuple(volumes),

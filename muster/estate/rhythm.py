@@ -20,6 +20,7 @@ QUARTER = 15 * MINUTE
 HOUR = 60 * MINUTE
 DAY = 24 * HOUR
 DENSE = 8  # hours before now that are kept in quarters
+VISITS = 0.12  # of the days of a device with a local account are that account's
 AWAKE = 3  # hours before now in which the connected devices are on for sure
 PRESENT = (0.93, 0.95, 0.94, 0.93, 0.86, 0.07, 0.05)  # Monday to Sunday
 
@@ -79,10 +80,18 @@ def active(devices: pl.DataFrame, day: Day, now: int, connected: int) -> pl.Data
             .otherwise(pl.lit("Onsite"))
             .alias("location"),
             at_work.alias("attended"),
+            pl.when(visited(now)).then(pl.col("visitor")).otherwise(pl.col("user")).alias("user"),
         )
         .sort("start", "number")
         .collect()
     )
+
+
+def visited(now: int) -> pl.Expr:
+    """Whether somebody else is at the device that day, under its local account; not in the last two days, for the
+    device's own row tells who was there last."""
+    earlier = pl.col("local_day") < now // DAY - 1
+    return pl.col("visitor").is_not_null() & earlier & (dice.share("visit", "day_state") < VISITS)
 
 
 def present() -> pl.Expr:

@@ -13,6 +13,7 @@ from muster.estate import dice
 from muster.estate.frames import BUCKET, CONTEXT, DEVICE, USER, gauge, shaped
 from muster.estate.rhythm import HOUR, MINUTE
 from muster.estate.today import Today
+from muster.estate.world import OLD_IMAGE
 
 SECOND = 1_000_000
 MORNING, EVENING = 13, 15  # local hours: a day begins before the one and ends after the other
@@ -84,19 +85,33 @@ def unlocks(today: Today) -> pl.DataFrame:
 def vdi_events(today: Today) -> pl.DataFrame:
     """Rows of `session.vdi_events`."""
     count = pl.col("length") / (30 * SECOND)
-    lag = 32_000 * pl.col("latency") * (0.4 * dice.bell("lag")).exp()
+    image = pl.when(pl.col("image") == OLD_IMAGE).then(2.2).otherwise(1.0)
+    lag = 32_000 * pl.col("latency") * image * (0.4 * dice.bell("lag")).exp()
     rows = _virtual(today.active).filter(pl.col("attended"))
     address = pl.concat_str(pl.lit("203.0.113."), dice.whole("client", 1, 250, "base").cast(pl.String))
-    protocol = pl.when(dice.share("broker", "base") < 0.5).then(pl.lit("rdp")).otherwise(pl.lit("ica"))
     return shaped(
         rows,
         BUCKET,
         (DEVICE, USER),
         gauge("network_latency", lag, count, 0.6, whole=True),
         address.alias("client_ip"),
-        protocol.alias("protocol"),
+        _health().alias("health"),
+        pl.col("protocol"),
         CONTEXT,
     )
+
+
+def _health() -> pl.Expr:
+    """How full the machine is that serves a desktop, in percent: memory where many share one."""
+    crowded = pl.when(pl.col("virtual") == "shared").then(1.5).otherwise(1.0)
+    shares = {
+        "cpu": 15 + 40 * dice.share("host cpu"),
+        "memory": (35 + 25 * dice.share("host memory")) * crowded,
+        "disk": 5 + 30 * dice.share("host disk"),
+        "volume": 40 + 35 * dice.share("host volume", "base"),
+    }
+    entries = [pl.struct(pl.lit(name).alias("name"), value.round(1).alias("real")) for name, value in shares.items()]
+    return pl.concat_list(entries)
 
 
 def _virtual(rows: pl.DataFrame) -> pl.DataFrame:

@@ -37,6 +37,7 @@ class Program:
     packaged: bool = True
     crashes: float = 0.0004
     visibility: str = "foreground"
+    architecture: str = "x64"
 
 
 BAD = "16.0.19127.20222"  # of outlook

@@ -43,7 +43,10 @@ def page_views(today: Today) -> pl.DataFrame:
             for part in _milliseconds(f"page_load_time.{name}", pl.col(name), views)
         ],
         URL,
-        pl.when(wireless).then(pl.lit("wifi")).otherwise(pl.lit("ethernet")).alias("adapter_type"),
+        pl.when(wireless)
+        .then(pl.lit("wifi"))
+        .otherwise(dice.weighted("adapter", [("ethernet", 96), ("bluetooth", 4)], "day_state"))
+        .alias("adapter_type"),
         dice.whole("tabs", 1, 25).alias("number_of_active_tabs"),
         dice.whole("large", 0, 3).alias("number_of_large_resources"),
         resources.alias("number_of_resources"),

@@ -18,7 +18,8 @@ GIB = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A site of the company. `offset` is its hours from UTC; `latency` and `boot` say how many times slower it is."""
+    """A site of the company. `offset` is its hours from UTC; `latency` and `boot` say how many times slower it is;
+    `region` is the data centre that serves its virtual desktops; `upn` how its people's names are kept."""
 
     entity: str
     code: str
@@ -32,6 +33,8 @@ class Place:
     weight: float
     latency: float = 1.0
     boot: float = 1.0
+    region: str = "switzerlandnorth"
+    upn: str = "cleartext"
 
 
 PLACES = records("places", Place)
@@ -64,16 +67,37 @@ PLATFORMS = (("windows", 70.0), ("macos", 20.0), ("linux", 10.0))
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A release of an operating system. `updated` is how many days ago its last update came, at least."""
+    """A release of an operating system. `updated` is how many days ago its last update came, at least; `oldest` says
+    from which age of a machine on it is found there."""
 
     platform: str
     name: str
     build: str
     weight: float
     updated: int = 4
+    architecture: str = "x64"
+    oldest: float = 0.0
 
 
 SYSTEMS = records("systems", System)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """What serves virtual desktops of some `kinds`, and over which protocol people see them."""
+
+    key: str
+    kinds: tuple[str, ...]
+    protocol: str
+    environment: str
+    hypervisor: str
+    instances: tuple[str, ...]
+    weight: float
+
+
+BROKERS = records("brokers", Broker)
+IMAGES = (("win11-office-2026.10", 6.0), ("win11-office-2026.08", 3.0), ("win11-office-2026.03", 2.0))
+OLD_IMAGE = "win11-office-2026.03"  # its display driver makes sessions lag
 
 
 @dataclass(frozen=True, slots=True)
