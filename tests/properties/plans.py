@@ -191,8 +191,8 @@ def measures(
 
 def _measure(chance: Random, schema: Mapping[str, DataType], order: tuple[str, ...], name: str) -> Measure:
     function = chance.choice(sorted(MEASURES))
-    anything = function in ("distinct", "count", "last")
-    times = function in ("min", "max")
+    anything = function in ("distinct", "count", "last", "first")
+    times = function in ("min", "max", "median")
     columns = [
         column
         for column in visible(schema)
@@ -203,7 +203,11 @@ def _measure(chance: Random, schema: Mapping[str, DataType], order: tuple[str, .
     operand = chance.choice(columns) if MEASURES[function].operand else None
     where = condition(chance, schema, 1) if chance.random() < 0.4 else None
     dtype = result_type(function, operand.dtype if operand else None)
-    return Measure(name, function, operand, dtype, where, order if function == "last" else ())
+    item = MEASURES[function]
+    whole = [column for column in visible(schema) if column.dtype.kind is Kind.INT]
+    weight = chance.choice(whole) if item.weighable and whole and chance.random() < 0.5 else None
+    rank = chance.choice([1, 5, 50, 95, 99]) if item.ranked else None
+    return Measure(name, function, operand, dtype, where, order if item.ordered else (), weight, rank)
 
 
 def events(chance: Random) -> Relation:
