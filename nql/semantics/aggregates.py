@@ -9,22 +9,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nql.datatypes import STRING, Kind
+from nql.datatypes import FLOAT, STRING, Kind
 from nql.functions import FUNCTIONS, MEASURES, Function, Role, function_named, percentile_rank, result_type
 from nql.plan.expressions import Column, Expr, Literal
 from nql.plan.relations import Measure
 from nql.semantics.arithmetic import negative
 from nql.semantics.conditions import condition
 from nql.semantics.fields import Value, field_value, meaning, value_of
-from nql.semantics.infer import not_a_number, operation, scalar, unknown_function
+from nql.semantics.infer import given, not_a_number, operation, row_value, scalar, unknown_function
 from nql.semantics.literals import number
 from nql.semantics.metrics import smart
 from nql.semantics.names import FieldRef, ObjectRef
 from nql.semantics.problems import Reported, replacements
+from nql.semantics.rowwise import of_value
 from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
 
 _MEASURED = frozenset({Kind.FLOAT, Kind.PERCENTAGE, Kind.DURATION, Kind.BYTES})  # kinds of values that events measure
+
+
+def sums_up(node: ast.Expr) -> bool:
+    """Whether an aggregate stands in an expression."""
+    if isinstance(node, ast.Call):
+        function = function_named(node.function)
+        if function is not None and function.role is Role.AGGREGATE:
+            return True
+    return any(map(sums_up, ast.inside(node)))
 
 
 class Metrics:
@@ -67,8 +77,7 @@ class Metrics:
             case ast.Path():
                 raise self._bare(node)
             case ast.Parameter():
-                message = f"${node.name} cannot stand here: parameters are for the values of where."
-                raise problems.error("NQL407", message, node.span)
+                return given(self.state, node, FLOAT).expr
             case _:
                 raise problems.error(
                     "NQL411", f"{self.clause} takes numbers and aggregates, such as count().", node.span
@@ -95,10 +104,13 @@ class Metrics:
         if function.extension:
             self.state.extension(function.extension, node.name_span)
         if function.role is Role.AGGREGATE:
-            if isinstance(node.target, ast.Call):
+            if node.target is not None and sums_up(node.target):
                 message = "An aggregate cannot stand on another aggregate."
                 raise self.state.problems.error("NQL412", message, node.span, "Only time_elapsed() may follow one.")
             return self._aggregate(node, function)
+        if function.extension and function.role is Role.SCALAR and node.target is not None:
+            self._direct = ""
+            return of_value(self.state, node, Value(self._metric(node.target), "", "")).expr
         if function.name == "time_elapsed" and isinstance(node.target, ast.Call):
             self._direct = ""
             inner = self._call(node.target)
@@ -117,7 +129,8 @@ class Metrics:
                 message = f"{node.function}() needs a field before it: field.{node.function}()."
                 raise state.problems.error("NQL312", message, node.span)
             return self._measure("rows", None, where)
-        assert isinstance(node.target, ast.Path)
+        if not isinstance(node.target, ast.Path):
+            return self._of_rows(node, node.target, where, function)
         target = meaning(state, node.target)
         if isinstance(target, ObjectRef):
             return self._objects(node, target, where)
@@ -171,6 +184,20 @@ class Metrics:
         fixes = replacements(path.span, [f"{path.text}.avg"])
         raise self.state.problems.error("NQL415", message, node.span, "Use it on the mean of each sample.", fixes)
 
+    def _of_rows(self, node: ast.Call, target: ast.Expr, where: Expr | None, function: Function) -> Expr:
+        """An aggregate of what is computed from each row."""
+        value = row_value(self.state, target, self.clause)
+        self._check_kind(node, value.dtype.kind, function)
+        return self._measure("distinct" if function.name == "count" else function.name, value.expr, where)
+
+    def _check_kind(self, node: ast.Call, kind: Kind, function: Function) -> None:
+        if kind not in function.operands:
+            others = [f"{one.name}()" for one in FUNCTIONS.values() if _stands_on(one, kind)]
+            message = f"{function.name}() is not defined for {kind.value.replace('_', ' ')}."
+            raise self.state.problems.error("NQL414", message, node.span, f"There are {', '.join(others)}.")
+        if self.state.summary is not None and MEASURES.get(function.name, MEASURES["count"]).ordered:
+            self._needs_periods(node)
+
     def _values(
         self, node: ast.Call, path: ast.Path, target: Alias | FieldRef, where: Expr | None, function: Function
     ) -> Expr:
@@ -180,12 +207,7 @@ class Metrics:
         else:
             value = field_value(self.state, self.rows, target, path)
         kind = value.dtype.kind
-        if kind not in function.operands:
-            others = [f"{one.name}()" for one in FUNCTIONS.values() if _stands_on(one, kind)]
-            message = f"{function.name}() is not defined for {kind.value.replace('_', ' ')}."
-            raise self.state.problems.error("NQL414", message, node.span, f"There are {', '.join(others)}.")
-        if self.state.summary is not None and MEASURES.get(function.name, MEASURES["count"]).ordered:
-            self._needs_periods(node)
+        self._check_kind(node, kind, function)
         if function.name == "count":
             return self._measure("distinct" if self._distinct(target, kind) else "count", value.expr, where)
         return self._measure(function.name, value.expr, where)

@@ -10,9 +10,9 @@ from __future__ import annotations
 from functools import partial
 
 from nql.datatypes import DATETIME, INT, Kind
-from nql.functions import Role, function_named
 from nql.plan.expressions import Column, Parameter
 from nql.plan.relations import Measure, SortKey
+from nql.semantics.aggregates import sums_up
 from nql.semantics.columns import shown_of
 from nql.semantics.conditions import condition
 from nql.semantics.fields import meaning
@@ -125,7 +125,7 @@ def _compute(state: State, node: ast.Compute) -> None:
 
 def _compute_rows(state: State, node: ast.Compute) -> None:
     """Values of the rows at hand, where no events are open: of each object or event, or of each group of a summary."""
-    summed = [item for item in node.items if _sums_up(item.value)]
+    summed = [item for item in node.items if sums_up(item.value)]
     if summed and state.summary is None:
         hint = "Write with or include and a table of events before it; for totals over all rows use summarize."
         raise state.problems.error("NQL418", "compute needs the events of a with or include.", node.span, hint)
@@ -152,15 +152,6 @@ def _compute_rows(state: State, node: ast.Compute) -> None:
         state.define(name, column).plain = True
         if state.summary is not None:
             state.summary.shown.append(Shown(name, name, column))
-
-
-def _sums_up(node: ast.Expr) -> bool:
-    """Whether an aggregate stands in an expression."""
-    if isinstance(node, ast.Call):
-        function = function_named(node.function)
-        if function is not None and function.role is Role.AGGREGATE:
-            return True
-    return any(map(_sums_up, ast.inside(node)))
 
 
 def _sort(state: State, nodes: tuple[ast.SortItem, ...]) -> None:
