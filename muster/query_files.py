@@ -29,13 +29,33 @@ _BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file: its name for people, its text without a byte order mark, or why it has none. `marked` says that a mark
-    was there; `text` is empty where it could not be read."""
+    """A file: its path, its text without a byte order mark, or why it has none. `marked` says that a mark was there;
+    `text` is what comes before the problem."""
 
-    name: str
+    path: str
     text: str = ""
     problem: Diagnostic | None = None
     marked: bool = False
+
+    @property
+    def name(self) -> str:
+        """The path for people, on one line."""
+        return "<stdin>" if self.path == STDIN else printable(os.fsencode(self.path).decode(errors="backslashreplace"))
+
+    def write(self, text: str) -> None:
+        """Put a text in the place of what the file holds, with the byte order mark it had; print it for standard
+        input. Raises OSError."""
+        if self.path == STDIN:
+            sys.stdout.write(text)
+            return
+        target = Path(self.path).resolve(strict=True)  # a link stays one
+        fresh = target.with_name(f".{target.name}.fresh")
+        try:
+            fresh.write_bytes(((_BOM if self.marked else "") + text).encode())
+            fresh.chmod(stat.S_IMODE(target.stat().st_mode))
+            fresh.replace(target)  # a full disk or a lost process never leaves half a query
+        finally:
+            fresh.unlink(missing_ok=True)
 
 
 def found(paths: Iterable[str]) -> Iterator[Found]:
@@ -52,34 +72,15 @@ def found(paths: Iterable[str]) -> Iterator[Found]:
 
 def read(path: str) -> Found:
     """One file, or standard input for `-`."""
-    name = "<stdin>" if path == STDIN else shown(path)
     try:
         content = _bytes(path)
     except (OSError, ValueError) as error:
-        return Found(name, problem=_problem(f"The file cannot be read: {_reason(error)}."))
+        return Found(path, problem=_problem(f"The file cannot be read: {_reason(error)}."))
     if len(content) > MOST_BYTES:
-        return Found(name, problem=_problem("The file is larger than 1 MiB. A query has at most 16,000 characters."))
+        return Found(path, problem=_problem("The file is larger than 1 MiB. A query has at most 16,000 characters."))
     if any(content.startswith(mark) for mark, _ in _MARKS):
-        return Found(name, problem=_problem("The file is UTF-16.", "Save it as UTF-8."))
-    return _decoded(name, content)
-
-
-def write(path: str, found: Found, text: str) -> None:
-    """Put a text in the place of what a file holds, with the byte order mark it had. Raises OSError."""
-    target = Path(path).resolve(strict=True)  # a link stays one
-    content = ((_BOM if found.marked else "") + text).encode()
-    fresh = target.with_name(f".{target.name}.fresh")
-    try:
-        fresh.write_bytes(content)
-        fresh.chmod(stat.S_IMODE(target.stat().st_mode))
-        fresh.replace(target)  # a full disk or a lost process never leaves half a query
-    finally:
-        fresh.unlink(missing_ok=True)
-
-
-def shown(path: str) -> str:
-    """A path on one line: what cannot be printed is escaped."""
-    return printable(os.fsencode(path).decode(errors="backslashreplace"))
+        return Found(path, problem=_problem("The file is UTF-16.", "Save it as UTF-8."))
+    return _decoded(path, content)
 
 
 def printable(text: str) -> str:
@@ -98,9 +99,9 @@ def _inside(folder: str) -> Iterator[Found]:
                 empty = False
                 yield read(str(path))
     for error in closed:
-        yield Found(shown(error.filename), problem=_problem(f"The folder cannot be read: {_reason(error)}."))
+        yield Found(error.filename, problem=_problem(f"The folder cannot be read: {_reason(error)}."))
     if empty and not closed:
-        raise MusterError(f"There is no file *{SUFFIX} in {shown(folder)}.", "Give another folder, or files.")
+        raise MusterError(f"There is no file *{SUFFIX} in {Found(folder).name}.", "Give another folder, or files.")
 
 
 def _bytes(path: str) -> bytes:
@@ -110,15 +111,15 @@ def _bytes(path: str) -> bytes:
         return file.read(MOST_BYTES + 1)
 
 
-def _decoded(name: str, content: bytes) -> Found:
+def _decoded(path: str, content: bytes) -> Found:
     try:
         text = content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
         message = f"Byte {error.start + 1} of the file is not UTF-8."
         place = Span(len(before), len(before) + 1)
-        return Found(name, before, Diagnostic(UNREADABLE, message, place, "Save it as UTF-8."))
-    return Found(name, text.removeprefix(_BOM), marked=text.startswith(_BOM))
+        return Found(path, before, Diagnostic(UNREADABLE, message, place, "Save it as UTF-8."))
+    return Found(path, text.removeprefix(_BOM), marked=text.startswith(_BOM))
 
 
 def _problem(message: str, hint: str = "") -> Diagnostic:

@@ -37,7 +37,7 @@ def test_hover(play: Play) -> None:
 def test_format(play: Play) -> None:
     async def scene(house: House) -> None:
         client = await house.program()
-        said = (await client.post(f"{API}/nql/format", json={"text": "devices\n| list name /* all */"})).json()
+        said = (await client.post(f"{API}/nql/format", json={"text": "devices|list   name/* all */"})).json()
         assert said == {"text": "devices\n| list name /* all */"}
 
     play(scene)
@@ -127,3 +127,17 @@ def test_only_texts_of_objects_have_values() -> None:
     assert has_values(catalog, "binary.binaries", "name")
     assert not has_values(catalog, "device.devices", "last_seen")
     assert not has_values(catalog, "execution.crashes", "binary_path")
+
+
+def test_strict_refuses_what_is_not_nql(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        text = "devices // all\n| list name,"
+        for path in ("nql/diagnose", "nql/explain", "query"):
+            assert (await client.post(f"{API}/{path}", json={"text": text})).status_code == 200
+            strict = (await client.post(f"{API}/{path}", json={"text": text, "strict": "nexthink"})).json()
+            found = strict["diagnostics"] if path == "nql/diagnose" else strict["error"]["diagnostics"]
+            assert {item["code"] for item in found} == {"NQL510"}
+            assert (await client.post(f"{API}/{path}", json={"text": text, "strict": "yes"})).status_code == 400
+
+    play(scene)

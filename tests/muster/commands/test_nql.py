@@ -165,3 +165,78 @@ def test_findings_for_programs(folder: Path, capsys: Capture) -> None:
     assert (finding["end_line"], finding["end_column"]) == (2, 12)
     assert (finding["severity"], finding["code"]) == ("error", "NQL202")
     assert {"title": "Replace with name", "start": 15, "end": 19, "replacement": "name"} in finding["fixes"]
+
+
+MESSY = "devices|list  name,entity"
+NEAT = "devices\n| list name, entity\n"
+
+
+def test_layout_is_printed(folder: Path, capsys: Capture) -> None:
+    put("a.nql", MESSY)
+    assert main(["nql", "format", "a.nql"]) == 0
+    assert capsys.readouterr().out == NEAT
+    assert Path("a.nql").read_text() == MESSY
+
+
+def test_layout_is_written_where_it_changes(folder: Path, capsys: Capture) -> None:
+    put("in/messy.nql", b"\xef\xbb\xbf" + MESSY.replace("|", "\r\n|").encode())
+    put("in/neat.nql", NEAT)
+    put("in/broken.nql", "devices | | list")
+    Path("in/link.nql").symlink_to("messy.nql")
+    Path("in/messy.nql").chmod(0o640)
+    untouched = Path("in/neat.nql").stat().st_mtime_ns
+    assert main(["nql", "format", "--write", "in"]) == 3
+    printed = capsys.readouterr()
+    assert "in/broken.nql:1:11: error NQL1" in printed.err
+    assert printed.out == "4 files, 1 written\n"
+    assert Path("in/messy.nql").read_bytes() == b"\xef\xbb\xbf" + NEAT.replace("\n", "\r\n").encode()
+    assert Path("in/messy.nql").stat().st_mode & 0o777 == 0o640
+    assert Path("in/link.nql").is_symlink()
+    assert Path("in/broken.nql").read_text() == "devices | | list"
+    assert Path("in/neat.nql").stat().st_mtime_ns == untouched
+    assert sorted(path.name for path in Path("in").iterdir()) == ["broken.nql", "link.nql", "messy.nql", "neat.nql"]
+
+
+def test_what_would_change_is_told(folder: Path, capsys: Capture) -> None:
+    put("a.nql", MESSY)
+    put("b.nql", NEAT)
+    assert main(["nql", "format", "--check", "."]) == 1
+    assert capsys.readouterr().out == "a.nql would change\n2 files, 1 would change\n"
+    assert Path("a.nql").read_text() == MESSY
+    assert main(["nql", "format", "--check", "b.nql"]) == 0
+
+
+def test_standard_input_is_laid_out(folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(MESSY.encode())))
+    assert main(["nql", "format", "-"]) == 0
+    assert capsys.readouterr().out == NEAT
+
+
+def test_a_query_in_plain_english(folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "devices during past 7d | list name"
+    assert main(["nql", "explain", text]) == 0
+    sentences = capsys.readouterr().out.splitlines()
+    assert sentences
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert main(["nql", "explain", "-", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["sentences"] == sentences
+    assert main(["nql", "explain", text, "--plan"]) == 0
+    assert said["plan"] in capsys.readouterr().out
+
+
+def test_what_has_errors_cannot_be_explained(folder: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert main(["nql", "explain", "devices | list naem"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert "                 ^^^^" in printed.err
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"\xff")))
+    assert main(["nql", "explain", "-"]) == 1
+    assert "is not UTF-8" in capsys.readouterr().err
+
+
+def test_a_strict_check_refuses_what_is_ours(folder: Path, capsys: Capture) -> None:
+    put("a.nql", "devices // all of them\n| list name,")
+    assert check(capsys, "a.nql", code=0)[-1] == "1 file, 0 errors, 0 warnings"
+    printed = check(capsys, "--strict", "nexthink", "a.nql", code=3)
+    assert "error NQL510: " in printed[0]
