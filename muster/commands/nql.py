@@ -16,7 +16,9 @@ from muster.language import STRICT, language
 from muster.options import Options, Parser, add_json, add_portal_if_named, print_json, verbs
 from muster.query_files import STDIN, Found, found, printable, read
 from nql.api import format_query
+from nql.catalog.load import builtin
 from nql.diagnostics import Diagnostic, QueryError, Severity, position
+from nql.editing import highlighting
 from nql.syntax.parse import parse
 
 DESCRIPTION = """\
@@ -34,6 +36,7 @@ examples:
   muster nql format --write queries/                 lay every file out, one clause a line
   muster nql format --check queries/                 say which files would change, for a build
   muster nql explain "devices during past 7d | where os.platform == windows"
+  muster nql grammar > nql.tmLanguage.json           colours for other editors
 
 `check` prints a line a finding, FILE:LINE:COLUMN: error NQL202: message, and a count at the end.
 
@@ -60,6 +63,9 @@ def arguments(parser: Parser) -> None:
     add_json(tell)
     _add_language(tell)
     tell.set_defaults(act=_explain)
+    grammar = verb("grammar", "print the TextMate grammar, with which editors colour queries")
+    grammar.add_argument("--console", action="store_true", help="print the patterns of Muster's own console")
+    grammar.set_defaults(act=_grammar)
 
 
 def run(options: Options) -> int:
@@ -129,6 +135,14 @@ def _explain(options: Options) -> int:
     print("\n".join(map(printable, said.sentences)))
     if options.plan:
         print(f"\n{said.plan}")
+    return 0
+
+
+def _grammar(options: Options) -> int:
+    """Print what colours queries."""
+    known = highlighting.shipped()
+    made = highlighting.console(known) if options.console else highlighting.textmate(known, builtin())
+    sys.stdout.write(highlighting.as_json(made))
     return 0
 
 

@@ -12,7 +12,7 @@ import re
 from nql.diagnostics import NOWHERE, Span
 from nql.syntax.ast import Constant, Date, Number, Path
 
-_CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
+CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
 _GAP = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)+")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\w*)")
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
@@ -26,8 +26,8 @@ _MONTHS = (
 
 def path_or_constant(text: str, span: Span) -> Path | Constant:
     """A path without the space around its dots; or `true`, `false`, `null`."""
-    if len(text) <= 5 and (folded := text.lower()) in _CONSTANTS:
-        return Constant(_CONSTANTS[folded], span)
+    if len(text) <= 5 and (folded := text.lower()) in CONSTANTS:
+        return Constant(CONSTANTS[folded], span)
     return Path(path_text(text), span)
 
 
