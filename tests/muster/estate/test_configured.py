@@ -1,0 +1,92 @@
+"""What the estate needs configured, and that its rows then answer: campaigns, custom trends, custom fields.
+
+Comes in: small estates in data folders and in a running portal. Goes out: nothing. Invariant held here: whoever loads
+an estate can ask for its configured items at once, and every one of their fields has values.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import muster
+from muster.estate import campaigns, custom_fields, trends
+from muster.estate.batches import loads
+from muster.estate.configured import items
+from muster.estate.history import history
+from muster.estate.load import batch_of, planned
+from muster.folder import ask
+from muster.send import declared
+from nql.catalog.configured import CUSTOM, configured, item_of, written
+from nql.catalog.load import builtin
+from tests.muster.conftest import Running
+from tests.muster.estate.conftest import NOW, Tables
+
+MAPS = {  # where the entries of configured fields are held
+    "campaign.responses": ("answers", "comments", "parameters"),
+    "custom_trend.snapshots": ("values",),
+    **dict.fromkeys(custom_fields.FIELDS, (CUSTOM,)),
+}
+QUERIES = (
+    "campaign.#it_satisfaction.responses | where state == answered | summarize n = count() by answers.sentiment.label",
+    "campaign.#it_satisfaction.responses | where answers.sentiment.comment != null | list user.name",
+    "campaign.#outlook_trouble.responses | summarize n = count() by parameters.issue_type",
+    "users | with campaign.#it_satisfaction.responses | where state == answered | summarize n = count() by #vip",
+    "custom_trend.#windows_migration.snapshots during past 60d | summarize n = count() by operating_system_name, 1d",
+    "custom_trend.#disk_space.snapshots during past 7d | where nearly_full == true | list device.name",
+    "devices | where #warranty_ends != null | summarize h = #health.avg() by #lifecycle, organization.#region",
+    "binaries | where #approved == false | list name, #owner",
+    "packages | where version < #required_version | list name, version, #yearly_price",
+)
+
+
+def declared_entries() -> Iterator[tuple[str, str, str]]:
+    """Table, map and name of every entry that is declared."""
+    for campaign in campaigns.CAMPAIGNS:
+        for asked in campaign.questions:
+            yield "campaign.responses", "answers", asked["name"]
+            if "complaint" in asked or "praise" in asked:
+                yield "campaign.responses", "comments", asked["name"]
+        yield from (("campaign.responses", "parameters", name) for name in campaign.parameters)
+    for fields in trends.FIELDS.values():
+        yield from (("custom_trend.snapshots", "values", name) for name in fields)
+    for table, own in custom_fields.FIELDS.items():
+        yield from ((table, CUSTOM, name) for name in own)
+
+
+def test_every_declared_field_has_values_and_every_value_is_declared(tables: Tables) -> None:
+    found = {
+        (table, column, entry["name"])
+        for table, columns in MAPS.items()
+        for column in columns
+        for held in tables[table][column].drop_nulls().to_list()
+        for entry in held
+        if any(value is not None for slot, value in entry.items() if slot != "name")
+    }
+    assert found == set(declared_entries())
+
+
+def test_the_rows_are_held_as_the_fields_are_declared() -> None:
+    catalog = configured(builtin(), items())
+    whole = planned(20, 1, 1, NOW)
+    for load in loads(whole, history(whole)):
+        batch_of(load, catalog, NOW)  # raises Refused for an entry of another type
+
+
+def test_items_keep_their_json_form() -> None:
+    assert [item_of(json.loads(json.dumps(written(item)))) for item in items()] == items()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", QUERIES)
+def test_a_loaded_folder_answers(folder: Path, text: str) -> None:
+    rows = ask(folder, text, {}, "UTC", 100, "csv").decode().splitlines()
+    assert len(rows) > 1
+
+
+def test_a_portal_is_told_before_it_gets_rows(running: Running) -> None:
+    with muster.connect(running.url, running.token) as client:
+        said = client._api.post_packed("/import", declared(planned(1, 1, 1, NOW)))
+        assert said["rows"] == 0
+        assert client.query(QUERIES[0]).height > 1
