@@ -8,7 +8,22 @@ column is its own.
 from __future__ import annotations
 
 from nql.datatypes import STRING, DataType, Kind, version_key
-from nql.plan.expressions import And, Compare, Expr, IsNull, Literal, Match, MemberOf, Or, Value
+from nql.plan.expressions import (
+    And,
+    Arithmetic,
+    Call,
+    Column,
+    Compare,
+    Expr,
+    IsNull,
+    Literal,
+    Match,
+    Matches,
+    MemberOf,
+    Not,
+    Or,
+    Value,
+)
 
 
 def common_type(left: Expr, right: Expr) -> DataType:
@@ -36,27 +51,50 @@ def comparable_value(value: Value, dtype: DataType) -> Value:
     return version_key(value) if dtype.kind is Kind.VERSION else value
 
 
-def holds_for_nothing(expr: Expr) -> bool:
-    """Whether a condition may hold where all columns it reads are null. True also where that is not known."""
+def holds_for_nothing(expr: Expr) -> bool | None:
+    """Whether a condition holds where all columns it reads are null; None where that is not known."""
     match expr:
         case And():
-            return all(map(holds_for_nothing, expr.operands))
+            return _all(expr.operands)
         case Or():
-            return any(map(holds_for_nothing, expr.operands))
+            holds = [holds_for_nothing(operand) for operand in expr.operands]
+            return True if True in holds else None if None in holds else False
+        case Not():
+            holds_inside = holds_for_nothing(expr.operand)
+            return None if holds_inside is None else not holds_inside
         case IsNull():
-            return not expr.negated
-        case Match() | MemberOf():
-            return expr.negated and expr.null_is_value
-        case Compare(op="=="):
-            return expr.null_is_value and not _given(expr.left) and not _given(expr.right)
-        case Compare(op="!="):
-            return expr.null_is_value
+            return not expr.negated if _null(expr.operand) else None
+        case Match() | Matches() | MemberOf():
+            return expr.negated and expr.null_is_value if _null(expr.operand) else None
         case Compare():
-            return False
+            return _compared(expr)
         case _:
+            return None
+
+
+def _all(operands: tuple[Expr, ...]) -> bool | None:
+    holds = [holds_for_nothing(operand) for operand in operands]
+    return False if False in holds else None if None in holds else True
+
+
+def _compared(expr: Compare) -> bool | None:
+    left, right = _null(expr.left), _null(expr.right)
+    if left is None or right is None or not (left or right):
+        return None
+    equal = left and right
+    return expr.null_is_value and expr.op in ("==", "!=") and equal == (expr.op == "==")
+
+
+def _null(expr: Expr) -> bool | None:
+    """Whether an operand is null where all columns are; None where that is not known."""
+    match expr:
+        case Column():
             return True
-
-
-def _given(expr: Expr) -> bool:
-    """Whether an operand is a value that is not null."""
-    return isinstance(expr, Literal) and expr.value is not None
+        case Literal():
+            return expr.value is None
+        case Call():
+            return _null(expr.operand)
+        case Arithmetic():
+            return True if _null(expr.left) or _null(expr.right) else None
+        case _:
+            return None

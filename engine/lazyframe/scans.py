@@ -84,10 +84,10 @@ class Rows:
         return "left" if self.ordered else "none"
 
     def _link(self, part: Expr) -> Link | None:
-        """The link whose object alone a condition is about."""
+        """The link whose object alone a condition is about, if it is known what it says of rows without an object."""
         owed = {column.name: column.link for column in self.owed}
         links = {owed.get(name) for name in columns(part)}
-        return links.pop() if len(links) == 1 else None
+        return links.pop() if len(links) == 1 and holds_for_nothing(part) is not None else None
 
     def _owes(self, part: Expr) -> bool:
         return any(column.name in columns(part) for column in self.owed)

@@ -44,3 +44,15 @@ def test_what_is_only_shown_is_joined_after_the_limit() -> None:
 def test_a_condition_on_two_objects_is_asked_of_joined_rows() -> None:
     text = explained("session.logins | where device.name == user.name | summarize n = count()")
     assert text.count("LEFT JOIN:") == 2
+
+
+def test_a_condition_of_which_it_is_not_known_is_asked_of_joined_rows() -> None:
+    text = explained('session.logins | where user.ad.department.default("none") == "none" | summarize n = count()')
+    assert text.count("LEFT JOIN:") == 1
+    assert "ANTI JOIN:" not in text
+
+
+def test_a_calculation_on_an_object_filters_the_objects() -> None:
+    text = explained("session.logins | where user.last_seen.time_elapsed() > 1d | summarize n = count()")
+    assert text.count("SEMI JOIN:") == 1
+    assert "LEFT JOIN:" not in text
