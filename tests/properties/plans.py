@@ -1,44 +1,32 @@
 """Generated plans: any relation that the language could ask for, over the tables of `tables`.
 
-Out: hypothesis strategies for conditions, relations and whole resolved plans. Invariant: everything generated is well
-typed, and the order of its rows is total, so that answers can be compared row by row.
+In: a source of chance. Out: relations and whole resolved plans. Invariant: everything generated is well typed, and
+the order of its rows is total, so that answers can be compared row by row. Which kinds of nodes must occur is held
+by `test_generators`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from random import Random
-from typing import Any
-from typing import Literal as Choice
 
 from nql.datatypes import (
     BOOLEAN,
     DATETIME,
+    DURATION,
     FLOAT,
     INT,
+    PERCENTAGE,
     SIZE,
     STRING,
     STRINGS,
     VERSION,
     DataType,
     Kind,
-    ip_text,
 )
 from nql.datatypes import IP as ADDRESS
 from nql.functions import MEASURES, result_type
-from nql.plan.expressions import (
-    And,
-    Arithmetic,
-    Call,
-    Column,
-    Compare,
-    Expr,
-    IsNull,
-    Literal,
-    Match,
-    MemberOf,
-    Or,
-)
+from nql.plan.expressions import Column, Expr
 from nql.plan.plan import Output, ResolvedPlan
 from nql.plan.relations import (
     Active,
@@ -46,22 +34,31 @@ from nql.plan.relations import (
     Attach,
     Extend,
     Filter,
+    Latest,
     Limit,
     Link,
     Measure,
     Relation,
     Scan,
     ScanColumn,
+    Select,
     SemiJoin,
     Sort,
     SortKey,
 )
 from nql.plan.windows import Absolute, Buckets, Precision
-from tests.properties.tables import HOUR, NOW
+from tests.properties.exprs import condition, number, numbers, text, visible
+from tests.properties.tables import CATALOG, HOUR, MIDNIGHT, NOW, TOP, USER_ZONE, ZONE
 
-TYPE = DataType(Kind.ENUM, members=("laptop", "desktop", "virtual"), closed=True)
-VISIBILITY = DataType(Kind.ENUM, members=("foreground", "background"))
 DEVICE = Link("@device", "device.devices")
+DAY = 24 * HOUR
+GROUPED = (Kind.STRING, Kind.ENUM, Kind.BOOLEAN, Kind.VERSION)
+
+
+def enum(table: str, name: str) -> DataType:
+    """The type of an enumerated field of the catalog."""
+    return CATALOG.tables[table].fields[name].dtype
+
 
 DEVICES = Scan(
     "device.devices",
@@ -69,7 +66,7 @@ DEVICES = Scan(
         ScanColumn("@id", INT, "@id"),
         ScanColumn("name", STRING, "name"),
         ScanColumn("entity", STRING, "organization.entity"),
-        ScanColumn("type", TYPE, "hardware.type"),
+        ScanColumn("type", enum("device.devices", "hardware.type"), "hardware.type"),
         ScanColumn("memory", SIZE, "hardware.memory"),
         ScanColumn("version", VERSION, "collector.version"),
         ScanColumn("ip", ADDRESS, "collector.local_ip"),
@@ -80,106 +77,68 @@ DEVICES = Scan(
         ScanColumn("last_seen", DATETIME, "last_seen"),
     ),
 )
-EVENT_COLUMNS = (
-    ScanColumn("@row", INT, "@row"),
-    ScanColumn("@device", INT, "@device"),
+OF_DEVICE = (
+    ScanColumn("device.name", STRING, "name", DEVICE),
+    ScanColumn("device.memory", SIZE, "hardware.memory", DEVICE),
+    ScanColumn("device.version", VERSION, "collector.version", DEVICE),
+)
+KEYS = (ScanColumn("@row", INT, "@row"), ScanColumn("@device", INT, "@device"))
+VISIBILITY = enum("execution.crashes", "process_visibility")
+CRASHES = (
+    *KEYS,
     ScanColumn("time", DATETIME, "time"),
     ScanColumn("n", INT, "number_of_crashes"),
     ScanColumn("visibility", VISIBILITY, "process_visibility"),
     ScanColumn("on_start", BOOLEAN, "crash_on_start"),
     ScanColumn("path", STRING, "binary_path"),
-    ScanColumn("device.name", STRING, "name", DEVICE),
-    ScanColumn("device.memory", SIZE, "hardware.memory", DEVICE),
-    ScanColumn("device.version", VERSION, "collector.version", DEVICE),
+    *OF_DEVICE,
 )
-TEXTS = ["pc-001", "PC-001", "", "straße", "lausanne", "a*b", "100%", "c:\\windows\\a.exe"]
-PATTERNS = ["pc*", "*01", "*-*", "?c-00?", "*", "**", "", "*\\*", "100?", "_a*", "*a?b*", "two*s", "?", "*ü*"]
-NUMBERS = [-1, 0, 1, 2, 3, 8 << 30, 2**53, 2**63 + 1]
-VERSIONS = ["24.4", "v24.10", "9", "0", "beta", "1", ""]
-ADDRESSES = [ip_text("10.0.0.1"), ip_text("192.168.0.0"), ip_text("::1")]
-INSTANTS = [NOW, NOW - HOUR, NOW - 48 * HOUR, 0, -HOUR]
+SAMPLES = (
+    *KEYS,
+    ScanColumn("time", DATETIME, "start_time"),
+    ScanColumn("end", DATETIME, "end_time"),
+    ScanColumn("bucket", DURATION, "bucket_duration"),
+    ScanColumn("memory.sum", SIZE, "free_memory.sum"),
+    ScanColumn("memory.count", INT, "free_memory.count"),
+    ScanColumn("memory.min", SIZE, "free_memory.min"),
+    ScanColumn("cpu.sum", PERCENTAGE, "cpu_usage.sum"),
+    ScanColumn("cpu.max", PERCENTAGE, "cpu_usage.max"),
+    ScanColumn("pressure", enum("device_performance.events", "memory_pressure"), "memory_pressure"),
+    *OF_DEVICE,
+)
+OUTPUTS = (
+    *KEYS,
+    ScanColumn("time", DATETIME, "time"),
+    ScanColumn("freed", SIZE, "outputs", entry="freed"),
+    ScanColumn("ok", BOOLEAN, "outputs", entry="ok"),
+    ScanColumn("health", FLOAT, "outputs", entry="health"),
+    ScanColumn("files", STRINGS, "outputs", entry="files"),
+    ScanColumn("status", enum("remote_action.executions", "status"), "status"),
+    *OF_DEVICE,
+)
 
 
 def window(hours: int) -> Absolute:
-    """The hours before now."""
-    return Absolute(NOW - hours * HOUR, NOW + 1, Precision.CLOCK, "UTC")
+    """The hours before the full hour after now."""
+    return Absolute(TOP - hours * HOUR, TOP, Precision.CLOCK, USER_ZONE)
 
 
 def crashes(hours: int) -> Scan:
     """The crashes of the last hours."""
-    return Scan("execution.crashes", EVENT_COLUMNS, window(hours), "time")
+    return Scan("execution.crashes", CRASHES, window(hours), "time")
 
 
-def condition(chance: Random, schema: Mapping[str, DataType], depth: int = 2) -> Expr:
-    """A condition over the visible columns of a schema."""
-    if depth and chance.random() < 0.4:
-        parts = tuple(condition(chance, schema, depth - 1) for _ in range(chance.randint(1, 3)))
-        return And(parts) if chance.random() < 0.5 else Or(parts)
-    return about(chance, chance.choice(visible(schema)), schema)
+def samples(hours: int, *, daily: bool = False) -> Scan:
+    """The samples of the last hours, or of the days they lie in."""
+    cut = (
+        Absolute(MIDNIGHT - hours * HOUR // DAY * DAY, MIDNIGHT + DAY, Precision.DAY, ZONE) if daily else window(hours)
+    )
+    return Scan("device_performance.events", SAMPLES, cut, "start_time", daily)
 
 
-def visible(schema: Mapping[str, DataType]) -> list[Column]:
-    """The columns that are not hidden."""
-    return [Column(name, dtype) for name, dtype in schema.items() if not name.startswith("@")]
-
-
-def about(chance: Random, column: Column, schema: Mapping[str, DataType]) -> Expr:
-    """A condition about one column."""
-    kind = column.dtype.kind
-    forms = ["null"]
-    forms += ["match"] if kind in (Kind.STRINGS, Kind.STRING, Kind.VERSION) else []
-    forms += ["compare", "compare", "field", "member"] if kind is not Kind.STRINGS else []
-    forms += ["clock"] if kind is Kind.DATETIME else []
-    negated, null_is_value = chance.random() < 0.5, chance.random() < 0.5
-    match chance.choice(forms):
-        case "null":
-            return IsNull(column, negated)
-        case "match":
-            return Match(column, Literal(chance.choice(PATTERNS), STRING), negated, null_is_value)
-        case "member":
-            values = tuple(constant(chance, column.dtype) for _ in range(chance.randint(0, 3)))
-            return MemberOf(column, values, negated, null_is_value)
-        case "clock":
-            return _on_the_clock(chance, column)
-        case "field":
-            peers = [other for other in visible(schema) if other.dtype == column.dtype]
-            return comparison(chance, column, chance.choice(peers))
-        case _:
-            return comparison(chance, column, constant(chance, column.dtype))
-
-
-def comparison(chance: Random, left: Expr, right: Expr) -> Compare:
-    """A comparison of two operands of one type."""
-    unordered = left.dtype.kind in (Kind.STRING, Kind.ENUM, Kind.BOOLEAN)
-    ops: list[Choice["==", "!=", "<", ">", "<=", ">="]] = ["==", "!=", "<", ">", "<=", ">="]
-    return Compare(chance.choice(ops[:2] if unordered else ops), left, right, chance.random() < 0.5)
-
-
-def _on_the_clock(chance: Random, column: Column) -> Expr:
-    zone = chance.choice(["UTC", "Europe/Zurich", "America/New_York", "Asia/Kolkata"])
-    clock = Call(chance.choice(["hour", "day", "day_of_week"]), column, INT, zone)
-    return comparison(chance, clock, Literal(chance.randint(0, 31), INT))
-
-
-def constant(chance: Random, dtype: DataType) -> Literal:
-    """A constant of a type."""
-    values: list[Any]
-    match dtype.kind:
-        case Kind.STRING:
-            values = TEXTS
-        case Kind.ENUM:
-            values = list(dtype.members)
-        case Kind.VERSION:
-            values = VERSIONS
-        case Kind.IP:
-            values = ADDRESSES
-        case Kind.BOOLEAN:
-            values = [True, False]
-        case Kind.DATETIME:
-            values = INSTANTS
-        case _:
-            values = NUMBERS
-    return Literal(chance.choice(values), dtype)
+def outputs(hours: int) -> Scan:
+    """The executions of remote actions of the last hours, with what they gave."""
+    return Scan("remote_action.executions", OUTPUTS, window(hours), "time")
 
 
 def measures(
@@ -190,47 +149,52 @@ def measures(
 
 
 def _measure(chance: Random, schema: Mapping[str, DataType], order: tuple[str, ...], name: str) -> Measure:
-    function = chance.choice(sorted(MEASURES))
-    anything = function in ("distinct", "count", "last", "first")
-    times = function in ("min", "max", "median")
-    columns = [
-        column
-        for column in visible(schema)
-        if column.dtype.numeric or anything or (times and column.dtype.kind is Kind.DATETIME)
-    ]
+    function = MEASURES[chance.choice(sorted(key for key, known in MEASURES.items() if order or not known.ordered))]
+    times = (Kind.DATETIME,) if function.name in ("min", "max") else ()
+    anything = function.ordered or function.name in ("distinct", "count")
+    columns = [c for c in visible(schema) if anything or c.dtype.numeric or c.dtype.kind in times]
     if not columns:
-        function = "rows"
-    operand = chance.choice(columns) if MEASURES[function].operand else None
+        function = MEASURES["rows"]
+    operand: Expr | None = chance.choice(columns) if function.operand else None
+    if operand is not None and operand.dtype.numeric and chance.random() < 0.2:
+        operand = number(chance, numbers(schema))
     where = condition(chance, schema, 1) if chance.random() < 0.4 else None
-    dtype = result_type(function, operand.dtype if operand else None)
-    item = MEASURES[function]
-    whole = [column for column in visible(schema) if column.dtype.kind is Kind.INT]
-    weight = chance.choice(whole) if item.weighable and whole and chance.random() < 0.5 else None
-    rank = chance.choice([1, 5, 50, 95, 99]) if item.ranked else None
-    return Measure(name, function, operand, dtype, where, order if item.ordered else (), weight, rank)
+    weights = [column for column in visible(schema) if column.dtype.kind is Kind.INT]
+    weighed = function.weighable and weights and chance.random() < 0.5
+    return Measure(
+        name,
+        function.name,
+        operand,
+        result_type(function.name, operand.dtype if operand else None),
+        where,
+        order if function.ordered else (),
+        chance.choice(weights) if weighed else None,
+        chance.choice([1, 5, 50, 90, 99]) if function.ranked else None,
+    )
 
 
-def events(chance: Random) -> Relation:
-    """Crashes, perhaps filtered."""
-    scan = crashes(chance.choice([6, 24, 100]))
-    return Filter(scan, condition(chance, scan.schema)) if chance.random() < 0.5 else scan
+def events(chance: Random, share: float = 0.4) -> Relation:
+    """Rows of an event table, perhaps filtered."""
+    hours = chance.choice([6, 24, 72, 100, 100])
+    scan = chance.choice([crashes(hours), crashes(hours), samples(hours), samples(hours, daily=True), outputs(hours)])
+    return Filter(scan, condition(chance, scan.schema)) if chance.random() < share else scan
 
 
 def objects(chance: Random) -> Relation:
     """Devices, filtered, joined and computed on, in any order."""
     node: Relation = DEVICES
-    for at in range(chance.randint(0, 3)):
-        match chance.choice(["filter", "with", "attach", "active"]):
+    for at in range(chance.choice([0, 1, 1, 2, 3])):
+        match chance.choice(["filter", "with", "attach", "attach", "active"]):
             case "filter":
                 node = Filter(node, condition(chance, node.schema))
             case "with":
-                node = SemiJoin(node, events(chance), "@device")
+                node = SemiJoin(node, events(chance, 0.2), "@device")
             case "attach":
                 inner = events(chance)
                 found = measures(chance, inner.schema, ("time", "@row"), f"_{at}")
-                node = Attach(node, inner, "@device", found, keep_all=chance.random() < 0.5)
+                node = Attach(node, inner, "@device", found, keep_all=chance.random() < 0.7)
             case _:
-                node = Active(node, crashes(chance.choice([6, 24])), crashes(100), "@device")
+                node = Active(node, crashes(chance.choice([24, 72])), crashes(100), "@device")
     return node
 
 
@@ -238,58 +202,80 @@ def relation(chance: Random) -> Relation:
     """A whole query's relation."""
     rooted = chance.random() < 0.5
     node = objects(chance) if rooted else events(chance)
+    if chance.random() < 0.2:
+        node = latest(chance, node, ("@last_seen", "@id") if rooted else ("time", "@row"))
     if chance.random() < 0.5:
-        node = aggregate(chance, node, rooted=rooted)
-    numeric = [column for column in visible(node.schema) if column.dtype.numeric]
-    if numeric and chance.random() < 0.5:
-        node = Extend(node, (("computed", arithmetic(chance, numeric)),))
-    if chance.random() < 0.4:
+        node = aggregate(chance, node, ("@last_seen", "@id") if rooted else ("time", "@row"))
+        if chance.random() < 0.2:
+            node = aggregate(chance, node, ())
+    node = extended(chance, node)
+    if chance.random() < 0.3:
         node = Filter(node, condition(chance, node.schema))
+    if chance.random() < 0.15:
+        node = Select(node, _some(chance, node))
     return arranged(chance, node)
 
 
-def aggregate(chance: Random, node: Relation, *, rooted: bool) -> Relation:
+def latest(chance: Random, node: Relation, order: tuple[str, ...]) -> Relation:
+    """The newest row of each object or value."""
+    names = [column.name for column in visible(node.schema) if column.dtype.kind in GROUPED]
+    names += [name for name in ("@device",) if name in node.schema]
+    return Latest(node, tuple(chance.sample(names, chance.randint(1, min(2, len(names))))), order)
+
+
+def extended(chance: Random, node: Relation) -> Relation:
+    """With columns computed row by row, or not."""
+    items: list[tuple[str, Expr]] = []
+    texts = [column for column in visible(node.schema) if column.dtype.kind is Kind.STRING]
+    if numbers(node.schema) and chance.random() < 0.4:
+        items.append(("computed", number(chance, numbers(node.schema))))
+    if texts and chance.random() < 0.2:
+        items.append(("spelled", text(chance, chance.choice(texts))))
+    if chance.random() < 0.15:
+        items.append(("flagged", condition(chance, node.schema)))
+    return Extend(node, tuple(items)) if items else node
+
+
+def aggregate(chance: Random, node: Relation, order: tuple[str, ...]) -> Relation:
     """A grouping by up to two columns, of events perhaps by a period too."""
-    grouped = (Kind.STRING, Kind.ENUM, Kind.BOOLEAN, Kind.VERSION)
-    names = [column.name for column in visible(node.schema) if column.dtype.kind in grouped]
-    keys = tuple(chance.sample(names, chance.randint(0, 2)))
-    found = measures(chance, node.schema, ("last_seen", "@id") if rooted else ("time", "@row"))
-    if rooted or chance.random() < 0.5:
+    names = [column.name for column in visible(node.schema) if column.dtype.kind in GROUPED]
+    keys = tuple(chance.sample(names, min(len(names), chance.randint(0, 2))))
+    found = measures(chance, node.schema, order) if not keys or chance.random() < 0.9 else ()
+    if "time" not in order or chance.random() < 0.6:
         return Aggregate(node, keys, found)
-    edges = [NOW - 100 * HOUR]
-    for step in chance.choice([[12] * 10, [24, 23, 24, 24, 24], [24, 24, 25, 24, 24]]):
+    edges = [MIDNIGHT - 5 * DAY]
+    for step in chance.choice([[12] * 12, [24, 23, 24, 24, 24, 24], [24, 24, 25, 24, 24, 24], [1] * 144]):
         edges.append(edges[-1] + step * HOUR)
-    return Aggregate(node, keys, found, Buckets(tuple(edges)), "time")
+    filled = chance.randint(1, min(8, len(edges) - 1)) if chance.random() < 0.3 else 0
+    return Aggregate(node, keys, found, Buckets(tuple(edges), filled), "time")
 
 
-def arithmetic(chance: Random, columns: list[Column]) -> Expr:
-    """A calculation on numbers: exact where both sides are whole, real otherwise."""
-    left = chance.choice(columns)
-    operands: list[Column | Literal] = [*columns, constant(chance, INT)]
-    right = chance.choice(operands)
-    ops: list[Choice["+", "-", "*", "/", "^"]] = ["+", "-", "*", "/", "^"]
-    op = chance.choice(ops)
-    real = op in ("/", "^") or left.dtype.real or right.dtype.real or Kind.FLOAT in (left.dtype.kind, right.dtype.kind)
-    huge = isinstance(right, Literal) and isinstance(right.value, int) and right.value >= 2**63
-    return Arithmetic(op, left, right, FLOAT if real or huge else left.dtype)
+def _some(chance: Random, node: Relation) -> tuple[str, ...]:
+    """Some of the columns, and the row's identity."""
+    names = [column.name for column in visible(node.schema)]
+    identity = [name for name in ("@row", "@id") if name in node.schema]
+    kept = names if not identity else chance.sample(names, chance.randint(1, len(names)))
+    return (*identity, *kept)
 
 
 def arranged(chance: Random, node: Relation) -> Relation:
     """Sorted and limited, or not."""
     columns = [column for column in visible(node.schema) if column.dtype.kind is not Kind.STRINGS]
-    if chance.random() < 0.5:
+    if columns and chance.random() < 0.5:
         picked = chance.sample(columns, min(len(columns), chance.randint(1, 2)))
         keys = [SortKey(column, chance.random() < 0.5) for column in picked]
         identity = [name for name in ("@row", "@id") if name in node.schema] or list(node.schema)
         keys += [SortKey(Column(name, node.schema[name])) for name in identity]
         node = Sort(node, tuple(keys))
-    return Limit(node, chance.randint(0, 10)) if chance.random() < 0.4 else node
+    if chance.random() < 0.6:
+        return node
+    return Limit(node, chance.choice([0, 1, 2, 3, 5, 10]), chance.choice([0, 0, 0, 1, 2]))
 
 
 def resolved(node: Relation) -> ResolvedPlan:
     """A plan that shows every visible column of a relation."""
-    outputs = tuple(Output(c.name, c.name, c.name, c.dtype) for c in visible(node.schema))
-    return ResolvedPlan(node, outputs, "device.devices", NOW, "UTC")
+    shown = tuple(Output(c.name, c.name, c.name, c.dtype) for c in visible(node.schema))
+    return ResolvedPlan(node, shown, "device.devices", NOW, USER_ZONE)
 
 
 def plan(chance: Random) -> ResolvedPlan:

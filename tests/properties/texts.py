@@ -1,107 +1,116 @@
 """Generated query texts: clauses put together from fragments that mostly fit each other.
 
-In: a source of chance. Out: a text over the tables of the small fleet. Invariant: most texts compile; those that do
-not give diagnostics. What the language says about arbitrary texts is tested elsewhere.
+In: a source of chance. Out: a text over the tables of `tables`. Invariant: most texts compile; those that do not give
+diagnostics. What the language says about arbitrary texts is tested elsewhere.
 """
 
 from __future__ import annotations
 
 from random import Random
 
-EVENT_WINDOWS = ["", " past 3d", " during past 72h", " past 7d", " on 2024-11-03", " from 2d ago to 1d ago", " past 6h"]
-OBJECTS = {
-    "devices": ["session.logins", "execution.events", "device_performance.boots", "remote_action.#clean_up.executions"],
-    "users": ["session.logins", "execution.events"],
-    "binaries": ["execution.events"],
-}
-FIELDS = {
-    "devices": ["name", "entity", "hardware.type", "hardware.memory", "collector.version", "tags", "last_seen"],
-    "users": ["name", "ad.department", "type", "last_seen"],
-    "binaries": ["name", "version", "size", "uid"],
-    "session.logins": ["time", "device.name", "user.ad.department", "number_of_logins", "logon_type"],
-    "execution.events": [
-        "start_time",
-        "binary.version",
-        "device.hardware.type",
-        "cpu_time",
-        "memory.avg",
-        "memory.max",
-    ],
-    "device_performance.boots": ["time", "type", "duration", "device.entity"],
-    "remote_action.#clean_up.executions": ["time", "status", "outputs.freed", "outputs.ok", "device.name"],
-}
-KEYS = {
-    "devices": ["entity", "hardware.type", "collector.version", "simulated"],
-    "users": ["ad.department", "type"],
-    "binaries": ["name", "version"],
-    "session.logins": ["device.name", "user.ad.department", "logon_type", "1d", "6h"],
-    "execution.events": ["binary.name", "device.entity", "highest_process_visibility", "1d", "1h"],
-    "device_performance.boots": ["type", "device.hardware.type", "1d"],
-    "remote_action.#clean_up.executions": ["status", "device.name", "1h"],
-}
-CONDITIONS = {
-    "devices": [
-        'name == "a*"',
-        "hardware.memory > 8GB",
-        "hardware.type !in [laptop, null]",
-        "collector.version >= v1.2.10",
-    ],
-    "users": ['ad.department != "Sales"', "type == domain", "last_seen.time_elapsed() < 1d"],
-    "binaries": ['name == "chrome*"', "version != null", "size > 191MB"],
-    "session.logins": ['device.name != "alpha"', "user.name = null", "logon_type == remote", "time > 2024-11-03"],
-    "execution.events": ["memory.avg > 60MB", 'binary.name == "*e*"', "device.entity == user.name", "cpu_time >= 10s"],
-    "device_performance.boots": ["type != full_boot", "duration < 20s", 'device.tags contains "gold"'],
-    "remote_action.#clean_up.executions": ["outputs.freed >= 2MB", "outputs.ok != true", "status == success"],
-}
-METRICS = {
-    "devices": ["count()", "hardware.memory.avg()", "name.count()", "countif(hardware.type == laptop) / count()"],
-    "users": ["count()", "last_seen.max()", "type.count()"],
-    "binaries": ["count()", "size.sum()", "version.count()"],
-    "session.logins": ["count()", "time_until_desktop_is_ready.avg()", "device.count()", "number_of_logins.p95()"],
-    "execution.events": ["cpu_time.sum()", "memory.avg()", "memory.count()", "number_of_freezes.sumif(cpu_time > 9s)"],
-    "device_performance.boots": ["duration.max()", "number_of_boots.sum() * 2", "type.last()"],
-    "remote_action.#clean_up.executions": ["outputs.freed.sum()", "outputs.ok.last()", "count() - 1"],
-}
+from tests.properties.fragments import (
+    AFTER,
+    AGAIN,
+    CLOCKED,
+    COMPUTED,
+    COMPUTED_AFTER,
+    CONDITIONS,
+    DEVICES,
+    FIELDS,
+    KEYS,
+    METRICS,
+    OBJECTS,
+    PERIODS,
+    WINDOWS,
+)
+
+CLOCK = [window for window in WINDOWS if window.endswith(("h", ":00", "Z", "1h"))]
 
 
 def query(chance: Random) -> str:
     """A whole query."""
     table = chance.choice(list(FIELDS))
-    parts = [table + (chance.choice(EVENT_WINDOWS) if table not in OBJECTS or chance.random() < 0.3 else "")]
-    parts += _where(chance, table)
-    names: list[str] = []
-    for at in range(chance.randint(0, 2) if table in OBJECTS else 0):
+    parts = [table + (_window(chance) if table not in OBJECTS or chance.random() < 0.2 else "")]
+    parts += _where(chance, table, parts[0])
+    names = []
+    for at in range(chance.choice((0, 1, 1, 2)) if table in OBJECTS else 0):
         parts += _join(chance, table, f"v{at}")
         names.append(f"v{at}")
-        if chance.random() < 0.4:
-            parts.append(f"where v{at} {chance.choice(['!= null', '= null', '> 1', '== 0', '!= 0'])}")
-    if chance.random() < 0.4:
-        parts.append(_summarize(chance, table, names))
-        shown = ["n"]
-    else:
-        shown = chance.sample(FIELDS[table], chance.randint(1, 3)) + names
-        parts.append(f"list {', '.join(shown)}")
-    if chance.random() < 0.5:
-        parts.append(f"sort {chance.choice(shown)} {chance.choice(['asc', 'desc'])}")
-    if chance.random() < 0.4:
-        parts.append(f"limit {chance.randint(0, 5)}")
-    return "\n| ".join(parts)
+        if chance.random() < 0.3:
+            parts.append("where " + chance.choice(AFTER).format(v=names[-1]))
+    if table not in OBJECTS and chance.random() < 0.15:
+        parts.append(f"latest by {chance.choice(['device', *KEYS[table]])}")
+    body, shown = _summary(chance, table, names) if chance.random() < 0.45 else _listing(chance, table, names)
+    return "\n| ".join([*_let(chance, parts), *body, *_arranged(chance, shown)])
 
 
-def _where(chance: Random, table: str) -> list[str]:
+def _window(chance: Random) -> str:
+    return chance.choice(WINDOWS)
+
+
+def _let(chance: Random, parts: list[str]) -> list[str]:
+    """A name for a constant of the conditions, a comment, at times."""
+    if chance.random() < 0.1 and any("8GB" in part for part in parts):
+        named = [part.replace("8GB", "limit_of_memory") for part in parts]
+        return [f"let limit_of_memory = 8GB;\n{named[0]}", *named[1:]]
+    if chance.random() < 0.1:
+        return [f"{parts[0]} // as asked", *parts[1:]]
+    return parts
+
+
+def _where(chance: Random, table: str, scan: str = "") -> list[str]:
     if chance.random() < 0.5:
         return []
-    found = chance.sample(CONDITIONS[table], chance.randint(1, 2))
-    return [f"where {chance.choice([' and ', ' or ']).join(found)}"]
+    known = CONDITIONS[table] + (CLOCKED.get(table, []) if scan.endswith(tuple(CLOCK)) else [])
+    found = chance.sample(known, chance.choice((1, 1, 2)))
+    return [f"where {chance.choice([' and ', ' or ', ' or ']).join(found)}"]
 
 
 def _join(chance: Random, table: str, name: str) -> list[str]:
     events = chance.choice(OBJECTS[table])
-    join = f"{chance.choice(['with', 'include'])} {events}{chance.choice(EVENT_WINDOWS)}"
-    return [join, *_where(chance, events), f"compute {name} = {chance.choice(METRICS[events])}"]
+    join = f"{chance.choice(['with', 'include', 'include'])} {events}{_window(chance)}"
+    return [join, *_where(chance, events, join), f"compute {name} = {chance.choice(METRICS[events])}"]
 
 
-def _summarize(chance: Random, table: str, names: list[str]) -> str:
-    metrics = METRICS[table] + [f"{name}.last()" for name in names]
+def _listing(chance: Random, table: str, names: list[str]) -> tuple[list[str], list[str]]:
+    """`list`, and what can be sorted by."""
+    parts = []
+    if table == DEVICES and not names and chance.random() < 0.15:
+        parts.append("compute row_gb = hardware.memory / 1GB")
+        names = ["row_gb"]
+    shown = chance.sample(FIELDS[table], chance.randint(1, 3)) + names
+    extra = [chance.choice(COMPUTED[table])] if chance.random() < 0.25 else []
+    distinct = "distinct " if chance.random() < 0.1 else ""
+    comma = "," if chance.random() < 0.05 else ""
+    parts.append(f"list {distinct}{', '.join(shown + extra)}{comma}")
+    return parts, shown + [name.split(" ")[0] for name in extra]
+
+
+def _summary(chance: Random, table: str, names: list[str]) -> tuple[list[str], list[str]]:
+    """`summarize`, perhaps something of it again, and what can be sorted by."""
+    metrics = METRICS[table] + [f"{name}.last()" for name in names] + [f"{name}.sum()" for name in names]
     keys = chance.sample(KEYS[table], chance.randint(0, 2))
-    return f"summarize n = {chance.choice(metrics)}" + (f" by {', '.join(keys)}" if keys else "")
+    if table not in OBJECTS and chance.random() < 0.35:
+        keys.append(chance.choice(PERIODS))  # `fill` stands last
+    by = f" by {', '.join(keys)}" if keys else ""
+    parts, shown = [f"summarize n = {chance.choice(metrics)}{by}"], ["n"]
+    if chance.random() < 0.15:
+        parts.append("where " + chance.choice(AFTER).format(v="n"))
+    if chance.random() < 0.15:
+        parts.append("compute c = " + chance.choice(COMPUTED_AFTER).format(v="n"))
+        shown.append("c")
+    if keys and chance.random() < 0.15:
+        again = f" by {keys[0]}" if keys[0] in KEYS[table] and chance.random() < 0.5 else ""
+        parts.append(f"summarize s = {chance.choice(AGAIN)}{again}")
+        shown = ["s"]
+    return parts, shown
+
+
+def _arranged(chance: Random, shown: list[str]) -> list[str]:
+    parts = []
+    if chance.random() < 0.5:
+        parts.append(f"sort {chance.choice(shown)} {chance.choice(['asc', 'desc'])}")
+    if chance.random() < 0.4:
+        offset = f" offset {chance.randint(0, 2)}" if chance.random() < 0.2 else ""
+        parts.append(f"limit {chance.choice((0, 1, 2, 3, 5, 10))}{offset}")
+    return parts
