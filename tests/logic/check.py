@@ -21,6 +21,7 @@ from engine.result import Result, ResultColumn
 from nql.api import Area, Context, compile_query, resolve
 from nql.datatypes import BYTES, DataType, Kind
 from nql.diagnostics import Diagnostic, QueryError, render
+from nql.nxql.api import compile_nxql
 from nql.plan.plan import ResolvedPlan
 from nql.rules import NullRule, Rules
 from tests.logic.duck import duck_rows
@@ -77,6 +78,8 @@ def _fixture(settings: Mapping[str, str]) -> Fixture:
 
 def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diagnostic, ...]]:
     settings = record.settings
+    if "language" in settings:
+        return _classic(record, fixture)
     area = Area[settings["area"].upper()] if "area" in settings else Area.INVESTIGATION
     devices = settings.get("devices") == "true"
     compiled = compile_query(record.query, fixture.catalog, area=area, devices=devices, rules=_rules(settings))
@@ -86,6 +89,18 @@ def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Dia
             listed = [item.strip() for item in text[1:-1].split(",") if item.strip()]
             values[key.split(" ")[1]] = listed if text.startswith("[") else text
     context = Context(fixture.now, fixture.instance_zone, fixture.user_zone, values)
+    return resolve(compiled.plan, context), compiled.warnings
+
+
+def _classic(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diagnostic, ...]]:
+    """A record in NXQL; `parameter p1: x` gives `%1`."""
+    if record.settings["language"] != "nxql":
+        raise ValueError(f"the other language is nxql, not {record.settings['language']}")
+    given = {key.split(" p")[1]: text for key, text in record.settings.items() if key.startswith("parameter p")}
+    parameters = [given[str(number)] for number in range(1, len(given) + 1)]
+    platforms = [name.strip() for name in record.settings.get("platforms", "").split(",") if name.strip()]
+    compiled = compile_nxql(record.query, fixture.catalog, parameters=parameters, platforms=platforms)
+    context = Context(fixture.now, fixture.instance_zone, fixture.user_zone, {})
     return resolve(compiled.plan, context), compiled.warnings
 
 

@@ -18,9 +18,9 @@ A file is settings and then records:
     --- error NQL301 at "5"
 
 Settings are `fixture`, `now`, `user zone`, `instance zone`, `parameter <name>`, `limit`, `area`, `strict: nexthink`,
-`nulls` and `kilo`; a line that
-starts with `@` sets for one record alone. Rows are compared as a multiset unless they are `ordered`. Cells are parted
-by ` | `. Invariant: whatever stands in a file is checked; an unknown word is an error, never ignored.
+`nulls` and `kilo`, and `language: nxql`, beside which `platforms` may stand; a line that starts with `@` sets for one
+record alone. Rows are compared as a multiset unless they are `ordered`. Cells are parted by ` | `. Invariant: whatever
+stands in a file is checked; an unknown word is an error, never ignored.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ SETTINGS = (
     "strict",
     "nulls",
     "kilo",
+    "language",
+    "platforms",
 )
 
 
@@ -114,7 +116,7 @@ def _record(title: str, body: list[str], settings: dict[str, str], line: int) ->
             at += 1
         if head in ("rows", "ordered rows"):
             expected = _expected(block, head.startswith("ordered"))
-        elif found := re.fullmatch(r'(error|warning) (NQL\d+)(?: at "(.*)")?', head):
+        elif found := re.fullmatch(r'(error|warning) (NX?QL\d+)(?: at "(.*)")?', head):
             findings.append(Finding(found[1], found[2], found[3]))
         elif head or any(part.strip() for part in block):
             raise ValueError(f"line {line + at}: not understood: {head}")
