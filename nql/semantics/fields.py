@@ -16,7 +16,7 @@ from nql.diagnostics import Span
 from nql.plan.expressions import Arithmetic, Call, Expr, Now
 from nql.semantics.metrics import component
 from nql.semantics.names import Ambiguous, FieldRef, ObjectRef, label
-from nql.semantics.outputs import latest_output
+from nql.semantics.outputs import DEVICES, latest_output
 from nql.semantics.problems import Reported, did_you_mean, replacements
 from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
@@ -164,6 +164,8 @@ def _group(state: State, path: ast.Path, ref: FieldRef) -> Value:
 def _home(state: State, path: ast.Path) -> str:
     """Where a field of this name lives, in a sentence; nothing if nowhere."""
     action = _ACTION.match(path.text)
+    if action is not None and state.joined is not None and state.root.table.name == DEVICES:
+        return "It is a value of the device: use it before with and include, or after compute."
     if action is not None and state.joined is None:
         name = action[1].lstrip("#")
         return f"Write include remote_action.#{name}.executions | compute x = {action[2]}.last(), then use x."

@@ -100,14 +100,26 @@ class Names:
         own = self._own(table, path)
         if own is not None:
             return own
+        if (linked := self._linked_path(table, path)) is not None:
+            return linked
+        if f"{path}." in self._own_prefixes(table) or path == table.shortcut:
+            return ObjectRef(table)
+        found = self._group(table, path) if "." in path or path.startswith("#") else None
+        return found or self._behind_own(table, path)
+
+    def _behind_own(self, table: Table, path: str) -> Meaning:
+        """A linked object behind the table's own name: `crash.device.name`."""
+        rests = (path[len(prefix) :] for prefix in self._own_prefixes(table) if path.startswith(prefix))
+        return next((found for rest in rests if (found := self._linked_path(table, rest)) is not None), None)
+
+    def _linked_path(self, table: Table, path: str) -> FieldRef | ObjectRef | None:
+        """A linked object, or one of its fields behind it."""
         for word, link in self._linked_words(table):
             if path == word and (linked := self._linked(table, link)) is not None:
                 return ObjectRef(linked, Link(f"@{link}", linked.name))
             if path.startswith(f"{word}.") and (found := self._through(table, link, path[len(word) + 1 :])) is not None:
                 return found
-        if f"{path}." in self._own_prefixes(table) or path == table.shortcut:
-            return ObjectRef(table)
-        return self._group(table, path) if "." in path or path.startswith("#") else None
+        return None
 
     def _through(self, table: Table, link: str, rest: str) -> FieldRef | None:
         """A field of the object at the end of a link."""

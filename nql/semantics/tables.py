@@ -6,6 +6,8 @@ is not linked to the query's objects never gets rows.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from nql.catalog.model import Table, TableKind
 from nql.datatypes import DATETIME
 from nql.diagnostics import Span
@@ -64,20 +66,31 @@ def table_named(names: Names, problems: Problems, path: ast.Path) -> Table:
     table = catalog.table(path.text)
     if table is not None and "<" not in table.name:
         return table
-    known = [*catalog.names(), *catalog.tables]
+    known = [name for name in dict.fromkeys((*catalog.names(), *catalog.tables)) if "<" not in name]
+    near: list[str] = []
     if path.text.count(".") == 2:
-        namespace, item, _ = path.text.split(".")
-        configured = [name for name in known if name.startswith(f"{namespace.lower()}.#") and "<" not in name]
-        if any(name.startswith(f"{namespace.lower()}.#<") for name in catalog.tables):
-            words = problems.close(path.text, configured)
-            message = f"There is no {namespace.replace('_', ' ')} #{item.lstrip('#')}."
-            hint = did_you_mean(words) or (
-                f"There are {', '.join(configured[:5])}." if configured else "None is configured."
-            )
-            raise problems.error("NQL213", message, path.span, hint, replacements(path.span, words))
-    words = problems.close(path.text, (name for name in known if "<" not in name))
+        namespace, item, _ = path.text.lower().split(".")
+        configured = [name for name in known if name.startswith(f"{namespace}.#")]
+        near = [name for name in configured if name.lower().startswith(f"{namespace}.#{item.lstrip('#')}.")]
+        if not near and any(name.startswith(f"{namespace}.#<") for name in catalog.tables):
+            raise _not_configured(problems, path, configured)
+    words = near or _elsewhere(catalog.tables, path.text) or problems.close(path.text, known)
     message = f"There is no table {path.text}."
     raise problems.error("NQL201", message, path.span, did_you_mean(words), replacements(path.span, words))
+
+
+def _not_configured(problems: Problems, path: ast.Path, configured: list[str]) -> Reported:
+    namespace, item, _ = path.text.split(".")
+    words = problems.close(path.text, configured)
+    message = f"There is no {namespace.lower().replace('_', ' ')} #{item.lstrip('#')}."
+    hint = did_you_mean(words) or (f"There are {', '.join(configured[:5])}." if configured else "None is configured.")
+    return problems.error("NQL213", message, path.span, hint, replacements(path.span, words))
+
+
+def _elsewhere(tables: Iterable[str], written: str) -> list[str]:
+    """Tables of the same name in other namespaces: `execution.crashes` for `device.crashes` or `crashes`."""
+    tail = f".{written.lower().rpartition('.')[2]}"
+    return [name for name in tables if name.endswith(tail) and "<" not in name and "#" not in name][:3]
 
 
 def active(names: Names, rows: Rows, window: Window, relation: Relation) -> Relation:

@@ -62,6 +62,28 @@ def test_a_group_of_two_linked_objects_must_be_said() -> None:
     assert [fix.replacement for fix in found.fixes] == ["device.room.floor", "user.room.floor"]
 
 
-def test_the_output_of_an_action_beside_devices_says_how() -> None:
-    (found,) = diagnose("devices | list remote_action.get_battery.execution.outputs.BatteryHealth", catalog())
-    assert "include remote_action.#get_battery.executions" in found.hint
+OUTPUT = "remote_action.get_battery.execution.outputs.BatteryHealth"
+
+
+def test_the_output_of_an_action_is_attached_once_however_often_it_is_named() -> None:
+    text = f"devices | where {OUTPUT} > 5GB | list {OUTPUT}, {OUTPUT.replace('.get', '.#Get')} | sort {OUTPUT}"
+    tables = [scan.table for scan in scans(compile_query(text, catalog()).plan.relation)]
+    assert tables == ["device.devices", "remote_action.executions"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (f"users | list {OUTPUT}", "include remote_action.#get_battery.executions"),
+        (f"devices | with execution.crashes past 24h | where {OUTPUT} > 5GB", "use it before with and include"),
+    ],
+)
+def test_the_output_of_an_action_elsewhere_says_how(text: str, said: str) -> None:
+    (found,) = diagnose(text, catalog())
+    assert said in found.hint
+
+
+@pytest.mark.parametrize("written", ["crashes", "device.crashes", "web.Crashes"])
+def test_a_table_of_another_namespace_is_named(written: str) -> None:
+    (found,) = diagnose(written, catalog())
+    assert (found.code, found.hint) == ("NQL201", "Did you mean execution.crashes?")
