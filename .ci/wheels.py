@@ -19,6 +19,7 @@ NEEDED_ON_PATH = ("sh", "env", "git")
 PACKAGES = {"nql", "engine", "storage", "portal", "muster"}
 MUST_HOLD = (
     "nql/grammar.lark",
+    "nql/grammar.json",
     "muster/content/actions/get_uptime/manifest.json",
     "nql/catalog/device.json",
     "storage/control/migrations/env.py",

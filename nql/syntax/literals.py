@@ -13,7 +13,7 @@ from nql.diagnostics import NOWHERE, Span
 from nql.syntax.ast import Constant, Date, Number, Path
 
 CONSTANTS: dict[str, bool | None] = {"true": True, "false": False, "null": None}
-_GAP = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)+")
+_GAP = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*)+")
 _NUMBER = re.compile(r"(\d+(?:\.\d+)?)\s*(\w*)")
 _ISO = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _NAMED = re.compile(r"([a-z]+)\.?\s+(\d{1,2})(?!\w)(?:\s*,?\s*(\d{4})(?![\w:]))?", re.IGNORECASE)

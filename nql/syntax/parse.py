@@ -1,7 +1,7 @@
 """Reads a text: one `Query`, or a `QueryError` with what is wrong and where.
 
-The only place that knows Lark. The LALR parser calls `_Builder` as it goes, which makes our own nodes at once; there
-is no tree in between. Invariant: any text gives a query or a `QueryError`, never another exception, in time linear in
+The LALR parser of `nql.syntax.grammar` calls `_Builder` as it goes, which makes our own nodes at once; there is no
+tree in between. Invariant: any text gives a query or a `QueryError`, never another exception, in time linear in
 its length. What a name or a value means is not asked here; `nql.syntax.mistakes` puts a failed reading into words.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from functools import cache
-from pathlib import Path as File
+from types import MappingProxyType
 from typing import Any, cast
 
 from lark import Lark, Token, Transformer
@@ -18,6 +18,7 @@ from lark.exceptions import UnexpectedInput, UnexpectedToken
 
 from nql.diagnostics import Diagnostic, QueryError, Span
 from nql.syntax import ast
+from nql.syntax.grammar import is_token, parser
 from nql.syntax.literals import date, number, path_or_constant, path_text
 from nql.syntax.mistakes import explain
 from nql.syntax.operators import Operator, bounded, depth, shape
@@ -46,7 +47,7 @@ def parse(text: str) -> ast.Query:
 
 def stop(text: str) -> tuple[Span, frozenset[str]]:
     """The first place where reading cannot go on, or the end of the text, and the terminals that could stand there."""
-    interactive = _parser().parse_interactive(text)
+    interactive = _stepping().parse_interactive(text)
     end = len(text)
     try:
         for token in interactive.iter_parse():
@@ -66,21 +67,19 @@ def terminals(text: str) -> list[tuple[str, Span]]:
     """The terminals of a text up to the first that cannot be read."""
     found: list[tuple[str, Span]] = []
     with suppress(UnexpectedInput, QueryError):
-        found.extend((token.type, _span(token)) for token in _parser().parse_interactive(text).iter_parse())
+        found.extend((token.type, _span(token)) for token in _stepping().parse_interactive(text).iter_parse())
     return found
 
 
 @cache
 def _parser() -> Lark:
-    grammar = (File(__file__).parent.parent / "grammar.lark").read_text(encoding="utf-8")
-    return Lark(
-        grammar,
-        start="query",
-        parser="lalr",
-        lexer="contextual",
-        transformer=_Builder(),
-        maybe_placeholders=False,
-    )
+    return parser(_Builder())
+
+
+@cache
+def _stepping() -> Lark:
+    """A parser that can be asked in between what may follow; the accelerator has none."""
+    return parser(_Builder(), plugins=MappingProxyType({}))
 
 
 def _span(token: Token) -> Span:
@@ -117,7 +116,7 @@ def _column(node: ast.Expr) -> ast.Expr | ast.Assign:
 
 def _value(part: Any) -> Any:
     """The node or operator of one part of an expression: nodes come as they are, tokens are turned into them."""
-    if not isinstance(part, Token):
+    if not is_token(part):
         return part
     text, span = part.value, Span(part.start_pos, part.end_pos)  # type: ignore[arg-type]
     match part.type:
@@ -155,7 +154,7 @@ class _Builder(Transformer[Token, ast.Query]):
         name, end = _path(parts[0]), parts[0].end_pos
         selection = shift = resolution = None
         for at, part in enumerate(parts[1:], start=1):
-            if not isinstance(part, Token):
+            if not is_token(part):
                 selection, end = part, part.span.end
             elif part.type == "NUMBER":
                 length, end = number(part.value, _span(part)), part.end_pos
@@ -258,18 +257,17 @@ class _Builder(Transformer[Token, ast.Query]):
         start = parts[0].span.start if isinstance(parts[0], ast.Items) else parts[0].start_pos
         arguments: Parts = []
         for part in parts[1:]:
-            match part:
-                case Token(type="LPAR"):
-                    arguments = []
-                case Token(type="RPAR"):
-                    span = Span(start, _span(part).end)
-                    high = bounded(max([depth(item) for item in arguments] + [depth(call) if call else 0]) + 1, span)
-                    word = path_text(name).lstrip(". ")
-                    name_span = Span(name_end - len(word), name_end)
-                    call = ast.Call(call, word.lower(), tuple(arguments), span, name_span, high)
-                case Token(type="CHAIN"):
-                    name, name_end = part.value[1:], _span(part).end
-                case _:
-                    arguments = part
+            if isinstance(part, list):
+                arguments = part
+            elif part.type == "LPAR":
+                arguments = []
+            elif part.type == "CHAIN":
+                name, name_end = part.value[1:], part.end_pos
+            else:
+                span = Span(start, part.end_pos)
+                high = bounded(max([depth(item) for item in arguments] + [depth(call) if call else 0]) + 1, span)
+                word = path_text(name).lstrip(". ")
+                name_span = Span(name_end - len(word), name_end)
+                call = ast.Call(call, word.lower(), tuple(arguments), span, name_span, high)
         assert isinstance(call, ast.Call)
         return call

@@ -41,7 +41,7 @@ DOC = '"""What goes in and out.\n\nThe invariant."""\n'
 PLANTED = [
     (rules.local_imports, "nql/api.py", "def f():\n    import nql.plan", "inside a function"),
     (rules.local_imports, "nql/api.py", "class A:\n    import json", "inside a function"),
-    (rules.rooms, "nql/syntax/tokens.py", "import lark", "lark"),
+    (rules.rooms, "nql/semantics/tokens.py", "import lark", "lark"),
     (rules.rooms, "engine/lazyframe/exprs.py", "from sqlglot import exp", "sqlglot"),
     (rules.rooms, "engine/execute.py", "def f():\n    import duckdb", "duckdb"),
     (rules.rooms, "portal/actions/service.py", "import polars as pl", "polars"),
