@@ -57,12 +57,17 @@ def _distinct(rows: Measured) -> exp.Expr:
 
 
 def _sum(rows: Measured) -> exp.Expr:
-    total = rows.kept(exp.Sum(this=rows.value))
-    return total if rows.dtype is None else try_cast(total, sql_type(rows.dtype))
+    return _fitting(rows, rows.kept(exp.Sum(this=rows.value)))
 
 
 def _total(rows: Measured) -> exp.Expr:
-    return exp.Coalesce(this=_sum(rows), expressions=[exp.Literal.number(0)])
+    added = rows.kept(exp.Sum(this=rows.value))
+    return _fitting(rows, exp.Coalesce(this=added, expressions=[exp.Literal.number(0)]))
+
+
+def _fitting(rows: Measured, added: exp.Expr) -> exp.Expr:
+    """A sum, null beyond 64 bits."""
+    return added if rows.dtype is None else try_cast(added, sql_type(rows.dtype))
 
 
 def _sumif(rows: Measured) -> exp.Expr:

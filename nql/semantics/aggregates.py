@@ -83,13 +83,18 @@ class Metrics:
                     "NQL411", f"{self.clause} takes numbers and aggregates, such as count().", node.span
                 )
 
+    def _known(self, node: ast.Path) -> None:
+        """A name is known in later clauses only. Raises Reported for one of this very clause, unless a field has it."""
+        name, state = node.text.lower(), self.state
+        tables = (state.current.table, state.root.table)
+        if name in self.defined and name not in state.aliases and not any(state.names.find(t, name) for t in tables):
+            message = f"{node.text} is defined by this same {self.clause} and cannot be used in it."
+            hint = "Repeat its expression, or use the name in a later clause."
+            raise state.problems.error("NQL423", message, node.span, hint)
+
     def _bare(self, node: ast.Path) -> Reported:
         problems = self.state.problems
-        if node.text.lower() in self.defined and node.text.lower() not in self.state.aliases:
-            message = f"{node.text} is defined by this same {self.clause} and cannot be used in it."
-            return problems.error(
-                "NQL423", message, node.span, "Repeat its expression, or use the name in a later clause."
-            )
+        self._known(node)
         value = value_of(self.state, node)
         functions = ["sum", "avg", "max"] if value.dtype.numeric else ["last", "count"]
         fixes = replacements(node.span, [f"{node.text}.{name}()" for name in functions])
@@ -131,6 +136,7 @@ class Metrics:
             return self._measure("rows", None, where)
         if not isinstance(node.target, ast.Path):
             return self._of_rows(node, node.target, where, function)
+        self._known(node.target)
         target = meaning(state, node.target)
         if isinstance(target, ObjectRef):
             return self._objects(node, target, where)
