@@ -93,7 +93,7 @@ AREAS = {
     "automatic": "alerts",
 }
 SOURCES, REASONS = ("Service Desk", "Self-service"), ("weekly look", "ticket of a user", "before the update")
-BEFORE = 21  # days before the history of which the sums are kept: they outlive the executions
+BEFORE = 14  # days before the history of which the sums are kept: they outlive the executions
 Row = dict[str, Any]
 
 

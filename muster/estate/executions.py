@@ -10,7 +10,7 @@ import polars as pl
 
 from muster.estate import dice
 from muster.estate.frames import BUCKET, CONTEXT, DEVICE, USER, gauge, shaped
-from muster.estate.identifiers import SYSTEM_ACCOUNTS, system_uid
+from muster.estate.identifiers import system_uid
 from muster.estate.rhythm import HOUR
 from muster.estate.software import MIB
 from muster.estate.today import APPLICATION_UIDS, Today
@@ -22,9 +22,13 @@ APPLICATION = (
     pl.col("application").replace_strict(APPLICATION_UIDS, default=None, return_dtype=pl.String).alias("@application")
 )
 ROOTS = (("temp", 4), ("removable_drive", 3), ("net_drive", 3), ("recycle_bin", 2))
-RUNNER = (
-    pl.when(pl.col("visibility") == "system")
-    .then(pl.col("platform").replace_strict({name: system_uid(name) for name in SYSTEM_ACCOUNTS}, default=None))
+RUNNER = (  # programs of the system run under its own account
+    pl.when((pl.col("visibility") == "system") & (pl.col("platform") == "windows"))
+    .then(pl.lit(system_uid("windows")))
+    .when((pl.col("visibility") == "system") & (pl.col("platform") == "macos"))
+    .then(pl.lit(system_uid("macos")))
+    .when(pl.col("visibility") == "system")
+    .then(pl.lit(system_uid("linux")))
     .otherwise(pl.col("user"))
     .alias("@user")
 )

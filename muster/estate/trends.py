@@ -16,7 +16,7 @@ from muster.estate.dice import Dice
 from muster.estate.frames import Estate
 from muster.estate.population import Device
 from muster.estate.rhythm import DAY
-from muster.estate.world import SYSTEMS
+from muster.estate.world import SYSTEMS, System
 from nql.catalog import configured
 from nql.datatypes import BOOLEAN, SIZE, STRING, VERSION
 from storage.control.outcomes import values
@@ -40,7 +40,6 @@ TRENDS = (
 OLD = next(item for item in SYSTEMS if item.name.startswith("Windows 10 Enterprise"))
 SLOTS = {"string": "string", "version": "string", "bytes": "uint32", "boolean": "bool"}
 NEARLY_FULL = 0.05
-Row = dict[str, Any]
 
 
 def items() -> list[configured.Item]:
@@ -56,13 +55,12 @@ def custom_trends(estate: Estate) -> pl.DataFrame:
 
 def snapshots(estate: Estate) -> pl.DataFrame:
     """Rows of `custom_trend.snapshots`."""
-    followed = [person for person in estate.people if person.platform == "windows"] or list(estate.people[:1])
-    little = [person for person in estate.people if person.free < FREE_SHARE] or list(estate.people[:1])
-    rows = []
-    for start in _days(estate):
-        rows += [_row(start, "windows_migration", person, _system(estate, person, start)) for person in followed]
-        rows += [_row(start, "disk_space", person, _space(estate, person, start)) for person in little]
-    return pl.DataFrame(rows, infer_schema_length=None)
+    starts = pl.DataFrame({"start_time": list(_days(estate))})
+    rows = pl.concat([_systems(estate, starts), _spaces(estate, starts)])
+    end = (pl.col("start_time") + DAY).alias("end_time")
+    return rows.with_columns(end, pl.lit(DAY, dtype=pl.Int64).alias("bucket_duration")).sort(
+        "start_time", "@custom_trend", "@device"
+    )
 
 
 def _days(estate: Estate) -> Iterator[int]:
@@ -73,28 +71,42 @@ def _days(estate: Estate) -> Iterator[int]:
     yield from range(first, last + DAY, DAY)
 
 
-def _row(start: int, nql_id: str, person: Device, held: dict[str, Any]) -> Row:
-    kinds = {name: SLOTS[dtype.kind.value] for name, dtype in FIELDS[nql_id].items()}
-    return {
-        "start_time": start,
-        "end_time": start + DAY,
-        "bucket_duration": DAY,
-        "@device": person.uid,
-        "@custom_trend": f"#{nql_id}",
-        "values": values(kinds, held),
-    }
+def _systems(estate: Estate, starts: pl.DataFrame) -> pl.DataFrame:
+    """What ran on a device each day: most of those with Windows 11 moved to it within the last weeks."""
+    followed = [person for person in estate.people if person.platform == "windows"] or list(estate.people[:1])
+    moved = [
+        (person.uid, _moved(estate, person), _ran(person, person.system), _ran(person, OLD)) for person in followed
+    ]
+    schema = {"@device": pl.String(), "moved": pl.Int64(), "now": VALUES, "was": VALUES}
+    rows = starts.join(pl.DataFrame(moved, schema=schema, orient="row"), how="cross")
+    return rows.select(
+        "start_time",
+        "@device",
+        pl.lit("#windows_migration").alias("@custom_trend"),
+        pl.when(pl.col("start_time") < pl.col("moved")).then(pl.col("was")).otherwise(pl.col("now")).alias("values"),
+    )
 
 
-def _system(estate: Estate, person: Device, start: int) -> dict[str, Any]:
-    """What ran on a device that day: most of those with Windows 11 moved to it within the last weeks."""
+def _moved(estate: Estate, person: Device) -> int | None:
+    """When a device got Windows 11; None if it has another system, or had it before anybody looked."""
     moved = estate.now - int(Dice(person.state).between("moved", 0, 1.6) * WEEKS * 7 * DAY)
-    now = person.system
-    was = OLD if now.name.startswith("Windows 11") and start < moved < estate.now - DAY else now
-    return {
-        "operating_system_name": was.name,
-        "operating_system_build": was.build,
-        "hardware_model": person.hardware.model,
-    }
+    return moved if person.system.name.startswith("Windows 11") and moved < estate.now - DAY else None
+
+
+def _ran(person: Device, system: System) -> list[dict[str, Any]]:
+    held = {"operating_system_name": system.name, "operating_system_build": system.build}
+    return _entries("windows_migration", {**held, "hardware_model": person.hardware.model})
+
+
+def _spaces(estate: Estate, starts: pl.DataFrame) -> pl.DataFrame:
+    little = [person for person in estate.people if person.free < FREE_SHARE] or list(estate.people[:1])
+    rows = [
+        (start, person.uid, "#disk_space", _entries("disk_space", _space(estate, person, start)))
+        for start in starts["start_time"]
+        for person in little
+    ]
+    schema = {"start_time": pl.Int64(), "@device": pl.String(), "@custom_trend": pl.String(), "values": VALUES}
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _space(estate: Estate, person: Device, start: int) -> dict[str, Any]:
@@ -106,4 +118,9 @@ def _space(estate: Estate, person: Device, start: int) -> dict[str, Any]:
     }
 
 
+def _entries(nql_id: str, held: dict[str, Any]) -> list[dict[str, Any]]:
+    return values({name: SLOTS[dtype.kind.value] for name, dtype in FIELDS[nql_id].items()}, held)
+
+
+VALUES = pl.List(pl.Struct({"name": pl.String, "text": pl.String, "number": pl.Int64}))
 FIELDS = {nql_id: fields for nql_id, _, _, fields in TRENDS}

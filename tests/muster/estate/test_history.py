@@ -23,8 +23,8 @@ ASKED = [table for table in CATALOG.tables.values() if "<" not in table.name]
 LONGER = {  # days before the history from which a table has rows too
     "software_metering.events": 21,
     "custom_trend.snapshots": 57,
-    "remote_action.executions_summary": 22,
-    "workflow.executions_summary": 22,
+    "remote_action.executions_summary": 15,
+    "workflow.executions_summary": 15,
 }
 
 
