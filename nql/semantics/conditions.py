@@ -10,10 +10,11 @@ from __future__ import annotations
 from typing import Literal as Choice
 from typing import cast
 
-from nql.datatypes import IP, NUMERIC, ORDERED, STRING, TEXTUAL, Kind, ip_range
+from nql.datatypes import IP, NUMERIC, ORDERED, STRING, TEXTUAL, VERSION, Kind, ip_range
 from nql.diagnostics import Fix
 from nql.plan.expressions import (
     And,
+    Column,
     Compare,
     DateLiteral,
     Expr,
@@ -222,8 +223,15 @@ def _alike(state: State, left: Value, right: Value, node: ast.Expr) -> tuple[Exp
             return left.expr, right.expr
     elif one is two or {one, two} <= {Kind.STRING, Kind.ENUM}:
         return left.expr, right.expr
+    elif {one, two} == {Kind.VERSION, Kind.STRING}:
+        return _as_version(left.expr), _as_version(right.expr)
     names = one.value.replace("_", " "), two.value.replace("_", " ")
     raise state.problems.error("NQL301", f"A value of kind {names[0]} cannot be compared with {names[1]}.", node.span)
+
+
+def _as_version(expr: Expr) -> Expr:
+    """A text that is compared with a version is one, if it is a column: both are held alike."""
+    return Column(expr.name, VERSION) if isinstance(expr, Column) else expr
 
 
 def _contains(state: State, value: Value, node: ast.Comparison, right: ast.Expr, *, negated: bool) -> Expr:

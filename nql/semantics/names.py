@@ -171,6 +171,8 @@ class Names:
         if fields is None:
             fields = self._fields[table.name] = {name.lower(): item for name, item in table.fields.items()}
         item = fields.get(path)
+        if item is None and path == "timestamp" and table.time:  # an official example says so of every event
+            item = fields.get(table.time)
         if item is not None and not item.template:
             return FieldRef(table, item, item.name)
         head, _, last = path.rpartition(".")
