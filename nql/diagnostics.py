@@ -1,6 +1,7 @@
 """What the language says about a text: a code, a span in the user's own words, a message and, where possible, a fix.
 
-Codes: NQL1xx reading, 2xx names, 3xx types, 4xx time and aggregation, 5xx limits and permissions, 9xx our bug.
+Codes: NQL1xx reading, 2xx names, 3xx types, 4xx time and aggregation, 5xx limits and permissions, 6xx advice, 9xx our
+bug.
 Invariant: a span lies inside the text it speaks of (start <= end <= len(text), counted in characters). Rendering for
 people (carets, colours) belongs to whoever shows it; `render` here is the plain form that the command line and the
 notebook share.

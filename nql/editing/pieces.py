@@ -88,7 +88,9 @@ def _tidy(kind: str, text: str, *, value: bool) -> str:
         case "PATH":
             tidied = text if text.isidentifier() else _without_space(text)
             return tidied.lower() if value and tidied.lower() in ("true", "false", "null") else tidied
-        case "NUMBER" | "CHAIN":
+        case "CHAIN":
+            return _without_space(text)
+        case "NUMBER":
             return _SPACES.sub("", text)
         case "DATE":
             return _SPACES.sub(" ", text)

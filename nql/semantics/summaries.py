@@ -34,7 +34,7 @@ def summarize(state: State, node: ast.Summarize) -> None:
     keys, period = _keys(state, node.by, fill=node.fill is not None)
     if node.fill is not None and period is None:
         hint = "Write by 1d fill."
-        raise state.problems.error("NQL405", "fill needs a period.", node.fill, hint)
+        raise state.problems.error("NQL405", "fill needs a period.", node.fill.span, hint)
     metrics, items = metrics_of(state, node.items, "summarize")
     time = None
     if period is not None:

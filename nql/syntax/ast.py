@@ -16,6 +16,13 @@ from nql.diagnostics import NOWHERE, Span
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """A word of the language that is there or is not, such as `distinct`."""
+
+    span: Span = field(default=NOWHERE, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Path:
     """Names joined by dots, as written but for space around the dots."""
 
@@ -272,22 +279,22 @@ class Compute:
 
 @dataclass(frozen=True, slots=True)
 class Summarize:
-    """`summarize <name = value>, ... by <fields and a period>`. A period is a `Number` with a unit. `fill` is the place
-    of the word that asks for empty buckets too."""
+    """`summarize <name = value>, ... by <fields and a period>`. A period is a `Number` with a unit. `fill` is the word
+    that asks for empty buckets too."""
 
     items: tuple[Assign, ...]
     by: tuple[Path | Number, ...] = ()
     span: Span = field(default=NOWHERE, compare=False)
-    fill: Span | None = None
+    fill: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ListClause:
-    """`list <columns>`; a column may be given a name. `distinct` is the place of the word."""
+    """`list <columns>`; a column may be given a name. `distinct` is the word."""
 
     items: tuple[Expr | Assign, ...]
     span: Span = field(default=NOWHERE, compare=False)
-    distinct: Span | None = None
+    distinct: Word | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,12 +189,12 @@ class _Builder(Transformer[Token, ast.Query]):
 
     def summarize(self, parts: Parts) -> ast.Summarize:
         by = parts[3] if len(parts) > 2 else ()
-        fill = _span(parts[4]) if len(parts) > 4 else None
-        end = fill.end if fill is not None else (by or parts[1])[-1].span.end
+        fill = ast.Word(_span(parts[4])) if len(parts) > 4 else None
+        end = fill.span.end if fill is not None else (by or parts[1])[-1].span.end
         return ast.Summarize(parts[1], by, Span(parts[0].start_pos, end), fill)
 
     def list(self, parts: Parts) -> ast.ListClause:
-        distinct = _span(parts[1]) if len(parts) > 2 else None
+        distinct = ast.Word(_span(parts[1])) if len(parts) > 2 else None
         items = tuple(_column(part) for part in parts[-1])
         return ast.ListClause(items, Span(parts[0].start_pos, items[-1].span.end), distinct)
 

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import random
 import re
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nql.api import format_query
-from nql.codes import CODES
-from nql.diagnostics import QueryError
 from nql.editing.format import settled
 from nql.editing.layout import WIDTH
 from nql.editing.pieces import pieces
-from nql.extensions import EXTENSIONS
 from nql.syntax.parse import parse
-from tests.logic.records import parse as records
+from tests.nql.editing.recorded import EXAMPLES, RECORDED, readable
 from tests.properties.texts import query
 
-LOGIC = Path(__file__).parents[1] / "logic"
 COMMENT = re.compile(r"/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*")
 INJECTED = (
     "/* c1 */", "/*c*/", "\n/* own */\n", "/* a\n  b */", " // to end\n", "\n// own line\n", "\n\n",
@@ -29,20 +24,7 @@ INJECTED = (
 )  # fmt: skip
 
 
-def readable(texts: list[str]) -> list[str]:
-    """The texts that can be read."""
-    found = []
-    for text in texts:
-        try:
-            parse(text)
-        except QueryError:
-            continue
-        found.append(text)
-    return found
-
-
-RECORDS = readable([record.query for path in LOGIC.rglob("*.nqltest") for record in records(path.read_text("utf-8"))])
-SHOWN = readable([code.right for code in CODES.values()] + [item.example for item in EXTENSIONS.values()])
+RECORDS = readable(RECORDED + EXAMPLES)
 
 
 def comments(text: str) -> list[str]:
@@ -75,7 +57,7 @@ def injected(text: str, chance: random.Random) -> str:
     return text
 
 
-@pytest.mark.parametrize("text", RECORDS + SHOWN)
+@pytest.mark.parametrize("text", RECORDS)
 def test_queries_of_the_records(text: str) -> None:
     formatted = check(text)
     assert all(len(line) <= WIDTH for line in formatted.split("\n") if '"' not in line and "//" not in line)
@@ -89,7 +71,7 @@ def test_generated_queries(seed: int) -> None:
 @given(st.integers(0, 2**32))
 def test_comments_between_any_two_terminals(seed: int) -> None:
     chance = random.Random(seed)
-    text = injected(chance.choice([query(chance), chance.choice(RECORDS), chance.choice(SHOWN)]), chance)
+    text = injected(chance.choice([query(chance), chance.choice(RECORDS)]), chance)
     assert readable([text]), text
     check(text)
 
