@@ -58,6 +58,7 @@ def sessions(today: Today) -> pl.DataFrame:
         (_code("session").alias("id"), DEVICE, USER),
         pl.col("link").alias("connection_type"),
         (_code("call").alias("call.id"), pl.col("call.start_time"), pl.col("call.end_time")),
+        (pl.col("call.end_time") - pl.col("call.start_time")).alias("duration"),
         dice.weighted("kind", [("group_call", 58), ("peer_to_peer", 40), ("unknown", 2)]).alias("call.type"),
         _quality(pl.col("loss")).alias("call.quality"),
         pl.col("tool").alias("application.type"),

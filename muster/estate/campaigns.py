@@ -16,7 +16,7 @@ from muster.estate.dice import Dice, mix, word
 from muster.estate.frames import Estate, bad_version
 from muster.estate.population import FULL_SHARE, Device
 from muster.estate.records import records
-from muster.estate.rhythm import DAY, HOUR
+from muster.estate.rhythm import DAY, HOUR, MINUTE
 from nql.catalog import configured
 from storage.control.outcomes import texts
 
@@ -32,6 +32,7 @@ DETAILS = {
     "declined": ("closed by the user", "put off too often"),
     "expired": ("not answered in time", "the device was off"),
 }
+SEEN = ("opened", "answered", "declined")
 GROUPS: Mapping[str, Callable[[Device], bool]] = {
     "everybody": lambda person: True,
     "windows": lambda person: person.platform == "windows",
@@ -99,6 +100,7 @@ def _sent(estate: Estate, campaign: Campaign) -> Iterator[Row]:
         yield {
             "time": targeted + int(dice.between("after", 0.1, 11) * HOUR),
             "first_targeted": targeted,
+            "first_displayed": targeted + MINUTE if state in SEEN else None,
             "@user": person.user.uid,
             "@device": person.uid,
             "@campaign": f"#{campaign.nql_id}",
@@ -106,6 +108,7 @@ def _sent(estate: Estate, campaign: Campaign) -> Iterator[Row]:
             "state_details": dice.pick("details", DETAILS.get(state, (None,))),
             "trigger_method": campaign.trigger,
             "request_id": request,
+            "number_answered_questions": len(answers),
             "answers": texts(answers),
             "comments": texts(comments),
             "parameters": texts({name: dice.pick(name, held) for name, held in campaign.parameters.items()}),

@@ -17,9 +17,11 @@ from muster.estate.dice import Dice, mix, word
 from muster.estate.frames import Estate, shaped
 from muster.estate.inventory import changes
 from muster.estate.rhythm import DAY, HOUR
+from muster.estate.software import APPLICATIONS
 from muster.estate.today import APPLICATION_UIDS
 
 WEEK = 7 * DAY
+METERS = {item.key: item.name for item in APPLICATIONS}
 MONDAY = 4 * DAY  # the first Monday after 1970-01-01
 ACCOUNTS = ("admin", "operator", "analyst")
 LOGS = {
@@ -90,7 +92,9 @@ def metering(estate: Estate) -> pl.DataFrame:
         ),
         (pl.col("device").alias("@device"), pl.col("user").alias("@user")),
         pl.col("application").replace_strict(APPLICATION_UIDS, return_dtype=pl.String).alias("@application"),
+        pl.col("application").replace_strict(METERS, return_dtype=pl.String).alias("meter_configuration.name"),
         (pl.col("hours") * HOUR).cast(pl.Int64).alias("usage_duration"),
+        ((pl.col("hours") > 0) & (chance.share("web", "holder") < 0.4)).alias("web_is_used"),
         status.otherwise(pl.lit("using")).alias("status"),
     )
 
@@ -108,7 +112,9 @@ def uninstallations(estate: Estate) -> pl.DataFrame:
 def _changed(estate: Estate, package: str) -> pl.DataFrame:
     rows = changes(estate).sort("switch", "number", "program")
     return shaped(
-        rows, (pl.col("switch").alias("time"), pl.col("device").alias("@device"), pl.col(package).alias("@package"))
+        rows,
+        (pl.col("switch").alias("time"), pl.col("device").alias("@device"), pl.col("user").alias("@user")),
+        pl.col(package).alias("@package"),
     )
 
 
