@@ -105,7 +105,7 @@ def test_a_batch_is_visible_when_it_is_acknowledged(tmp_path: Path) -> None:
 
 
 def test_snapshots_beside_appends_see_whole_batches(tmp_path: Path) -> None:
-    batches = [batch(number, device="one") for number in range(150)]
+    batches = [batch(number, device="one") for number in range(90)]
 
     async def run() -> None:
         async with opened(tmp_path) as tables:
@@ -116,7 +116,7 @@ def test_snapshots_beside_appends_see_whole_batches(tmp_path: Path) -> None:
                 for number, item in enumerate(batches):
                     await tables.append(item)
                     acknowledged = number + 1
-                    if number % 40 == 39:
+                    if number % 25 == 24:
                         await tables.seal()
 
             async def look() -> None:
