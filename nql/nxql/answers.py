@@ -15,8 +15,8 @@ from nql.diagnostics import Span
 from nql.nxql import ast as nxql
 from nql.nxql.columns import Column
 from nql.nxql.conditions import Place, Valued, reached
-from nql.nxql.fields import Found, Lookup, Reach
-from nql.nxql.mapping import FieldMap, Variant, classic
+from nql.nxql.fields import Lookup, Reach
+from nql.nxql.mapping import FieldMap, Variant, aggregate_events, classic
 from nql.nxql.problems import Reported
 from nql.syntax import ast
 
@@ -33,6 +33,7 @@ class Answer:
     value: Valued
     default: Reach | None
     columns: dict[str, Column] = field(default_factory=dict)
+    seen: set[tuple[str, nxql.Name]] = field(default_factory=set)
 
     def show(self, shown: tuple[nxql.Decoration, ...]) -> None:
         """Adds the fields of a projection; broken ones are reported."""
@@ -50,6 +51,9 @@ class Answer:
                 self._fields(reach, name, decorated=part.table is not None)
 
     def _fields(self, reach: Reach, name: nxql.Name, *, decorated: bool) -> None:
+        if (reach.name, name) in self.seen:
+            return
+        self.seen.add((reach.name, name))
         try:
             for found in self.lookup.several(reach, name):
                 header = f"{reach.name}/{found.name}" if decorated else found.name
@@ -66,7 +70,7 @@ class Answer:
             return
         item = variant.aggregates.get(name.text.lower())
         known = [one.name for one in variant.aggregates.values() if one.nql]
-        if item is None and _elsewhere(name.text.lower()):
+        if item is None and aggregate_events(name.text.lower()):
             message = f"{name.text[:60]} cannot be computed of {variant.kind or variant.event}."
             problems.choice("NXQL205", message, name.span, known)
         elif item is None:
@@ -139,11 +143,3 @@ def limit_of(lookup: Lookup, limits: tuple[nxql.Limit, ...]) -> ast.Limit | None
         return None
     count, span = min(counts)
     return ast.Limit(ast.Number(count, "", span), span)
-
-
-def _elsewhere(name: str) -> bool:
-    """Whether some event has an aggregate of this name."""
-    return any(name in variant.aggregates for event in classic().events.values() for variant in event.variants)
-
-
-__all__ = ["Answer", "Found", "limit_of"]

@@ -17,7 +17,7 @@ from nql.nxql.dates import Relative, point
 from nql.nxql.fields import Found, Lookup, Reach
 from nql.nxql.fragments import condition, every
 from nql.nxql.literals import exact, plain, typed
-from nql.nxql.mapping import Word, folded
+from nql.nxql.mapping import Word, classic, folded
 from nql.nxql.problems import Reported
 from nql.semantics.names import FieldRef, names_of
 from nql.syntax import ast
@@ -111,9 +111,10 @@ def _test(place: Place, found: Found, node: nxql.Condition) -> Test:
         return same if node.op == "eq" else not same
     value = place.value(found)
     if own == "word" and kind.family in ("word", "flag"):
-        return _word(place, found, node, value, text)
+        return _unknown_too(found, node, value, _word(place, found, node, value, text))
     if kind.family == "time":
-        return _moment(place, node, value, text)
+        return _unknown_too(found, node, value, _moment(place, node, value, text))
+    kind = classic().types["boolean"] if own == "flag" else kind
     literal = plain(lookup.problems, kind, text, node.literal.value.span, found.field.scale)
     if own == "list":
         return ast.Comparison("contains" if node.op == "eq" else "!contains", value, literal, node.span, node.op_span)
@@ -122,7 +123,15 @@ def _test(place: Place, found: Found, node: nxql.Condition) -> Test:
     if isinstance(literal, ast.Address) and "/" in literal.text and node.op not in ("eq", "ne"):
         message = "A network has no order."
         raise lookup.problems.error("NXQL303", message, node.op_span, "Use eq or ne.")
-    return _compared(node, value, literal)
+    return _unknown_too(found, node, value, _compared(node, value, literal))
+
+
+def _unknown_too(found: Found, node: nxql.Condition, value: ast.Expr, test: Test) -> Test:
+    """What is not known is not equal either, as with stored fields: NQL says no of computed ones."""
+    if isinstance(test, bool) or node.op != "ne" or not found.field.join:
+        return test
+    unknown = ast.Comparison("==", value, ast.Constant(None, node.span), node.span, node.op_span)
+    return every([test, unknown], "or", node.span)
 
 
 def _compared(node: nxql.Condition, value: ast.Expr, literal: ast.Expr) -> ast.Expr:

@@ -15,8 +15,8 @@ from nql.catalog.model import Field as Stored
 from nql.datatypes import Kind
 from nql.diagnostics import Span
 from nql.nxql import ast
-from nql.nxql.mapping import FieldMap, classic, folded
-from nql.nxql.problems import Findings, Reported
+from nql.nxql.mapping import FieldMap, aggregate_events, classic, folded
+from nql.nxql.problems import Findings
 
 TYPES = {
     Kind.STRING: "string", Kind.INT: "integer", Kind.FLOAT: "real", Kind.PERCENTAGE: "percent",
@@ -124,7 +124,9 @@ class Lookup:
         problems, field = self.problems, reach.fields.get(name.text.lower())
         if field is None:
             message = f"There is no field {_short(name.text)} in {reach.name}."
-            raise problems.choice("NXQL203", message, name.span, self.known(reach), word=name.text)
+            events = aggregate_events(name.text.lower())
+            hint = f"It is computed of events: (with {events[0]} (compute {name.text}))." if events else ""
+            raise problems.choice("NXQL203", message, name.span, self.known(reach), word=name.text, hint=hint)
         if not field.nql:
             message = f"{field.name} has no counterpart in NQL."
             raise problems.choice("NXQL204", message, name.span, self.known(reach), hint=field.reason)
@@ -210,6 +212,3 @@ def _like(name: ast.Name, text: str) -> bool:
 
 def _short(text: str) -> str:
     return text if len(text) <= 60 else f"{text[:60]}..."
-
-
-__all__ = ["TYPES", "Found", "Lookup", "Reach", "Reported"]

@@ -87,7 +87,7 @@ def _activity(lookup: Lookup, item: ObjectMap, node: nxql.With, answer: Answer) 
         items.append(ast.Assign(name, expression(field.nql, at), span=at))
         return ast.Path(name.text, at)
 
-    for name in node.computed:
+    for name in _once(node.computed):
         answer.aggregate(variant, name, named)
     clauses: list[ast.Clause] = [
         ast.Join(ast.TableRef(ast.Path(variant.table, span), time, span=span), False, span),
@@ -149,10 +149,18 @@ def _grouped(lookup: Lookup, query: nxql.Select, objects: tuple[ObjectMap, ...])
     answer = Answer(lookup, reached, groups.value, reached[objects[0].name] if len(objects) == 1 else None)
     answer.show(query.shown)
     if node is not None and variant is not None:
-        for name in node.computed:
+        for name in _once(node.computed):
             answer.aggregate(variant, name, groups.aggregate)
     order = answer.order(query.orders)
     return _form(lookup, query, table, [*clauses, groups.clause(span)], answer, order)
+
+
+def _once(names: tuple[nxql.Name, ...]) -> Iterable[nxql.Name]:
+    """The names without those that stand there already."""
+    found: dict[tuple[str, int | None], nxql.Name] = {}
+    for name in names:
+        found.setdefault((name.text.lower(), name.parameter), name)
+    return found.values()
 
 
 def _key(variant: Variant | None, item: ObjectMap, prefix: str) -> str:

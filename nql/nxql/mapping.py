@@ -129,6 +129,12 @@ def folded(word: str) -> str:
     return re.sub(r"[^0-9a-z]+", "_", word.lower()).strip("_")
 
 
+def aggregate_events(name: str) -> list[str]:
+    """The events that have an aggregate of this name."""
+    events = classic().events.values()
+    return [event.name for event in events if any(name in variant.aggregates for variant in event.variants)]
+
+
 @cache
 def classic() -> Classic:
     """The mapping as shipped."""

@@ -87,8 +87,9 @@ def _projection(group: Group, items: list[Atom | Group], problems: Findings) -> 
     listed = items[0].items if len(items) == 1 and isinstance(items[0], Group) and not _decorates(items[0]) else items
     plain: list[ast.Name] = []
     shown: list[ast.Decoration] = []
+    decorated = any(isinstance(item, Group) and _decorates(item) for item in listed)
     for item in listed:
-        if isinstance(item, Group) and _decorates(item):
+        if isinstance(item, Group) and (_decorates(item) or (decorated and len(item.items) > 1)):
             shown.append(_decoration(item, problems))
         elif isinstance(item, Group):
             plain += [name(one, problems) for one in item.items if isinstance(one, Atom)]
@@ -206,7 +207,8 @@ def _update(group: Group, problems: Findings) -> ast.Update:
         raise problems.error("NXQL113", "update takes one set and one from.", group.items[0].span, hint)
     tails: list[Group] = []
     source = _source(parts["from"], problems, tails)
-    if not source.wheres or tails or source.withs or source.between:
+    chosen = source.wheres and all(where.conditions for where in source.wheres)
+    if not chosen or tails or source.withs or source.between:
         raise problems.error("NXQL113", "update chooses its objects by where alone.", source.span, hint)
     given = parts["set"].items[1:]
     if len(given) != 2 or not isinstance(given[0], Atom):
