@@ -190,3 +190,5 @@ def _names(table: Table) -> Iterable[str]:
     tail = table.name.split(".", 1)[1]
     if table.kind is TableKind.OBJECT and "." not in tail and (table.links or table.namespace == table.record):
         yield tail  # `with antiviruses`, `workflows`
+    if table.kind is TableKind.OBJECT and table.namespace == table.record:
+        yield f"{table.namespace}.{table.record}"  # `user.user`, as the documents have it once
