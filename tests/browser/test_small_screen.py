@@ -21,7 +21,7 @@ def test_everything_is_within_a_narrow_screen(console: Console) -> None:
     assert console.page.evaluate(OUTSIDE) == []
     console.ask("devices | list name, entity, operating_system.name, hardware.model, hardware.memory, last_seen")
     assert console.page.evaluate(OUTSIDE) == []
-    expect(console.page.get_by_role("button", name="Run Ctrl")).to_be_visible()
+    expect(console.page.get_by_role("button", name="Run", exact=True)).to_be_visible()
 
 
 def test_the_list_of_suggestions_is_gone_after_a_run(console: Console) -> None:
