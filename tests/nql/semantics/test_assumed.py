@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nql.api import diagnose
 from nql.catalog.configured import CustomField, configured
@@ -13,6 +15,14 @@ from nql.semantics.assumed import MOST, assumed
 DEVICES = "device.devices"
 ACTION = "remote_action.#x.executions"
 TREND = "custom_trend.#x.snapshots"
+WORDS = f"""
+devices users execution.crashes {ACTION} {TREND} campaign.x.responses remote_action.#y.executions past 7d | |
+| | with include where list compute summarize sort by limit and or not in #a device.#a user.#b organization.#c
+binary.organization.#c outputs.a outputs.b.c execution.outputs.a remote_action.x.execution.outputs.a answers.q
+answers.q.label comments.q.comment parameters.p snapshot.a a b n = == > ( ) [ ] , . # ## "x" 5 5GB 2.5 v1.2
+10.0.0.1 2024-01-01 true null fast $p n.sum() #a.last() count() a.avg() time.last().time_elapsed() if(#a , as(
+format let n = 5 ; between
+""".split()
 
 
 def types(text: str, table: str) -> dict[str, str]:
@@ -153,3 +163,10 @@ def test_the_version_tells_what_is_assumed() -> None:
 def test_it_is_bounded() -> None:
     text = f"devices | list {', '.join(f'#f{number}' for number in range(MOST + 50))}"
     assert len(types(text, DEVICES)) == MOST
+
+
+@given(st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join))
+def test_any_text_is_taken(text: str) -> None:
+    for found in diagnose(text, assumed(text, builtin())):
+        assert 0 <= found.span.start <= found.span.end <= len(text)
+        assert not found.code.startswith("NQL9")
