@@ -143,8 +143,8 @@ def _run(estate: Estate, day: int) -> Iterator[Row]:
     dice = Dice(mix(word(estate.seed, "run"), day))
     chosen = [
         person
-        for person in estate.people
-        if person.number == day % len(estate.people) or Dice(mix(person.state, dice.state)).share("chosen") < 0.12
+        for place, person in enumerate(estate.people)
+        if place == day % len(estate.people) or Dice(mix(person.state, dice.state)).share("chosen") < 0.12
     ]
     yield from _request(estate, day, dice, dice.weighted("trigger", FOR_MANY), chosen)
     for number, trigger in enumerate(FOR_ONE):

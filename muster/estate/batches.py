@@ -41,7 +41,9 @@ class Load:
 
 def epoch_of(estate: Estate) -> str:
     """What names all batches of one estate: a UUID made from what decides its content."""
-    return Dice(word("epoch", estate.seed, len(estate.people), estate.days, estate.connected, estate.now)).uid("epoch")
+    return Dice(word("epoch", estate.seed, len(estate.everybody), estate.days, estate.connected, estate.now)).uid(
+        "epoch"
+    )
 
 
 def loads(estate: Estate, parts: Iterable[Part]) -> Iterator[Load]:

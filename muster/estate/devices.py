@@ -8,7 +8,7 @@ full drive is full in both.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import polars as pl
@@ -17,9 +17,10 @@ from muster.estate.custom_fields import of_device
 from muster.estate.dice import Dice
 from muster.estate.frames import Estate
 from muster.estate.population import Device
-from muster.estate.rhythm import DAY
+from muster.estate.rhythm import DAY, HOUR, SECOND
 from muster.estate.world import ANTIVIRUS, COMPANY, DOMAIN, FIREWALL, GIB, MONITORS, PLACES
 
+PUBLIC, UNLOCATED = ("country", "isp", "ip_address", "state", "city"), 0.04
 AGENT, AGENT_BEFORE = "0.1.0", "0.0.9"
 UNSUPPORTED = 90  # days without an update of the system
 CONNECTED_BY = {
@@ -37,14 +38,24 @@ Row = dict[str, Any]
 
 
 def devices(estate: Estate) -> pl.DataFrame:
-    """Rows of `device.devices`; times of the last boot and login are left for the end of the history."""
-    return pl.DataFrame([_device(estate, person) for person in estate.people], infer_schema_length=None)
+    """Rows of `device.devices`; the last boot and login in the history are left for its end."""
+    return pl.DataFrame([_device(estate, person) for person in estate.everybody], infer_schema_length=None)
+
+
+def before(estate: Estate) -> Iterator[pl.DataFrame]:
+    """Rows of `device.devices` with what was there before the history: the last boot and login of those that do not
+    tell of their own, and when those not in use were last heard of."""
+    if quiet := [person for person in estate.everybody if person.number >= estate.connected]:
+        yield pl.DataFrame([_before(estate, person) for person in quiet])
+    if estate.away:
+        seen = [estate.start - (person.away or 0) * DAY for person in estate.away]
+        yield pl.DataFrame({"uid": [person.uid for person in estate.away], "last_seen": seen})
 
 
 def parts(estate: Estate) -> Mapping[str, pl.DataFrame]:
     """Rows of the tables of parts, by table."""
     rows: dict[str, list[Row]] = {name: [] for name in PARTS}
-    for person in estate.people:
+    for person in estate.everybody:
         for name, found in PARTS.items():
             rows[name] += [{"@device": person.uid, **row} for row in found(estate, person)]
     return {f"device.{name}": pl.DataFrame(found, infer_schema_length=None) for name, found in rows.items() if found}
@@ -71,7 +82,7 @@ def _device(estate: Estate, person: Device) -> Row:
         "uid": person.uid,
         "name": person.name,
         "simulated": True,
-        "first_seen": estate.start - dice.whole("first seen", 0, 700) * DAY,
+        "first_seen": estate.start - dice.whole("first seen", 30, 700) * DAY,
         "site": "default",
         "organization.entity": place.entity,
         "configuration_tag": f"{place.code}-standard",
@@ -88,6 +99,19 @@ def _device(estate: Estate, person: Device) -> Row:
         **_virtualization(estate, person, dice),
         "custom_fields": of_device(person, estate.now),
         "tags": list(dice.pick("tags", TAGS)) if dice.share("tagged") < 0.15 else [],
+    }
+
+
+def _before(estate: Estate, person: Device) -> Row:
+    """Machines that are never switched off boot seldom."""
+    dice, last = Dice(person.state), estate.start - (person.away or 0) * DAY
+    seconds = dice.between("boot before", 18, 60) * person.place.boot * person.hardware.age**0.4
+    days = dice.share("booted") ** 2 * (45 if person.always else 4)
+    return {
+        "uid": person.uid,
+        "boot.last_full_boot": last - int(days * DAY) - HOUR,
+        "boot.last_full_boot_duration": int(seconds) * SECOND,
+        "login.last_login_time": last - dice.whole("logged in", 1, 60) * HOUR,
     }
 
 
@@ -140,12 +164,20 @@ def _system(estate: Estate, person: Device, dice: Dice) -> Row:
 
 def _location(person: Device, dice: Dice) -> Row:
     place, remote = person.place, person.hardware.form == "laptop" and dice.share("now at home") < 0.45
-    return {
+    if dice.share("no public address") < UNLOCATED:
+        return _placed(person, remote) | {f"public_ip.{name}": None for name in PUBLIC}
+    return _placed(person, remote) | {
         "public_ip.country": place.country,
         "public_ip.isp": place.provider,
         "public_ip.ip_address": f"{'203.0.113' if remote else '198.51.100'}.{dice.whole('public', 1, 250)}",
         "public_ip.state": place.state,
         "public_ip.city": place.entity,
+    }
+
+
+def _placed(person: Device, remote: bool) -> Row:
+    place = person.place
+    return {
         "location.type": "remote" if remote else "onsite",
         "location.site": "Home office" if remote else place.site,
         "location.country": place.country,

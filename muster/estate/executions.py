@@ -70,7 +70,10 @@ def events(today: Today) -> pl.DataFrame:
         (pl.col("work") * 1000).cast(pl.Int64).mul(1000).alias("cpu_time"),
         gauge("memory", pl.col("bytes"), count, 0.2, whole=True),
         gauge("real_memory", pl.col("bytes") * 0.8, count, 0.2, whole=True),
-        (dice.share("freeze") < freeze * hours).cast(pl.Int64).alias("number_of_freezes"),
+        pl.when(dice.share("freeze") < freeze * hours)
+        .then(1 + (6 * dice.share("freezes") ** 2).cast(pl.Int64))
+        .otherwise(0)
+        .alias("number_of_freezes"),
         (pl.col("bytes") / 4096 * dice.between("faults", 0.1, 2)).cast(pl.Int64).alias("number_of_page_faults"),
         pl.col("down").cast(pl.Int64).alias("incoming_traffic"),
         (pl.col("down") * 0.2).cast(pl.Int64).alias("outgoing_traffic"),

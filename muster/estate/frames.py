@@ -42,13 +42,15 @@ USER = pl.col("user").alias("@user")
 
 @dataclass(frozen=True, slots=True)
 class Estate:
-    """What a history is written from: the span, the population, and the two frames that every table starts from."""
+    """What a history is written from: the span, the people whose devices are in use, the devices that are not (`away`),
+    and the two frames that every table of events starts from."""
 
     seed: int
     now: int
     days: int
     connected: int
     people: tuple[Device, ...]
+    away: tuple[Device, ...]
     devices: pl.DataFrame
     installed: pl.DataFrame
 
@@ -57,10 +59,17 @@ class Estate:
         """The first instant of the history."""
         return self.now - self.days * DAY
 
+    @property
+    def everybody(self) -> tuple[Device, ...]:
+        """The devices in use and those that are not: all that there are objects of."""
+        return self.people + self.away
+
 
 def estate(seed: int, people: Sequence[Device], now: int, days: int, connected: int = 0) -> Estate:
     """The frames of a population; the first `connected` devices are on in the last hours, whatever the time of day."""
-    return Estate(seed, now, days, connected, tuple(people), device_frame(people), installed_frame(people, now, days))
+    used = tuple(person for person in people if person.away is None or person.number < connected)
+    away = tuple(person for person in people if person.away is not None and person.number >= connected)
+    return Estate(seed, now, days, connected, used, away, device_frame(used), installed_frame(used, now, days))
 
 
 def device_frame(people: Sequence[Device]) -> pl.DataFrame:

@@ -122,7 +122,7 @@ def history(estate: Estate) -> Iterator[Part]:
 
 def steps(estate: Estate) -> int:
     """How many parts `history` gives at most, for a progress bar."""
-    once = len(OBJECTS) + len(TABLES_OF_THE_SPAN) + len(devices.PARTS) + len(ledgers.LOGS) + 7
+    once = len(OBJECTS) + len(TABLES_OF_THE_SPAN) + len(devices.PARTS) + len(ledgers.LOGS) + 9
     return once + (estate.days + 1) * len(TABLES_OF_A_DAY)
 
 
@@ -131,6 +131,7 @@ def _objects(estate: Estate) -> Iterator[Part]:
         yield Part(table, made(estate), estate.start)
         if table == "device.devices":
             yield from (Part(name, rows, estate.start) for name, rows in devices.parts(estate).items())
+            yield from (Part(table, rows, estate.start) for rows in devices.before(estate))
         if table == "application.applications":
             yield from (Part(name, rows, estate.start) for name, rows in inventory.application_parts(estate).items())
 

@@ -32,8 +32,8 @@ GUIDES = {
 
 def users(estate: Estate) -> pl.DataFrame:
     """Rows of `user.users`: the people, the local accounts of some devices, and who runs the programs of a system."""
-    rows = [_user(estate, number) for number in range(len(estate.people))]
-    rows += [_local(estate, person) for person in estate.people if person.visitor]
+    rows = [_user(estate, person) for person in estate.everybody]
+    rows += [_local(estate, person) for person in estate.everybody if person.visitor]
     rows += [_of_the_system(estate, platform) for platform in SYSTEM_ACCOUNTS]
     return pl.DataFrame(rows, infer_schema_length=None)
 
@@ -65,8 +65,7 @@ def _of_the_system(estate: Estate, platform: str) -> dict[str, Any]:
     }
 
 
-def _user(estate: Estate, number: int) -> dict[str, Any]:
-    device = estate.people[number]
+def _user(estate: Estate, device: Device) -> dict[str, Any]:
     person = device.user
     common, unit = f"{person.given} {person.family}", person.department.name
     hashed = person.place.upn == "hashed"

@@ -34,6 +34,7 @@ from muster.estate.world import (
 
 FORMS = {"laptop": "lt", "desktop": "dt", "virtual": "vd"}
 FULL_SHARE = 0.06  # of the devices have nearly no space left
+AWAY_SHARE = 0.025  # of the devices lie in a cupboard
 VISITED_SHARE = 0.08  # of the devices have a local account beside their user's
 VIRTUAL = (("personal", 3.0), ("pooled", 3.0), ("shared", 2.0))
 
@@ -70,7 +71,8 @@ class Desktop:
 class Device:
     """A machine. `state` seeds everything drawn for it; `always` says that it is never switched off; `free` is the
     share of its system drive that is free and `fill` how much of the drive fills up a day; `memory`, `disk`, `data`
-    (a second drive, 0 where there is none) and `data_free` in bytes; `visitor` is the key of a local account."""
+    (a second drive, 0 where there is none) and `data_free` in bytes; `visitor` is the key of a local account; `away`
+    says how many days before the history it was last heard of (None: it is in use)."""
 
     number: int
     state: int
@@ -92,6 +94,7 @@ class Device:
     data: int
     data_free: int
     visitor: str | None
+    away: int | None
 
     @property
     def platform(self) -> str:
@@ -134,6 +137,7 @@ def device(seed: int, number: int) -> Device:
         data=data,
         data_free=int(data * dice.between("data free", 0.04, 0.9)),
         visitor=f"{uid}:helpdesk" if virtual is None and dice.share("visited") < VISITED_SHARE else None,
+        away=dice.whole("away", 2, 25) if number and dice.share("put away") < AWAY_SHARE else None,
     )
 
 

@@ -79,8 +79,23 @@ def test_weekends_are_quiet(tables: Tables) -> None:
 
 def test_the_connected_devices_are_on_now(tables: Tables) -> None:
     recent = tables["device_performance.events"].filter(pl.col("start_time") >= NOW - HOUR)
-    first = planned(DEVICES, DAYS, 1, NOW).people[:CONNECTED]
+    first = planned(DEVICES, DAYS, 1, NOW, CONNECTED).people[:CONNECTED]
     assert {device.uid for device in first} <= set(recent["@device"])
+
+
+def test_devices_that_are_not_in_use_have_no_events(tables: Tables) -> None:
+    away = {device.uid for device in planned(DEVICES, DAYS, 1, NOW, CONNECTED).away}
+    known = tables["device.devices"].filter(pl.col("last_seen").is_not_null())
+    assert away == set(known["uid"])
+    assert known["last_seen"].max() < NOW - DAYS * DAY  # type: ignore[operator]
+    for table in ASKED:
+        if table.kind is not TableKind.OBJECT and "device" in table.links:
+            assert away.isdisjoint(tables[table.name]["@device"]), table.name
+
+
+def test_machines_that_are_always_on_boot_seldom(tables: Tables) -> None:
+    rows = tables["device.devices"].filter(pl.col("boot.last_full_boot").is_not_null())
+    assert rows["boot.last_full_boot"].min() < NOW - 30 * DAY  # type: ignore[operator]
 
 
 @pytest.mark.slow
