@@ -203,7 +203,7 @@ def _unknown(item: Group, head: str, known: tuple[str, ...], problems: Findings)
 def _update(group: Group, problems: Findings) -> ast.Update:
     parts = {item.head: item for item in group.items[1:] if isinstance(item, Group)}
     hint = 'Write (update (set #"Category" (enum "keyword")) (from device (where device (eq name (string "X"))))).'
-    if "set" not in parts or "from" not in parts or len(parts) != len(group.items) - 1:
+    if set(parts) != {"set", "from"} or len(group.items) != 3:
         raise problems.error("NXQL113", "update takes one set and one from.", group.items[0].span, hint)
     tails: list[Group] = []
     source = _source(parts["from"], problems, tails)

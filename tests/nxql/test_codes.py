@@ -1,4 +1,4 @@
-"""Each diagnostic code of NXQL: its wrong query gives it inside the text, its right one says nothing, its fixes help."""
+"""Each diagnostic code of NXQL: its wrong query gives it in the text, its right one says nothing, its fixes help."""
 
 from __future__ import annotations
 
