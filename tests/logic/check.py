@@ -38,7 +38,7 @@ class MismatchError(AssertionError):
 
 def check(record: Record) -> None:
     """Run a record. Raises MismatchError."""
-    fixture = _fixture(record.settings)
+    fixture = fixture_of(record.settings)
     try:
         plan, warnings = _compiled(record, fixture)
     except QueryError as error:
@@ -66,7 +66,8 @@ def answers(plan: ResolvedPlan, fixture: Fixture, limit: int | None = None) -> I
     yield "shuffled and split", run(plan, source.disturbed(seed=7), limit=limit)
 
 
-def _fixture(settings: Mapping[str, str]) -> Fixture:
+def fixture_of(settings: Mapping[str, str]) -> Fixture:
+    """The fixture of a record, under its settings."""
     fixture = load(settings["fixture"])
     return replace(
         fixture,
@@ -82,14 +83,18 @@ def _compiled(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Dia
         return _classic(record, fixture)
     area = Area[settings["area"].upper()] if "area" in settings else Area.INVESTIGATION
     devices = settings.get("devices") == "true"
-    compiled = compile_query(record.query, fixture.catalog, area=area, devices=devices, rules=_rules(settings))
+    compiled = compile_query(record.query, fixture.catalog, area=area, devices=devices, rules=rules_of(settings))
+    return resolve(compiled.plan, context_of(settings, fixture)), compiled.warnings
+
+
+def context_of(settings: Mapping[str, str], fixture: Fixture) -> Context:
+    """The instant, zones and parameters of a record."""
     values: dict[str, Any] = {}
     for key, text in settings.items():
         if key.startswith("parameter "):
             listed = [item.strip() for item in text[1:-1].split(",") if item.strip()]
             values[key.split(" ")[1]] = listed if text.startswith("[") else text
-    context = Context(fixture.now, fixture.instance_zone, fixture.user_zone, values)
-    return resolve(compiled.plan, context), compiled.warnings
+    return Context(fixture.now, fixture.instance_zone, fixture.user_zone, values)
 
 
 def _classic(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diagnostic, ...]]:
@@ -104,7 +109,8 @@ def _classic(record: Record, fixture: Fixture) -> tuple[ResolvedPlan, tuple[Diag
     return resolve(compiled.plan, context), compiled.warnings
 
 
-def _rules(settings: Mapping[str, str]) -> Rules:
+def rules_of(settings: Mapping[str, str]) -> Rules:
+    """The rules a record sets. Raises ValueError for a word that is none."""
     strict = settings.get("strict", "no")
     if strict not in ("nexthink", "no"):
         raise ValueError(f"strict is nexthink or no, not {strict}")
