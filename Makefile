@@ -31,7 +31,7 @@ quick: $(READY) ## format, lint, types, and the tests that take under a minute t
 	$(BIN)/ruff check .
 	$(BIN)/mypy . .ci
 	$(BIN)/python hatch_build.py check
-	$(BIN)/pytest -m "not browser and not slow and not faults" --hypothesis-profile=quick $(ARGS)
+	$(BIN)/pytest -n logical --benchmark-disable -m "not browser and not slow and not faults" --hypothesis-profile=quick $(ARGS)
 
 bench: $(READY) ## the measurements (ARGS="..." goes to pytest)
 	$(BIN)/pytest benchmarks --benchmark-only $(ARGS)
