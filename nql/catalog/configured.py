@@ -125,7 +125,8 @@ def responses_of(catalog: Catalog, campaign: Campaign) -> Table:
         entry_field(f"parameters.{name}", STRING, "parameters", name, f"Parameter {name}.")
         for name in campaign.parameters
     ]
-    return _item_table(catalog, "campaign.#<nql_id>.responses", RESPONSES, campaign.nql_id, own)
+    labels = [f"answers.{name}.label" for name in campaign.questions]
+    return _item_table(catalog, "campaign.#<nql_id>.responses", RESPONSES, campaign.nql_id, own, labels)
 
 
 def snapshots_of(catalog: Catalog, trend: Trend) -> Table:
@@ -133,7 +134,7 @@ def snapshots_of(catalog: Catalog, trend: Trend) -> Table:
     own = [
         entry_field(name, dtype, "values", name, f"{name} as it was that day.") for name, dtype in trend.fields.items()
     ]
-    return _item_table(catalog, "custom_trend.#<nql_id>.snapshots", SNAPSHOTS, trend.nql_id, own)
+    return _item_table(catalog, "custom_trend.#<nql_id>.snapshots", SNAPSHOTS, trend.nql_id, own, trend.fields)
 
 
 def with_custom_fields(table: Table, fields: Iterable[CustomField]) -> Table:
@@ -224,8 +225,11 @@ def type_of(form: Mapping[str, Any]) -> DataType:
     return DataType(kind, form["unit"], tuple(form["members"]), form["closed"], form["real"])
 
 
-def _item_table(catalog: Catalog, pattern: str, base: str, nql_id: str, own: Iterable[Field]) -> Table:
-    """The table of one item: the rows of `base` that are its own, with its fields beside the general ones."""
+def _item_table(
+    catalog: Catalog, pattern: str, base: str, nql_id: str, own: Iterable[Field], shown: Iterable[str]
+) -> Table:
+    """The table of one item: the rows of `base` that are its own, with its fields beside the general ones. `shown` are
+    those that are shown where a query lists nothing."""
     general, stored = catalog.tables[pattern], catalog.tables[base]
     fields = {**stored.fields, **{name: item for name, item in general.fields.items() if not item.template}}
     fields |= {name: replace(item, entries=None) for name, item in fields.items() if item.entries is not None}
@@ -234,6 +238,7 @@ def _item_table(catalog: Catalog, pattern: str, base: str, nql_id: str, own: Ite
         name=pattern.replace("<nql_id>", nql_id),
         fields=MappingProxyType({**fields, **{item.name: item for item in own}}),
         links=stored.links,
+        default=(*general.default, *shown),
         base=base,
         nql_id=nql_id,
     )

@@ -62,8 +62,8 @@ def meaning(state: State, path: ast.Path) -> Alias | FieldRef | ObjectRef:
         return alias
     rows = state.current
     found = state.names.find(rows.table, path.text)
-    if found is None and state.joined is not None:
-        found = _root_field(state, path)
+    if state.joined is not None and (found is None or isinstance(found, Ambiguous)):
+        found = _root_field(state, path) or found
     if isinstance(found, Ambiguous):
         message = f"{path.text} may mean {' or '.join(found.paths)}."
         raise state.problems.error("NQL203", message, path.span, "Say which.", replacements(path.span, found.paths))
