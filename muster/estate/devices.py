@@ -106,12 +106,12 @@ def _before(estate: Estate, person: Device) -> Row:
     """Machines that are never switched off boot seldom."""
     dice, last = Dice(person.state), estate.start - (person.away or 0) * DAY
     seconds = dice.between("boot before", 18, 60) * person.place.boot * person.hardware.age**0.4
-    days = dice.share("booted") ** 2 * (45 if person.always else 4)
+    booted = last - int(dice.share("booted") ** 2 * (45 if person.always else 4) * DAY) - HOUR
     return {
         "uid": person.uid,
-        "boot.last_full_boot": last - int(days * DAY) - HOUR,
+        "boot.last_full_boot": booted,
         "boot.last_full_boot_duration": int(seconds) * SECOND,
-        "login.last_login_time": last - dice.whole("logged in", 1, 60) * HOUR,
+        "login.last_login_time": booted + int((last - booted) * dice.share("logged in")),
     }
 
 

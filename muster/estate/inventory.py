@@ -132,6 +132,7 @@ def packages(estate: Estate) -> pl.DataFrame:
             "publisher": program.company,
             "type": "program" if version == program.versions[0] else "update",
             "custom_fields": of_package(program),
+            "first_seen": estate.start - Dice(word("package", program.key, version)).whole("first seen", 1, 300) * DAY,
             "parent_name": None if version == program.versions[0] else program.product,
             "platform": program.platform,
         }

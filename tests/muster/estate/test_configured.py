@@ -85,6 +85,18 @@ def test_a_loaded_folder_answers(folder: Path, text: str) -> None:
     assert len(rows) > 1
 
 
+def test_what_the_store_and_the_portal_derive_has_values_too(running: Running) -> None:
+    """`days_since_last_seen`, `last_seen`, `entity` and the like: what no row brings under its own name."""
+    with muster.connect(running.url, running.token) as client:
+        for table in builtin().tables.values():
+            known = [item.name for item in table.fields.values() if (item.derived or item.server) and not item.template]
+            fields = [name for name in known if name != CUSTOM]
+            if fields and "<" not in table.name:
+                counted = [f"f{number} = countif({name} != null)" for number, name in enumerate(fields)]
+                found = client.query(f"{table.name} | summarize {', '.join(counted)}").row(0)
+                assert all(found), (table.name, dict(zip(fields, found, strict=True)))
+
+
 def test_a_portal_is_told_before_it_gets_rows(running: Running) -> None:
     with muster.connect(running.url, running.token) as client:
         said = client._api.post_packed("/import", declared(planned(1, 1, 1, NOW)))

@@ -17,7 +17,7 @@ from tests.muster.estate.conftest import DEVICES, NOW, Tables
 
 CATALOG = builtin()
 STORED = {table.name: table for table in CATALOG.tables.values() if "<" not in table.name}
-BY_THE_STORE = {"@id", "@row", "first_seen", "last_seen"}  # first_seen is given for some objects, last_seen for none
+BY_THE_STORE = {"@id", "@row", "first_seen", "last_seen"}  # the last two are looked at in test_configured
 
 EMPTY: Mapping[str, str] = {}  # table.column: why no row has a value
 OPEN_RUN = "only final executions are stored; open ones are in the portal's control database"
