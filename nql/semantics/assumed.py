@@ -27,6 +27,7 @@ from nql.syntax import ast
 from nql.syntax.parse import parse
 
 MOST = 300
+COUNTS = ("count", "countif")
 EXECUTIONS = "remote_action.executions"
 _BASES = {
     "remote_action": ("executions", EXECUTIONS),
@@ -75,6 +76,7 @@ class _Reader:
     spelled: dict[Key, str] = field(default_factory=dict)
     kinds: dict[Key, set[Kind]] = field(default_factory=dict)
     aliases: dict[str, Key | None] = field(default_factory=dict)
+    computed: dict[str, Kind] = field(default_factory=dict)
 
     def query(self, query: ast.Query) -> None:
         """Read the clauses in order."""
@@ -156,6 +158,9 @@ class _Reader:
             self._tell(item.value)
             path = subject(item.value)
             found[item.name.text.lower()] = self._key(path.text) if path is not None else None
+            kind = self._computed(item.value)
+            if kind is not None:
+                self.computed[item.name.text.lower()] = kind
         self.joined = None
         self.aliases.update(found)
 
@@ -164,12 +169,29 @@ class _Reader:
             self._tell(node)
 
     def _tell(self, node: ast.Expr) -> None:
-        tell_all(node, self._use)
+        tell_all(node, self)
 
-    def _use(self, path: ast.Path, kinds: frozenset[Kind]) -> None:
+    def use(self, path: ast.Path, kinds: frozenset[Kind]) -> None:
+        """See `Listener`."""
         key = self._key(path.text)
         if key is not None:
             self.kinds[key] |= kinds
+
+    def kind_of(self, path: ast.Path) -> Kind | None:
+        """See `Listener`."""
+        if self.joined is None and path.text.lower() in self.aliases:
+            return self.computed.get(path.text.lower())
+        found = self.names.find(scope.table, path.text) if (scope := self.joined or self.root) is not None else None
+        if not isinstance(found, FieldRef) and self.joined is not None and self.root is not None:
+            found = self.names.find(self.root.table, path.text)
+        return found.field.dtype.kind if isinstance(found, FieldRef) else None
+
+    def _computed(self, value: ast.Expr) -> Kind | None:
+        """The kind of a metric, where it follows from its writing or from what is known."""
+        if isinstance(value, ast.Binary) or (isinstance(value, ast.Call) and value.function in COUNTS):
+            return Kind.FLOAT if isinstance(value, ast.Binary) else Kind.INT
+        path = subject(value)
+        return None if path is None else self.kind_of(path)
 
     def _key(self, text: str) -> Key | None:
         """The assumed field a path means in scope, None for what is known or cannot be configured."""

@@ -62,15 +62,19 @@ def types(text: str, table: str) -> dict[str, str]:
         ("#a.time_elapsed() > 5d", "datetime"),
         ("#a.hour() > 5", "datetime"),
         ("#a != null", "string"),
-        ("#a == name", "enum"),
+        ("#a == name", "string"),
+        ("hardware.memory > #a", "bytes"),
+        ("#a < collector.version", "version"),
+        ("#a >= days_since_last_seen", "int"),
+        ("#a == hardware.type", "string"),
+        ("#a >= first_seen", "datetime"),
         ("#a == $x", "string"),
     ],
 )
 def test_types_from_conditions(condition: str, kind: str) -> None:
     text = f"devices past 24h | where {condition}"
     assert types(text, DEVICES) == {"#a": kind}
-    if condition != "#a == name":  # a field's own type cannot be read off its name
-        assert diagnose(text, assumed(text, builtin())) == ()
+    assert diagnose(text, assumed(text, builtin())) == ()
 
 
 @pytest.mark.parametrize(
@@ -87,6 +91,9 @@ def test_types_from_conditions(condition: str, kind: str) -> None:
         ("m = outputs.a.max() | where m < 2024-01-01", "datetime"),
         ('m = outputs.a.last() | where m == "x*" | list m', "string"),
         ("m = outputs.a.sum() | where m > 5min", "duration"),
+        ("n = count(), m = outputs.a.last() | where m < n", "int"),
+        ("t = time.last(), m = outputs.a.last() | where m > t", "datetime"),
+        ("m = outputs.a.last() | where m == hardware.memory", "bytes"),
     ],
 )
 def test_types_from_metrics_and_the_names_given_to_them(metric: str, kind: str) -> None:
