@@ -257,6 +257,12 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 
 def columns(expr: Expr) -> frozenset[str]:
     """The names of all columns an expression reads."""
-    if isinstance(expr, Column):
-        return frozenset({expr.name})
-    return frozenset().union(*(columns(child) for child in children(expr)))
+    found: set[str] = set()
+    waiting = [expr]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, Column):
+            found.add(part.name)
+        else:
+            waiting += children(part)
+    return frozenset(found)

@@ -232,14 +232,14 @@ class Metrics:
         name = "percentile" if rank is not None else function
         dtype = result_type(name, operand.dtype if operand is not None else None)
         order = self._order(function) if MEASURES[name].ordered else ()
-        measure = Measure("", name, operand, dtype, where, order, weight, rank)
-        for known in self.measures:
-            if replace(known, name="") == measure:
-                return Column(known.name, dtype)
         column = self._direct or f"@{self.state.measures}"
+        measure = Measure(column, name, operand, dtype, where, order, weight, rank)
+        for known in self.measures:
+            if known == measure or replace(known, name=column) == measure:
+                return Column(known.name, dtype)
         self.state.measures += not self._direct
         self._direct = ""
-        self.measures.append(replace(measure, name=column))
+        self.measures.append(measure)
         return Column(column, dtype)
 
     def _needs_periods(self, node: ast.Call) -> None:

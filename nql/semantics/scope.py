@@ -11,7 +11,7 @@ name in lower case; if a field or an earlier alias has that name, `=` follows it
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 
 from nql.catalog.model import Field, Table, TableKind
@@ -54,16 +54,17 @@ class Rows:
 
     def stored(self, name: str, dtype: DataType, link: Link | None = None) -> Column:
         """A stored column of the table, or of the object at the end of a link."""
-        return self._read(name, ScanColumn(name, dtype, name, link))
+        return self._read(name, dtype, name, link)
 
     def entry(self, item: Field, link: Link | None = None) -> Column:
         """A field that is one name of a typed map."""
-        return self._read(item.name, ScanColumn(item.name, item.dtype, item.within or item.name, link, item.entry))
+        return self._read(item.name, item.dtype, item.within or item.name, link, item.entry)
 
-    def _read(self, name: str, column: ScanColumn) -> Column:
-        link = column.link
-        found = replace(column, name=f"{link.key[1:]}.{name}" if link is not None else name)
-        return Column(self.columns.setdefault(found.name, found).name, column.dtype)
+    def _read(self, name: str, dtype: DataType, stored: str, link: Link | None, entry: str | None = None) -> Column:
+        column = f"{link.key[1:]}.{name}" if link is not None else name
+        if column not in self.columns:
+            self.columns[column] = ScanColumn(column, dtype, stored, link, entry)
+        return Column(column, dtype)
 
     def hidden(self, name: str) -> Column:
         """A hidden key: `@id`, `@row`, `@device`."""
