@@ -12,6 +12,7 @@ from nql.catalog.load import builtin
 from nql.catalog.model import Catalog, Field, Table, entry_field, executions_of
 from nql.datatypes import SIZE, STRING
 from nql.plan.relations import Scan, scans
+from nql.semantics.names import FieldRef, ObjectRef, names_of
 
 
 def with_fields(table: str, *fields: Field) -> Table:
@@ -87,3 +88,37 @@ def test_the_output_of_an_action_elsewhere_says_how(text: str, said: str) -> Non
 def test_a_table_of_another_namespace_is_named(written: str) -> None:
     (found,) = diagnose(written, catalog())
     assert (found.code, found.hint) == ("NQL201", "Did you mean execution.crashes?")
+
+
+TABLES = [table for table in builtin().tables.values() if "<" not in table.name]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_field_of_the_catalog_in_every_spelling(table: Table) -> None:
+    names = names_of(builtin())
+    tail = table.name.rpartition(".")[2]
+    own = (table.record, f"{table.namespace}.{table.record}", tail, table.name)
+    for name in _fields(table):
+        for spelling in (name, name.upper(), *(f"{word}.{name}" for word in own)):
+            found = names.find(table, spelling)
+            assert isinstance(found, FieldRef), spelling
+            assert (found.path, found.link) == (name, None), spelling
+
+
+@pytest.mark.parametrize("table", [table for table in TABLES if table.links], ids=lambda table: table.name)
+def test_every_field_of_every_linked_object_in_every_spelling(table: Table) -> None:
+    names = names_of(builtin())
+    for link, target in table.links.items():
+        linked = builtin().tables[target]
+        words = (link, target.rpartition(".")[2], f"{linked.namespace}.{linked.record}", target)
+        behind = (f"{table.record}.{link}", f"{table.namespace}.{table.record}.{link}")
+        for word in (*words, *behind):
+            assert isinstance(names.find(table, word), ObjectRef), word
+            for name in _fields(linked):
+                found = names.find(table, f"{word}.{name}")
+                assert isinstance(found, FieldRef), f"{word}.{name}"
+                assert found.path == f"{link}.{name}", f"{word}.{name}"
+
+
+def _fields(table: Table) -> list[str]:
+    return [name for name, item in table.fields.items() if not item.template]
