@@ -28,23 +28,36 @@ class Column:
 
 @dataclass(slots=True)
 class Rows:
-    """Values of single rows. Fields of other tables collect, those of one table and condition together."""
+    """Values of single rows. Fields of other tables collect, those of one table and condition together; where `names`
+    is set, so do expressions, which get a name of their own: a column is never called what happens to be written."""
 
+    names: bool = False
+    computed: dict[ast.Expr, ast.Assign] = field(default_factory=dict)
     joins: dict[tuple[str, str], dict[str, ast.Assign]] = field(default_factory=dict)
 
     def value(self, found: Found) -> ast.Expr:
         """The value of a field of a row."""
         item = found.field
         if not item.join:
-            return expression(item.nql, found.span, found.reach.prefix)
+            value = expression(item.nql, found.span, found.reach.prefix)
+            return value if isinstance(value, ast.Path) or not self.names else self._named(value, found.span)
         named = self.joins.setdefault((item.join, item.where), {})
         if item.nql not in named:
             name = f"nxql.{sum(map(len, self.joins.values()))}.{item.join}"
             named[item.nql] = ast.Assign(ast.Path(name, found.span), expression(item.nql, found.span), span=found.span)
         return ast.Path(named[item.nql].name.text, found.span)
 
+    def _named(self, value: ast.Expr, span: Span) -> ast.Expr:
+        if value not in self.computed:
+            name = ast.Path(f"nxql.row.{len(self.computed)}", span)
+            self.computed[value] = ast.Assign(name, value, span=span)
+        return ast.Path(self.computed[value].name.text, span)
+
     def clauses(self) -> Iterable[ast.Clause]:
-        """What gives the names to the fields of other tables."""
+        """What gives names to expressions, and to the fields of other tables."""
+        if self.computed:
+            items = tuple(self.computed.values())
+            yield ast.Compute(items, items[0].span)
         for (table, where), named in self.joins.items():
             items = tuple(named.values())
             span = items[0].span

@@ -25,6 +25,9 @@ TYPES = {
 }  # fmt: skip
 
 
+_SCORED = ("device.devices", "user.users")  # the first has outputs of actions too
+
+
 @dataclass(frozen=True, slots=True)
 class Reach:
     """A classic table as it is reached at one place of the query: its fields, the path that leads to them, and the NQL
@@ -146,8 +149,9 @@ class Lookup:
             if wanted and wanted == folded(field.name):
                 return Found(name.text, field, reach, name.span, True)
         found = None
-        if colon and reach.table.name == "device.devices":
+        if colon and reach.table.name in _SCORED:
             found = self._score(name, rest) if head.lower() == "score" else None
+        if colon and reach.table.name == _SCORED[0]:
             found = self._output(name, rest) if head.lower() == "action" else found
         if found is None:
             message = f"There is no dynamic field {_short(name.text)} of {reach.name}."
@@ -176,7 +180,7 @@ class Lookup:
 
     def _dynamics(self, reach: Reach) -> Iterator[str]:
         yield from (f"#{_custom(item).name}" for item in _customs(reach.table))
-        if reach.table.name != "device.devices":
+        if reach.table.name != _SCORED[0]:
             return
         for table in self.catalog.tables.values():
             if table.base == "remote_action.executions" and table.nql_id:

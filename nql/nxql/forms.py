@@ -110,14 +110,15 @@ def _events(lookup: Lookup, query: nxql.Select, tables: Asked, event: EventMap) 
         lookup.problems.error("NXQL207", "with restricts objects, and these are events.", node.table.span)
     names = [item.name for item in tables.objects]
     variant, reached = _variant(lookup, event, names, query.shown, source)
-    rows = Rows()
+    rows = Rows(names=True)
     place = Place(lookup, reached, rows.value, "{} is not linked to these events.")
     test = _restricted(place, source.wheres, _devices(variant), variant.links)
     answer = Answer(lookup, reached, rows.value, reached[event.name])
     answer.show(query.shown)
     order = answer.order(query.orders)
     table = ast.TableRef(ast.Path(variant.table, span), _selection(lookup, variant, source.between), span=span)
-    return _form(lookup, query, table, [*_base(variant, span), *_where(test, span)], answer, order)
+    clauses = [*_base(variant, span), *rows.clauses(), *_where(test, span)]
+    return _form(lookup, query, table, clauses, answer, order)
 
 
 def _grouped(lookup: Lookup, query: nxql.Select, objects: tuple[ObjectMap, ...]) -> Form:

@@ -89,7 +89,7 @@ def _projection(group: Group, items: list[Atom | Group], problems: Findings) -> 
     shown: list[ast.Decoration] = []
     decorated = any(isinstance(item, Group) and _decorates(item) for item in listed)
     for item in listed:
-        if isinstance(item, Group) and (_decorates(item) or (decorated and len(item.items) > 1)):
+        if isinstance(item, Group) and decorated and len(item.items) > 1:
             shown.append(_decoration(item, problems))
         elif isinstance(item, Group):
             plain += [name(one, problems) for one in item.items if isinstance(one, Atom)]
@@ -113,7 +113,8 @@ def _decorates(group: Group) -> bool:
 
 def _decoration(group: Group, problems: Findings) -> ast.Decoration:
     table, *rest = group.items
-    assert isinstance(table, Atom)
+    if not isinstance(table, Atom):
+        raise problems.error("NXQL116", "The table comes first: (device (name)).", table.span)
     fields: list[ast.Name] = []
     for item in rest:
         for one in item.items if isinstance(item, Group) else [item]:

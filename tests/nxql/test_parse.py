@@ -133,6 +133,7 @@ def test_several_things_are_reported_at_once() -> None:
         ("(select (name) (from device (where device (eq name (string)))))", "NXQL108"),
         ('(select ("") (from device))', "NXQL101"),
         ("(select ((device ()) (user (name))) (from (device user)))", "NXQL106"),
+        ("(select (((a) b) (user (name))) (from (device user)))", "NXQL116"),
         ("(select (name) (from device) (order_by name asc asc))", "NXQL111"),
         ("(select (name) (from device) (limit (5)))", "NXQL111"),
         ("(select (name) (from device (between now)))", "NXQL112"),
