@@ -134,7 +134,7 @@ MEASURES: Mapping[str, Callable[[Measured], pl.Expr]] = {
     "first": lambda rows: rows.value.min_by(_ordered(rows, GREATEST)),
     "percentile": _percentile,
     "median": _median,
-    "stddev": lambda rows: rows.values.cast(pl.Float64).std(),
+    "stddev": lambda rows: rows.values.std(),
 }
 
 
