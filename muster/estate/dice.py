@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import accumulate
 from typing import TypeVar
 
 import polars as pl
@@ -119,15 +120,10 @@ def pick(label: str, items: Sequence[str | None], state: str = "state") -> pl.Ex
 
 def weighted(label: str, items: Sequence[tuple[str | None, float]], state: str = "state") -> pl.Expr:
     """A column of items, by weight."""
-    total, edge, drawn = sum(weight for _, weight in items), 0.0, share(label, state)
-    chosen: pl.Expr = pl.lit(items[-1][0], dtype=pl.String)
-    edges = []
-    for item, weight in items[:-1]:
-        edge += weight / total
-        edges.append((item, edge))
-    for item, edge in reversed(edges):
-        chosen = pl.when(drawn < edge).then(pl.lit(item, dtype=pl.String)).otherwise(chosen)
-    return chosen
+    total = sum(weight for _, weight in items)
+    edges = pl.Series("edges", list(accumulate(weight / total for _, weight in items[:-1])), dtype=pl.Float64)
+    index = pl.lit(edges).search_sorted(share(label, state), side="right")
+    return pl.lit(pl.Series("items", [item for item, _ in items], dtype=pl.String)).gather(index)
 
 
 def _literal(value: int) -> pl.Expr:
