@@ -156,7 +156,7 @@ _TABLE = (
         "execution.events past 7d | summarize n = device.count() by 1h",
         "execution.events past 168h | summarize n = device.count() by 1h",
     ),
-    ("NQL407", "Parameter out of place", "Parameters are values.", "devices past $n", _D + "where name == $n"),
+    ("NQL407", "Parameter out of place", "Parameters are values.", "", _D + "where name == $n"),
     (
         "NQL408", "Format out of place", "as() ends a column.",
         _D + "where hardware.memory.as(format = percent) > 1", _D + "list hardware.memory.as(format = bitrate)",

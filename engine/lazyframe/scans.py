@@ -117,7 +117,7 @@ def scanned(node: Scan, source: Source) -> Rows:
         list(stored),
         start=None if window is None else window.start,
         end=None if window is None else window.end,
-        daily=node.daily,
+        daily=bool(node.daily),
     )
     named = {column.name for column in own}
     hidden = [pl.col(key) for key in keys if key not in named]

@@ -51,7 +51,7 @@ def scanned(node: Scan, views: Views) -> exp.Select:
     links = list({column.link: None for column in node.columns if column.link is not None})
     own = [column.stored for column in node.columns if column.link is None] + [link.key for link in links]
     own = own or [scan_key(node)]  # rows that are only counted
-    name = views.add(node.table, own, None if window is None else (window.start, window.end), daily=node.daily)
+    name = views.add(node.table, own, None if window is None else (window.start, window.end), daily=bool(node.daily))
     aliases = {link: f"o{at}" for at, link in enumerate(links)}
     shown = [_picked(column, aliases.get(column.link, _OWN) if column.link else _OWN) for column in node.columns]
     shown = shown or [exp.column(own[0], table=_OWN, quoted=True)]

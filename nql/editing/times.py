@@ -14,6 +14,7 @@ from nql.plan.windows import (
     Absolute,
     Ago,
     Between,
+    Given,
     Moment,
     OnDay,
     Past,
@@ -54,7 +55,7 @@ def in_window(window: Window, context: Context | None) -> str:
     clock = Clock(context.now, context.instance_zone, context.user_zone)
     try:
         found = absolute(window, clock)
-    except (ValueError, OverflowError):
+    except (ValueError, OverflowError, TypeError):  # no such time, or a length that is a parameter
         return said
     zone = "UTC" if isinstance(window, Weeks) else found.zone
     return f"{said} ({zone} time: {_dates(found, zone)})"
@@ -68,6 +69,8 @@ def _said(window: Window) -> str:
             return f"in the last {count} calendar days"
         case Past(count, unit):
             return f"in the last {length(count, unit)}"
+        case Given(name):
+            return f"in the last ${name}"
         case OnDay(day):
             return f"on {date_words(day)}"
         case Between(start, end):

@@ -39,12 +39,15 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class ParameterUse:
-    """A parameter of the query: its type, whether it stands for a list (`in $names`), and the bytes of a KB in it."""
+    """A parameter of the query: its type, whether it stands for a list (`in $names`), the bytes of a KB in it, and
+    whether it is the length of a time selection, whose unit says more than its duration.
+    """
 
     name: str
     dtype: DataType
     many: bool = False
     kilo: int = 1024
+    length: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,14 +51,15 @@ class ScanColumn:
 class Scan:
     """Rows of one catalog table. `time` is the stored column the window is about, None for a table without time.
 
-    `daily` asks for one row a day and dimension set of a sampled table (day-precise windows).
+    `daily` asks for one row a day and dimension set of a sampled table (day-precise windows); None asks for it if the
+    window turns out to be one.
     """
 
     table: str
     columns: tuple[ScanColumn, ...]
     window: Window | None = None
     time: str | None = None
-    daily: bool = False
+    daily: bool | None = False
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:

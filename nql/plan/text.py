@@ -49,6 +49,7 @@ from nql.plan.windows import (
     Ago,
     Between,
     Buckets,
+    Given,
     Moment,
     OnDay,
     Past,
@@ -77,6 +78,8 @@ def window_text(window: Window) -> str:
     match window:
         case Past(count, unit):
             return f"past {count}{unit}"
+        case Given(name):
+            return f"past ${name}"
         case Between(start, end):
             return f"from {_point(start)} to {_point(end)}"
         case OnDay(day):
@@ -143,7 +146,7 @@ def _line(relation: Relation) -> str:
     match relation:
         case Scan():
             window = f" {window_text(relation.window)} by {relation.time}" if relation.window is not None else ""
-            daily = " daily" if relation.daily else ""
+            daily = {True: " daily", None: " daily if in days", False: ""}[relation.daily]
             return f"scan {relation.table}{window}{daily}: {', '.join(map(_column, relation.columns))}"
         case Active():
             return f"active by {relation.key}"

@@ -108,10 +108,22 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True)
+class Given:
+    """`past $name`: a `Past` whose length is the value of a parameter, such as `7d`."""
+
+    name: str
+
+    @property
+    def precision(self) -> Precision:
+        """Known with the value alone; until then nothing is claimed of days."""
+        return Precision.CLOCK
+
+
+@dataclass(frozen=True, slots=True)
 class Shifted:
     """A selection moved back by `count` units (`min`, `h`, `d`), days by the calendar of the zone that cuts it."""
 
-    window: Past | Between | OnDay
+    window: Past | Given | Between | OnDay
     count: int
     unit: str
 
@@ -125,7 +137,7 @@ class Shifted:
 class Weeks:
     """A window over weekly samples: extended to whole weeks, which start on Monday 00:00 UTC."""
 
-    window: Past | Between | OnDay | Retention | Shifted
+    window: Past | Given | Between | OnDay | Retention | Shifted
 
     @property
     def precision(self) -> Precision:
@@ -143,7 +155,7 @@ class Absolute:
     zone: str
 
 
-Window = Past | Between | OnDay | Retention | Shifted | Weeks | Absolute
+Window = Past | Given | Between | OnDay | Retention | Shifted | Weeks | Absolute
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ from nql.semantics.problems import Problems, Reported
 from nql.semantics.scope import Area, Shown, State
 from nql.semantics.steps import rows_of
 from nql.semantics.tables import active, root_of
+from nql.semantics.times import given_length
 from nql.semantics.warnings import advise, days_beside_hours
 from nql.syntax import ast
 from nql.syntax.beyond import beyond
@@ -78,6 +79,8 @@ def read(
     for name, span in beyond(text) if rules.strict else ():
         with suppress(Reported):
             state.extension(name, span)
+    with suppress(Reported):
+        given_length(state, query.table)
     days_beside_hours(state, query)
     for at, node in enumerate(query.clauses):
         advise(state, query, at)

@@ -24,6 +24,7 @@ from nql.semantics.scope import Shown, State
 from nql.semantics.steps import attached, extended, filtered, in_order_of, limited, newest, semi_joined
 from nql.semantics.summaries import check_name, key_of, listed, metrics_of, summarize
 from nql.semantics.tables import events_of
+from nql.semantics.times import given_length
 from nql.syntax import ast
 
 _NO_ORDER = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})
@@ -102,6 +103,7 @@ def _join(state: State, node: ast.Join) -> None:
         raise state.problems.error(
             "NQL417", f"{word} cannot follow summarize.", node.span, "Join first, then summarize."
         )
+    given_length(state, node.table)
     joined = events_of(state, node, word)
     state.joined = joined
     state.first_join = state.first_join or joined

@@ -17,6 +17,7 @@ from nql.plan.windows import (
     Ago,
     Between,
     Buckets,
+    Given,
     Moment,
     OnDay,
     Past,
@@ -59,6 +60,8 @@ def absolute(window: Window, clock: Clock) -> Absolute:
     match window:
         case Absolute():
             return window
+        case Given():
+            raise TypeError("the length of the window is not known")
         case Past(count, "d"):
             today = day_of(clock.now, zone)
             start, end = midnight(today - timedelta(count - 1), zone), midnight(today + timedelta(1), zone)

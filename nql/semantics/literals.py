@@ -187,7 +187,7 @@ def parameter(state: State, node: ast.Parameter, dtype: DataType, *, many: bool 
     """A use of `$name`; its type is that of what stands beside it. Raises Reported if two uses disagree."""
     use = ParameterUse(node.name, dtype, many, state.rules.kilo)
     earlier = state.parameters.setdefault(node.name, use)
-    if earlier.dtype.kind is not dtype.kind or earlier.many != many:
+    if earlier.dtype.kind is not dtype.kind or earlier.many != many or earlier.length:
         message = f"${node.name} is used as {_article(earlier.dtype.kind.value)} and as {_article(dtype.kind.value)}."
         raise state.problems.error("NQL307", message, node.span, "Use two parameters.")
     return Parameter(node.name, dtype)

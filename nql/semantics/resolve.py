@@ -48,10 +48,10 @@ from nql.plan.relations import (
     SemiJoin,
     Sort,
 )
-from nql.plan.windows import Absolute, Buckets, Period, Window
+from nql.plan.windows import Absolute, Buckets, Given, Past, Period, Precision, Shifted, Weeks, Window
 from nql.semantics.infer import known_zone
 from nql.semantics.instants import Clock, absolute, buckets, day_range, instant
-from nql.semantics.values import Given, given_values
+from nql.semantics.values import Value, given_values
 
 Values = Mapping[str, str | Sequence[str]]
 MOST_ROWS = 2**31
@@ -87,7 +87,7 @@ class _Resolver:
 
     __slots__ = ("clock", "given", "windows")
 
-    def __init__(self, clock: Clock, given: Mapping[str, Given]) -> None:
+    def __init__(self, clock: Clock, given: Mapping[str, Value]) -> None:
         self.clock = clock
         self.given = given
         self.windows: dict[Window, Absolute] = {}
@@ -95,13 +95,13 @@ class _Resolver:
     def window(self, window: Window) -> Absolute:
         found = self.windows.get(window)
         if found is None:
-            found = self.windows[window] = absolute(window, self.clock)
+            found = self.windows[window] = absolute(self._said(window), self.clock)
         return found
 
     def relation(self, relation: Relation) -> Relation:
         match relation:
             case Scan():
-                return relation if relation.window is None else replace(relation, window=self.window(relation.window))
+                return self._scan(relation)
             case Active(below, samples, stored):
                 found, kept = self.relation(samples), self.relation(stored)
                 assert isinstance(found, Scan)
@@ -115,6 +115,31 @@ class _Resolver:
             case _:
                 below = self.relation(relation.input)
                 return self._above(relation, below)
+
+    def _scan(self, scan: Scan) -> Scan:
+        if scan.window is None:
+            return scan
+        window = self.window(scan.window)
+        return replace(scan, window=window, daily=scan.daily is True or (scan.daily is None and _in_days(window)))
+
+    def _said(self, window: Window) -> Window:
+        """The window with a length that is a parameter replaced by its value."""
+        match window:
+            case Given():
+                return self._past(window)
+            case Shifted(Given() as inner):
+                return replace(window, window=self._past(inner))
+            case Weeks(Given() as inner):
+                return Weeks(self._past(inner))
+            case Weeks(Shifted(Given() as inner) as shifted):
+                return Weeks(replace(shifted, window=self._past(inner)))
+            case _:
+                return window
+
+    def _past(self, window: Given) -> Past:
+        length = str(self.given[window.name].literals[0].value)
+        digits = length.rstrip("minhd")
+        return Past(int(digits), length.removeprefix(digits))
 
     def _above(
         self, relation: Filter | Aggregate | Extend | Select | Sort | Limit | Latest, below: Relation
@@ -210,6 +235,10 @@ class _Resolver:
         if len(parts) == 1:
             return parts[0]
         return And(tuple(parts)) if expr.negated else Or(tuple(parts))
+
+
+def _in_days(window: Absolute) -> bool:
+    return window.precision is Precision.DAY
 
 
 def _changed(expr: And | Or, before: tuple[Expr, ...], after: tuple[Expr, ...]) -> Expr:

@@ -40,7 +40,7 @@ class Rows:
 
     __slots__ = ("columns", "daily", "filters", "keep_all", "key", "span", "table", "window")
 
-    def __init__(self, table: Table, window: Window | None = None, *, daily: bool = False, span: Span) -> None:
+    def __init__(self, table: Table, window: Window | None = None, *, daily: bool | None = False, span: Span) -> None:
         self.table = table
         self.window = window
         self.daily = daily

@@ -131,7 +131,7 @@ def check_name(state: State, node: ast.Assign, before: list[str]) -> None:
         raise problems.error("NQL209", f"{name.text} is defined twice.", name.span, "Give the second another name.")
     if state.joined is None and name.text.lower() in state.aliases:
         return
-    if state.names.find(state.root.table, name.text) is not None:
+    if isinstance(state.names.find(state.root.table, name.text), FieldRef):  # names of tables stay free
         hint = "From here on the name means the new value."
         problems.warn("NQL210", f"{name.text} is also a field of {state.root.table.name}.", name.span, hint)
 

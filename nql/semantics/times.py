@@ -8,10 +8,13 @@ do there. Invariant: precision is known from the writing alone. When now is, and
 from __future__ import annotations
 
 from nql.catalog.model import Table, TableKind
+from nql.datatypes import DURATION
 from nql.diagnostics import Span
+from nql.plan.plan import ParameterUse
 from nql.plan.windows import (
     Ago,
     Between,
+    Given,
     Moment,
     OnDay,
     Past,
@@ -28,7 +31,7 @@ from nql.semantics.problems import Problems, Reported, replacements
 from nql.semantics.scope import Rows, State
 from nql.syntax import ast
 
-Selected = Past | Between | OnDay | Retention | Shifted
+Selected = Past | Given | Between | OnDay | Retention | Shifted
 
 LONGEST_DAYS = 4000
 DEFAULT_RETENTION = 30
@@ -57,11 +60,25 @@ def window_of(problems: Problems, ref: ast.TableRef, table: Table) -> Window | N
     return _weekly(table, window) if _events(table) else window
 
 
-def reads_daily(table: Table, window: Window | None) -> bool:
-    """Whether a day-precise window reads one row a day: only where a table keeps finer samples."""
-    if table.kind is not TableKind.SAMPLED or window is None or window.precision is not Precision.DAY:
+def reads_daily(table: Table, window: Window | None) -> bool | None:
+    """Whether a day-precise window reads one row a day: only where a table keeps finer samples. None where that is
+    known with the window's length alone."""
+    if table.kind is not TableKind.SAMPLED or not any("min" in step or "30s" in step for step in table.resolution):
         return False
-    return any("min" in step or "30s" in step for step in table.resolution)
+    return None if isinstance(window, Given) else window is not None and window.precision is Precision.DAY
+
+
+def given_length(state: State, ref: ast.TableRef) -> None:
+    """Notes the parameter that is the length of a time selection, if there is one. Raises Reported."""
+    if not isinstance(ref.selection, ast.Past) or not isinstance(ref.selection.length, ast.Parameter):
+        return
+    node = ref.selection.length
+    if state.rules.strict:
+        raise state.problems.error("NQL407", f"${node.name} cannot stand here.", node.span, "Write past 7d.")
+    use = ParameterUse(node.name, DURATION, length=True)
+    if state.parameters.setdefault(node.name, use) != use:
+        message = f"${node.name} is a length of time here and a value elsewhere."
+        raise state.problems.error("NQL307", message, node.span, "Use two parameters.")
 
 
 def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Period:
@@ -89,12 +106,11 @@ def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Peri
     return Period(node.value, unit, fill)
 
 
-def _selected(problems: Problems, selection: ast.Selection) -> Past | Between | OnDay:
+def _selected(problems: Problems, selection: ast.Selection) -> Past | Given | Between | OnDay:
     match selection:
         case ast.Past(length):
             if isinstance(length, ast.Parameter):
-                hint = "Days and hours are read differently, so the length has to be known: past 7d."
-                raise problems.error("NQL407", f"${length.name} cannot be a length of time.", length.span, hint)
+                return Given(length.name)
             return Past(*_length(problems, length))
         case ast.OnDay(day):
             when = moment(problems, day)

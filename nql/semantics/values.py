@@ -34,16 +34,19 @@ from nql.plan.plan import ParameterUse
 from nql.semantics.instants import Clock, instant
 from nql.semantics.literals import EXAMPLES, is_pattern, moment
 from nql.semantics.problems import Problems, Reported
+from nql.semantics.times import LONGEST_DAYS
 from nql.syntax.literals import written_date
 
 MOST_VALUES = 10_000
 LONGEST_VALUE = 4096
+_LENGTH = re.compile(r"\s*(\d{1,7})\s*(min|h|d)\s*")
+_DAYS = {"min": 1 / 1440, "h": 1 / 24, "d": 1}
 _NUMBER = re.compile(r"\s*(-?\d{1,18}(?:\.\d{1,18})?)\s*([a-z]*)\s*", re.IGNORECASE)
 _POWERS = {name.lower(): power for power, name in enumerate(BYTES)}
 
 
 @dataclass(frozen=True, slots=True)
-class Given:
+class Value:
     """What a parameter stands for: plain values, and texts with wildcards where a list of text was given."""
 
     literals: tuple[Literal, ...]
@@ -52,11 +55,11 @@ class Given:
 
 def given_values(
     uses: tuple[ParameterUse, ...], values: Mapping[str, str | Sequence[str]], clock: Clock
-) -> Mapping[str, Given]:
+) -> Mapping[str, Value]:
     """The value of each parameter used. Names are looked up as written. Raises QueryError."""
     if not uses:
         return {}
-    given: dict[str, Given] = {}
+    given: dict[str, Value] = {}
     wrong: list[Diagnostic] = []
     for use in uses:
         value = values.get(use.name)
@@ -72,18 +75,28 @@ def given_values(
     return given
 
 
-def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Given:
+def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Value:
     texts = [value] if isinstance(value, str) else list(value)
     if len(texts) > MOST_VALUES or any(len(text) > LONGEST_VALUE for text in texts):
         raise ValueError(f"at most {MOST_VALUES:,} texts of {LONGEST_VALUE:,} characters")
     if not use.many:
         if len(texts) != 1:
             raise ValueError("one value is needed, not a list")
-        return Given((_literal(use, texts[0], clock),))
+        if use.length:
+            return Value((Literal(_length(texts[0]), STRING),))
+        return Value((_literal(use, texts[0], clock),))
     if use.dtype.kind in (Kind.STRING, Kind.VERSION, Kind.ENUM):
         plain = tuple(_literal(use, text, clock) for text in texts if not is_pattern(text))
-        return Given(plain, tuple(Literal(text, STRING) for text in texts if is_pattern(text)))
-    return Given(tuple(_literal(use, text, clock) for text in texts))
+        return Value(plain, tuple(Literal(text, STRING) for text in texts if is_pattern(text)))
+    return Value(tuple(_literal(use, text, clock) for text in texts))
+
+
+def _length(text: str) -> str:
+    """A length of a time selection as it is written, in minutes, hours or days. Raises ValueError."""
+    found = _LENGTH.fullmatch(text.lower())
+    if found is None or not 0 < int(found[1]) * _DAYS[found[2]] <= LONGEST_DAYS:
+        raise ValueError(f"expected a length of time, such as 30min, 24h or 7d, at most {LONGEST_DAYS:,}d")
+    return f"{found[1]}{found[2]}"
 
 
 def _literal(use: ParameterUse, text: str, clock: Clock) -> Literal:

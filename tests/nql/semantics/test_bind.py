@@ -129,7 +129,6 @@ def test_formats() -> None:
         "session.logins | where time_until_desktop_is_ready > 30",
         "devices | where first_seen < last_seen",
         "devices | where name == hardware.model",
-        "devices | where name in []",
         "devices | where antiviruses != null and monitors contains 'dell'",
         "devices | where last_seen in [2024-11-08, Nov 9]",
         "devices | where collector.local_ip in [10.0.0.0/8, 192.168.1.1, null]",
