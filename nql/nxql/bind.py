@@ -18,7 +18,7 @@ from nql.nxql import ast as nxql
 from nql.nxql.columns import Column
 from nql.nxql.fields import Lookup
 from nql.nxql.forms import form_of
-from nql.nxql.literals import exact, restored
+from nql.nxql.literals import restored
 from nql.nxql.mapping import classic
 from nql.nxql.problems import NxqlError, Reported
 from nql.plan.expressions import Literal
@@ -27,7 +27,6 @@ from nql.semantics.bind import bind
 from nql.semantics.names import names_of
 
 _CODES = {"NQL420": "NXQL310", "NQL504": "NXQL309", "NQL505": "NXQL307", "NQL402": "NXQL307", "NQL304": "NXQL304"}
-_MARKS = exact("*?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ def bound(query: nxql.Select, text: str, lookup: Lookup, *, devices: bool) -> tu
         raise NxqlError(_translated(error.diagnostics, len(text))) from None
     shown = dict(zip(form.listed, plan.outputs, strict=True))
     outputs = tuple(_named(shown[column.value], column) for column in form.columns)
-    if any(mark in text or any(mark in given for given in lookup.parameters) for mark in "*?"):
+    if problems.starred:
         plan = cast("Plan", _restored(plan))
     return replace(plan, outputs=outputs), tuple(_column(column) for column in form.columns)
 
@@ -89,7 +88,7 @@ def _restored(node: Any) -> Any:
     """The plan with the wildcards of exact texts made into what they were."""
     if isinstance(node, Literal):
         value = node.value
-        return replace(node, value=restored(value)) if isinstance(value, str) and set(_MARKS) & set(value) else node
+        return replace(node, value=restored(value)) if isinstance(value, str) else node
     if isinstance(node, tuple):
         return tuple(_restored(item) for item in node)
     if not is_dataclass(node) or isinstance(node, type):

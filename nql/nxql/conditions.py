@@ -167,7 +167,7 @@ def _word(place: Place, found: Found, node: nxql.Condition, value: ast.Expr, tex
     words, span = found.field.words, node.literal.value.span
     if not words:
         stored = _member(place, found, text, span)
-        return _compared(node, value, ast.Text(exact(stored), span))
+        return _compared(node, value, exact(place.lookup.problems, stored, span))
     known = {**{word.stored: word for word in words.values() if word.stored}, **words}
     word: Word | None = known.get(folded(text))
     if word is None:

@@ -34,9 +34,11 @@ _TAKES = {
 _AMOUNTS = ("number", "rate", "ratio", "size", "duration", "days")
 
 
-def exact(text: str) -> str:
-    """The text with its wildcards made into ordinary signs."""
-    return text.translate(_STARS)
+def exact(problems: Findings, text: str, span: Span) -> ast.Text:
+    """A text whose wildcards are ordinary signs."""
+    marked = text.translate(_STARS)
+    problems.starred = problems.starred or marked != text
+    return ast.Text(marked, span)
 
 
 def restored(text: str) -> str:
@@ -80,7 +82,7 @@ def plain(problems: Findings, kind: TypeMap, text: str, span: Span, scale: float
         case "version" if found := _VERSION.fullmatch(text.strip()):
             return ast.Version(found[1], span)
         case "text" | "list" | "word" if not kind.digits:
-            return ast.Text(text if kind.name == "pattern" else exact(text), span)
+            return ast.Text(text, span) if kind.name == "pattern" else exact(problems, text, span)
         case "text" if len(text) == kind.digits and _HEX.fullmatch(text):
             return ast.Text(text, span)
     raise _no_value(problems, kind, text, span)

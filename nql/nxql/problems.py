@@ -24,12 +24,13 @@ class NxqlError(QueryError):
 
 
 class Findings(Problems):
-    """The findings about one text."""
+    """The findings about one text. `starred` is set once a text has wildcards that stand for themselves."""
 
-    __slots__ = ("_choices",)
+    __slots__ = ("_choices", "starred")
 
     def __init__(self) -> None:
         super().__init__()
+        self.starred = False
         self._choices: list[tuple[Span, tuple[str, ...]]] = []
 
     def choice(
