@@ -19,6 +19,7 @@ from nql.catalog.load import builtin
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic, QueryError, Span
 from nql.editing.offers import Item, ItemKind
+from nql.semantics.assumed import assumed
 
 STRICT = "nexthink"  # the one value of `strict`: what Nexthink itself takes
 MOST = 20_000  # characters that a portal looks at; far more than the language does
@@ -67,11 +68,11 @@ class Alone:
 
     def complete(self, text: str, offset: int) -> nql.Completion:
         """See `Language`."""
-        return nql.complete(text, offset, self._assumed(text))
+        return nql.complete(text, offset, self._assumed(text, offset))
 
     def hover(self, text: str, offset: int) -> nql.Hover | None:
         """See `Language`."""
-        return nql.hover(text, offset, self._assumed(text))
+        return nql.hover(text, offset, self._assumed(text, offset))
 
     def explain(self, text: str) -> nql.Explanation:
         """See `Language`."""
@@ -84,8 +85,10 @@ class Alone:
         """See `Language`."""
         return nql.format_query(text)
 
-    def _assumed(self, text: str) -> Catalog:
-        return self._catalog
+    def _assumed(self, text: str, offset: int = 0) -> Catalog:
+        """The catalog with what a text names; where it cannot be read yet, what the clauses before an offset name."""
+        known = assumed(text, self._catalog)
+        return known if known is not self._catalog else assumed(text[:offset].rpartition("|")[0], known)
 
 
 class AtPortal:

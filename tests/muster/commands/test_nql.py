@@ -167,6 +167,17 @@ def test_findings_for_programs(folder: Path, capsys: Capture) -> None:
     assert {"title": "Replace with name", "start": 15, "end": 19, "replacement": "name"} in finding["fixes"]
 
 
+def test_what_somebody_may_have_configured_is_taken_for_granted(folder: Path, capsys: Capture) -> None:
+    put(
+        "a.nql",
+        "remote_action.#fix_it.executions during past 7d | where outputs.freed > 1GB | list status, outputs.freed",
+    )
+    put("b.nql", 'devices | where #floor == "2" | list name, #floor')
+    put("c.nql", "campaign.#mood.responses during past 7d | list answers.how_are_you.label")
+    put("d.nql", "custom_trend.#disk.snapshots during past 30d | summarize n = free.avg() by 1d")
+    assert check(capsys, ".", code=0) == ["4 files, 0 errors, 0 warnings"]
+
+
 MESSY = "devices|list  name,entity"
 NEAT = "devices\n| list name, entity\n"
 

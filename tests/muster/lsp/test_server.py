@@ -122,6 +122,14 @@ def test_choices_of_every_kind(editor: Editor) -> None:
     assert members["laptop"] == 20
 
 
+def test_what_somebody_may_have_configured_is_taken_for_granted(editor: Editor) -> None:
+    text = "remote_action.#fix_it.executions during past 7d | where outputs.freed > 1GB | list "
+    assert editor.open(text + "status") == []
+    editor.change(whole(text))
+    labels = {item["label"] for item in editor.at("completion", 0, len(text))["items"]}
+    assert {"status", "outputs.freed"} <= labels
+
+
 def test_a_space_opens_choices_only_where_something_must_come(editor: Editor) -> None:
     space = {"triggerKind": 2, "triggerCharacter": " "}
     editor.open("devices | list name ")
