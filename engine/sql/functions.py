@@ -194,7 +194,7 @@ def _round(operand: exp.Expr, scalar: Call) -> exp.Expr:
 SCALARS: Mapping[str, Callable[[exp.Expr, Call], exp.Expr]] = {
     "abs": lambda operand, scalar: call("abs", operand),
     "lower": lambda operand, scalar: exp.Lower(this=operand),
-    "upper": lambda operand, scalar: exp.Upper(this=operand),
+    "upper": lambda operand, scalar: exp.Upper(this=call("replace", operand, text("ß"), text("ss"))),
     "round": _round,
     "hour": _clock("hour"),
     "day": _clock("day"),

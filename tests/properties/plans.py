@@ -207,7 +207,7 @@ def relation(chance: Random) -> Relation:
     if chance.random() < 0.5:
         node = aggregate(chance, node, ("@last_seen", "@id") if rooted else ("time", "@row"))
         if chance.random() < 0.2:
-            node = aggregate(chance, node, ())
+            node = aggregate(chance, node, (), "_of")
     node = extended(chance, node)
     if chance.random() < 0.3:
         node = Filter(node, condition(chance, node.schema))
@@ -236,11 +236,11 @@ def extended(chance: Random, node: Relation) -> Relation:
     return Extend(node, tuple(items)) if items else node
 
 
-def aggregate(chance: Random, node: Relation, order: tuple[str, ...]) -> Relation:
+def aggregate(chance: Random, node: Relation, order: tuple[str, ...], mark: str = "") -> Relation:
     """A grouping by up to two columns, of events perhaps by a period too."""
     names = [column.name for column in visible(node.schema) if column.dtype.kind in GROUPED]
     keys = tuple(chance.sample(names, min(len(names), chance.randint(0, 2))))
-    found = measures(chance, node.schema, order) if not keys or chance.random() < 0.9 else ()
+    found = measures(chance, node.schema, order, mark) if not keys or chance.random() < 0.9 else ()
     if "time" not in order or chance.random() < 0.6:
         return Aggregate(node, keys, found)
     edges = [MIDNIGHT - 5 * DAY]
