@@ -1,27 +1,27 @@
 """Completion: what can stand at the cursor, and nothing else.
 
-In: a text, however broken, a cursor and a catalog. Out: a `Completion`: the span that a choice replaces, and the
-choices in the order to show them. The grammar says which kind of thing may follow, the scope which names it can be.
-Invariant: never raises; an offered choice, put in, is no mistake of its own.
+In: a text, however broken, a cursor, a catalog and perhaps a look into the data. Out: a `Completion`: the span that a
+choice replaces, and the choices in the order to show them. The grammar says which kind of thing may follow, the scope
+which names it can be, the type of what it is compared with which values. Invariant: never raises; an offered choice,
+put in, is no mistake of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nql.catalog.model import Catalog
-from nql.datatypes import DataType, Kind
+from nql.catalog.model import Catalog, TableKind
 from nql.diagnostics import Span
 from nql.editing import offers
+from nql.editing.around import Around, around
+from nql.editing.expressions import Values, inside, quoted
 from nql.editing.offers import Item, ItemKind
 from nql.editing.place import Place, place_of
-from nql.functions import FUNCTIONS
-from nql.semantics.names import FieldRef, ObjectRef, names_of
-from nql.semantics.scope import State
+from nql.semantics.names import Names, names_of
 from nql.syntax.words import CLAUSES
 
-MOST = 400
+MOST = 700
 _KEYWORDS = {
     "DURING": "during past",
     "PAST": "past",
@@ -29,19 +29,19 @@ _KEYWORDS = {
     "ON": "on",
     "TO": "to",
     "AGO": "ago",
+    "SHIFT": "shift",
     "BY": "by",
+    "FILL": "fill",
+    "OFFSET": "offset",
     "ASC": "asc",
     "DESC": "desc",
+    "DISTINCT": "distinct",
+    "LET": "let",
 }
 _LENGTHS = ("7d", "30d", "1d", "24h", "2h", "30min")
-_PERIODS = ("1d", "1h", "15min")
-_ROWS = ("where", "list", "sort")
-_NO_GROUPS = frozenset(
-    {Kind.DATETIME, Kind.BYTES, Kind.DURATION, Kind.FLOAT, Kind.PERCENTAGE, Kind.STRINGS, Kind.OBJECTS}
-)
-
-
-Values = Callable[[str, str, str], Sequence[str]]
+_POINTS = ("1d ago", "7d ago", "30d ago", "24h ago", "1h ago", "2025-01-31", "2025-01-31 13:00")
+_DAYS = ("2025-01-31", "Jan 31, 2025", "Jan 31")
+_COUNTS = ("10", "50", "100")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,174 +55,123 @@ class Completion:
 def complete(text: str, offset: int, catalog: Catalog, *, values: Values | None = None) -> Completion:
     """The choices at a cursor. `values` gives what is in the data for a table, a stored column and the beginning of a
     text; the caller looks up only what the reader may see. Never raises."""
-    place = place_of(text, offset, names_of(catalog))
+    names = names_of(catalog)
+    place = place_of(text, offset, names)
     if place is None:
         at = max(0, min(offset, len(text)))
         return Completion(Span(at, at))
     typed = place.word.lower()
+    if place.quote:
+        closed = text[place.span.end : place.span.end + 1] == place.quote
+        found = quoted(place, around(place), values, "" if closed else place.quote)
+        return Completion(place.span, tuple(item for item in found if item.label.lower().startswith(typed)))
     seen: dict[str, Item] = {}
-    for item in _offered(place, catalog):
+    for item in _offered(place, names, values):
         if item.insert.lower().startswith(typed) or item.label.lower().startswith(typed):
             seen.setdefault(item.insert, item)
     return Completion(place.span, tuple(seen.values())[:MOST])
 
 
-def _offered(place: Place, catalog: Catalog) -> Iterator[Item]:
-    names = names_of(catalog)
-    if place.clause == "table" and not place.tokens:
-        yield from offers.tables(names)
+def _offered(place: Place, names: Names, values: Values | None) -> Iterator[Item]:
+    if place.clause == "table":
+        yield from _table(place, names)
     elif place.last in ("WITH", "INCLUDE") and place.state is not None:
         yield from offers.tables(names, place.state.root.table)
     elif "SUMMARIZE" in place.expected and "PATH" not in place.expected:
         yield from _clauses(place)
     elif place.expected == {"ASSIGN"}:
         yield Item("=", ItemKind.OPERATOR, "", "Gives the name its value.", "=")
+    elif place.clause == "let":
+        return
+    elif place.clause in ("with", "include"):
+        yield from _time(place, names)
+    elif place.clause == "limit":
+        yield from _limit(place)
+    elif place.clause == "latest" and place.last == "LATEST":
+        yield from offers.words(("by",), ItemKind.KEYWORD)
+    elif place.clause in CLAUSES and place.state is not None:
+        yield from _inside(place, around(place), values)
+
+
+def _table(place: Place, names: Names) -> Iterator[Item]:
+    if "PATH" in place.expected:
+        yield from offers.tables(names)
+        if "LET" in place.expected:
+            yield from offers.words(("let",), ItemKind.KEYWORD)
     else:
-        yield from _inside(place)
+        yield from _time(place, names)
+
+
+def _time(place: Place, names: Names) -> Iterator[Item]:
+    """Time selections: after a table, and inside one that is begun."""
+    number = place.word if place.word.isdigit() else ""
+    allowed = _allowed(place, names)
+    if place.last in ("PAST", "SHIFT") and place.last in allowed:
+        lengths = [f"{number}{unit}" for unit in ("d", "h", "min")] if number else _LENGTHS
+        yield from offers.values(lengths, "length of time")
+    elif place.last in ("FROM", "TO"):
+        points = [f"{number}{unit} ago" for unit in ("d", "h", "min")] if number else _POINTS
+        yield from offers.values(points, "moment", "A day, a time of day, or so long ago.")
+    elif place.last == "ON":
+        yield from offers.values(_DAYS, "day", "A day: year, month, day; or the month's name, the day, the year.")
+    elif place.last == "BY" and "BY" in allowed:
+        yield from offers.values(("30s",), "resolution", "Samples of 30 seconds.")
+    else:
+        words = (word for terminal, word in _KEYWORDS.items() if terminal in place.expected & allowed)
+        yield from offers.words(words, ItemKind.KEYWORD)
+
+
+def _allowed(place: Place, names: Names) -> frozenset[str]:
+    """The words that the table before the cursor can do with, among those of time selections."""
+    written = next((text for terminal, text in place.tokens if terminal == "PATH"), "")
+    table = names.catalog.table(written)
+    joined = place.clause in ("with", "include")
+    if table is not None and (table.kind is TableKind.OBJECT if joined else not offers.has_time(table)):
+        return frozenset()
+    words = {"DURING", "PAST", "FROM", "TO", "ON", "AGO"}
+    if any(terminal in words for terminal, _ in place.tokens):
+        words.add("SHIFT")
+    if table is not None and any("30s" in step for step in table.resolution):
+        words.add("BY")
+    return frozenset(words)
 
 
 def _clauses(place: Place) -> Iterator[Item]:
-    """The clauses that may follow what is there."""
+    """The clauses that may follow what is there, those that NQL allows there first."""
     state = place.state
-    possible = list(CLAUSES)
-    if state is not None:
-        joinable = state.summary is None and not state.root.events
-        computable = state.joined is not None or state.reusable is not None
-        left_out = {"with", "include"} if not joinable else set()
-        left_out |= {"compute"} if not computable else set()
-        left_out |= {"summarize"} if state.summary is not None else set()
-        possible = [clause for clause in possible if clause not in left_out]
-    yield from offers.words(possible, ItemKind.CLAUSE)
-
-
-def _inside(place: Place) -> Iterator[Item]:
-    if place.last == "PAST":
-        yield from offers.words(_LENGTHS, ItemKind.VALUE, "length of time")
+    if state is None:
+        yield from offers.words(CLAUSES, ItemKind.CLAUSE)
         return
-    if place.state is not None and "OPERATOR" in place.expected and _conditional(place):
-        yield from _operators(place, place.state)
-    yield from offers.words((_KEYWORDS[name] for name in _KEYWORDS if name in place.expected), ItemKind.KEYWORD)
-    if place.state is None or not (place.expected & {"PATH", "CHAIN"}) or place.clause not in CLAUSES:
-        return
-    if place.last == "RPAR" and place.word.startswith("."):
-        yield from _chained(place)
-    elif place.expected & {"PATH"} and place.clause not in ("limit", "with", "include"):
-        yield from _names(place, place.state)
+    summary = state.summary is not None
+    left_out = {"with", "include"} if summary or state.root.events else set()
+    if summary or not state.root.events or state.root.table.time is None:
+        left_out.add("latest")
+    ours = {"compute"} if state.joined is None and state.reusable is None else set()
+    ours |= {"summarize"} if summary else set()
+    listed = list(offers.words((clause for clause in CLAUSES if clause not in left_out), ItemKind.CLAUSE))
+    yield from (item for item in listed if item.label not in ours)
+    for item in listed:
+        if item.label in ours:
+            yield Item(item.label, item.kind, item.detail, f"{item.doc} {offers.OURS}", item.insert)
 
 
-def _operators(place: Place, state: State) -> Iterator[Item]:
-    dtype = _type_of(state, place.tokens[-1][1]) if place.last == "PATH" and not _value_place(place, 1) else None
-    if dtype is not None:
-        yield from offers.operators(dtype)
+def _limit(place: Place) -> Iterator[Item]:
+    if place.last in ("LIMIT", "OFFSET"):
+        yield from offers.values(_COUNTS, "rows")
     else:
-        yield from offers.words(("and", "or"), ItemKind.KEYWORD)
+        yield from offers.words((word for name, word in _KEYWORDS.items() if name in place.expected), ItemKind.KEYWORD)
 
 
-def _names(place: Place, state: State) -> Iterator[Item]:
-    if _names_alias(place):
-        return
-    left = _compared(place, state)
-    if left is not None and (left.members or left.kind is Kind.BOOLEAN):
-        yield from offers.values(left)
-        return
-    before, dot, _ = place.word.rpartition(".")
-    if dot:
-        yield from _after_dot(place, state, before)
-    if state.summary is not None:
-        yield from offers.summary(state)
-        return
-    grouping = _grouping(place)
-    if grouping and state.root.events:
-        yield from offers.words(_PERIODS, ItemKind.VALUE, "period")
-    yield from offers.aliases(state)
-    yield from offers.fields(
-        state.names, state.current.table, place.word, grouped=_NO_GROUPS if grouping else frozenset()
-    )
-    if not grouping and not dot and place.clause in ("compute", "summarize") and not _conditional(place):
-        yield from offers.functions(None, place.clause)
-    if left is not None:
-        yield Item("null", ItemKind.VALUE, "", "No value.", "null")
+def _inside(place: Place, here: Around, values: Values | None) -> Iterator[Item]:
+    """Inside a clause of expressions: operands and operators, and the words that end or join them."""
+    grouped = place.clause == "summarize" and any(name == "BY" for name, _ in place.tokens)
+    period = grouped and any(name == "NUMBER" for name, _ in place.tokens[_by(place) :])
+    yield from inside(place, here, values, grouped=grouped)
+    for terminal, word in _KEYWORDS.items():
+        if terminal not in place.expected or (terminal == "FILL" and (not period or place.last == "COMMA")):
+            continue
+        yield from offers.words((word,), ItemKind.KEYWORD)
 
 
-def _after_dot(place: Place, state: State, before: str) -> Iterator[Item]:
-    """Functions and components after a name and its dot."""
-    if _grouping(place):
-        return
-    alias = state.aliases.get(before.lower())
-    found = state.names.find(state.current.table, before)
-    if isinstance(found, FieldRef) and alias is None:
-        yield from offers.metric(found, f"{before}.")
-        if found.sampled_gauge and found.component is None and (_conditional(place) or place.clause in _ROWS):
-            return
-    if isinstance(found, ObjectRef) and alias is None and place.clause in ("compute", "summarize"):
-        if not _conditional(place):
-            yield from offers.functions(None, place.clause, f"{before}.")
-        return
-    dtype = _type_of(state, before)
-    clause = "where" if _conditional(place) else place.clause
-    refused = _refused(state, found if alias is None else None)
-    for item in offers.functions(dtype, clause, f"{before}.") if dtype is not None else ():
-        if item.label not in refused:
-            yield item
-
-
-def _refused(state: State, found: object) -> frozenset[str]:
-    """Functions of the right type that still cannot stand here."""
-    if isinstance(found, FieldRef) and found.sampled_gauge and found.component is None:
-        return frozenset({"stddev()"})
-    return frozenset({"hour()"}) if state.current.events and state.current.day_precise else frozenset()
-
-
-def _chained(place: Place) -> Iterator[Item]:
-    """After an aggregate: only the time since."""
-    if place.clause in ("compute", "summarize"):
-        yield Item("time_elapsed()", ItemKind.FUNCTION, "duration", "Time since then.", ".time_elapsed()")
-
-
-def _type_of(state: State, path: str) -> DataType | None:
-    alias = state.aliases.get(path.lower())
-    if alias is not None and state.joined is None:
-        return None if alias.broken else alias.column.dtype
-    found = state.names.find(state.current.table, path)
-    return found.field.dtype if isinstance(found, FieldRef) else None
-
-
-def _compared(place: Place, state: State) -> DataType | None:
-    """The type of what stands left of the comparison that the cursor is the right side of."""
-    at = _value_place(place, 0)
-    return _type_of(state, place.tokens[at - 1][1]) if at else None
-
-
-def _value_place(place: Place, back: int) -> int:
-    """The index of the comparison whose right side comes after the tokens but the last `back`; 0 if there is none."""
-    at = len(place.tokens) - 1 - back
-    if at >= 0 and place.tokens[at][0] in ("LSQB", "COMMA"):
-        while at > 0 and place.tokens[at][0] != "LSQB":
-            at -= 1
-        at -= 1
-    if at < 1 or place.tokens[at][0] != "OPERATOR" or place.tokens[at - 1][0] != "PATH":
-        return 0
-    sign = place.tokens[at][1].lower()
-    return at if sign not in ("and", "or", "+", "-", "*", "/", "^") else 0
-
-
-def _grouping(place: Place) -> bool:
-    return place.clause == "summarize" and any(name == "BY" for name, _ in place.tokens)
-
-
-def _conditional(place: Place) -> bool:
-    """Whether the cursor is in a condition: in `where`, or in the brackets of a function that takes one."""
-    if place.clause == "where":
-        return True
-    open_calls: list[str] = []
-    for index, (terminal, _) in enumerate(place.tokens):
-        if terminal == "LPAR":
-            open_calls.append(place.tokens[index - 1][1].rpartition(".")[2].lower() if index else "")
-        elif terminal == "RPAR" and open_calls:
-            open_calls.pop()
-    return any(name in FUNCTIONS and FUNCTIONS[name].condition for name in open_calls)
-
-
-def _names_alias(place: Place) -> bool:
-    """Whether the author is making up a name here."""
-    return place.clause in ("compute", "summarize") and not (place.expected - {"PATH"})
+def _by(place: Place) -> int:
+    return next((at for at, (terminal, _) in enumerate(place.tokens) if terminal == "BY"), 0)

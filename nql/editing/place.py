@@ -17,18 +17,23 @@ from nql.semantics.names import Names
 from nql.semantics.scope import State
 from nql.syntax.parse import LONGEST, parse, stop, terminals
 
-_PARTS = re.compile(r"\"[^\"\r\n]*\"|'[^'\r\n]*'|/\*(?:[^*]|\*(?!/))*\*/|\||[\"']|/\*")
-_WORD_BEFORE = re.compile(r"[$#.\w]*$")
+_PARTS = re.compile(r"\"[^\"\r\n]*\"|'[^'\r\n]*'|/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*|[|;]|[\"']|/\*")
+_WORD_BEFORE = re.compile(r"[$#.\w]*?(?:\bsha-\w*[.\w]*)?$")
+_DATE_BEFORE = re.compile(r"\b\d{4}-[\d-]*$")
 _WORD_AFTER = re.compile(r"[#.\w]*")
-_FIRST = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/)*(\w*)")
+_LITERAL = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}(?:[ tT]\d{1,2}:\d{2}(?::\d{2})?\w*)?|\b\d+(?:\.\d+){3}(?:/\d+)?")
+_LEADING = re.compile(r"\b(not|distinct)\s+$", re.IGNORECASE)
+_CALL_AFTER = re.compile(r"\s*\(")
+_FIRST = re.compile(r"(?:\s|/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*)*(\w*)")
 _STUB = "devices |"
 _TRIES = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cursor. `word` is what is typed of the name at it and `span` what a choice replaces; `expected` are the
-    terminals that can follow `head`; `tokens` are those of the clause before the word, with their texts."""
+    """A cursor. `word` is what is typed of the name at it, or of the text in the open `quote`, and `span` what a choice
+    replaces; `expected` are the terminals that can follow `head`; `tokens` are those of the clause before the word,
+    with their texts; `called` says that an opening bracket follows the word, `negated` that `not` precedes it."""
 
     word: str
     span: Span
@@ -36,6 +41,9 @@ class Place:
     expected: frozenset[str]
     tokens: tuple[tuple[str, str], ...]
     state: State | None
+    quote: str = ""
+    called: bool = False
+    negated: bool = False
 
     @property
     def last(self) -> str:
@@ -47,35 +55,73 @@ def place_of(text: str, offset: int, names: Names) -> Place | None:
     """The place of a cursor; None where nothing can be offered."""
     offset = max(0, min(offset, len(text), LONGEST))
     before = text[:offset]
-    pipes = _pipes(before)
-    if pipes is None:
+    found = _marks(before)
+    if found is None:
         return None
-    found = _WORD_BEFORE.search(before)
-    start = found.start() if found is not None else offset
-    after = _WORD_AFTER.match(text, offset)
-    span = Span(start, after.end() if after is not None else offset)
-    segment = before[pipes[-1] + 1 : start] if pipes else before[:start]
-    if pipes and start <= pipes[-1]:
+    marks, opened = found
+    start, span = _replaced(text, offset, opened)
+    cut = marks[-1] + 1 if marks else 0
+    if start < cut or before[:start].endswith(":"):
         return None
-    head = f"{_STUB}{segment}" if pipes else segment
+    segment, leading = _without_leading(before[cut:start])
+    after_pipe = bool(marks) and before[marks[-1]] == "|"
+    head = f"{_STUB}{segment}" if after_pipe else segment
     reached, expected = stop(head)
     if reached.start < len(head.rstrip()):
         return None
-    tokens = tuple((name, head[at.start : at.end]) for name, at in terminals(head))[2 if pipes else 0 :]
+    tokens = tuple((name, head[at.start : at.end]) for name, at in terminals(head))[2 if after_pipe else 0 :]
+    if leading == "distinct":
+        tokens, expected = (*tokens, ("DISTINCT", leading)), expected - {"DISTINCT"}
+    clause = _first_word(segment) if after_pipe else "let" if tokens and tokens[0][0] == "LET" else "table"
+    pipes = [mark for mark in marks if before[mark] == "|"]
+    quote = before[opened] if opened is not None else ""
+    called = _CALL_AFTER.match(text, span.end) is not None
+    word = before[span.start :]
+    return Place(
+        word, span, clause, expected, tokens, _state(before, pipes, names, clause), quote, called, leading == "not"
+    )
+
+
+def _replaced(text: str, offset: int, opened: int | None) -> tuple[int, Span]:
+    """Where the word at the cursor, or the open text around it, starts, and the span that a choice replaces."""
+    if opened is not None:
+        end = next((at for at in range(offset, len(text)) if text[at] in f"{text[opened]}\r\n"), len(text))
+        closed = end < len(text) and text[end] == text[opened]
+        return opened, Span(opened + 1, end if closed else offset)
+    near = text[max(0, offset - 1) : offset + 1]
+    for literal in _LITERAL.finditer(text) if any(map(str.isdigit, near)) else ():
+        if literal.start() <= offset <= literal.end():
+            return literal.start(), Span(literal.start(), literal.end())
+    found = _DATE_BEFORE.search(text[:offset]) or _WORD_BEFORE.search(text[:offset])
+    start = found.start() if found is not None else offset
+    after = _WORD_AFTER.match(text, offset)
+    return start, Span(start, after.end() if after is not None else offset)
+
+
+def _without_leading(segment: str) -> tuple[str, str]:
+    """The segment without a `not` or `distinct` at its end, and that word: the grammar takes it for one only where
+    something follows."""
+    found = _LEADING.search(segment)
+    return (segment[: found.start()], found[1].lower()) if found is not None else (segment, "")
+
+
+def _first_word(segment: str) -> str:
     first = _FIRST.match(segment)
-    clause = (first[1].lower() if first is not None else "") if pipes else "table"
-    return Place(before[start:], span, clause, expected, tokens, _state(before, pipes, names, clause))
+    return first[1].lower() if first is not None else ""
 
 
-def _pipes(before: str) -> list[int] | None:
-    """Where the pipes are, outside quotes and comments; None if the text ends inside one."""
+def _marks(before: str) -> tuple[list[int], int | None] | None:
+    """Where the pipes and semicolons are, outside quotes and comments, and where an open quote is; None if the text
+    ends inside a comment."""
     found: list[int] = []
     for part in _PARTS.finditer(before):
-        if part[0] == "|":
+        if part[0] in ("|", ";"):
             found.append(part.start())
-        elif part[0] in ('"', "'", "/*"):
+        elif part[0] in ('"', "'"):
+            return (found, part.start()) if not set("\r\n") & set(before[part.start() :]) else None
+        elif part[0] == "/*" or (part[0].startswith("//") and part.end() == len(before)):
             return None
-    return found
+    return found, None
 
 
 def _state(before: str, pipes: list[int], names: Names, clause: str) -> State | None:
@@ -85,14 +131,17 @@ def _state(before: str, pipes: list[int], names: Names, clause: str) -> State | 
     cuts = [0, *(pipe + 1 for pipe in pipes[:-1])]
     parts = [before[cut:pipe].strip() for cut, pipe in zip(cuts, pipes, strict=True)]
     for _ in range(_TRIES):
-        text = " | ".join(parts)
+        text = "\n| ".join(parts)
         try:
             state = read(parse(text), text, names)
         except QueryError as error:
             broken = _broken(parts, error)
-            if broken == 0:
+            if broken:
+                del parts[broken]
+            elif (table := parts[0].rpartition(";")[2].split()[:1]) and table != [parts[0]]:
+                parts[0] = table[0]
+            else:
                 return None
-            del parts[broken]
             continue
         if clause not in ("where", "compute", ""):
             close_join(state)
