@@ -37,6 +37,7 @@ PARTS = {
     "demo": "muster.demo",
     "progress": "muster.progress",
     "lsp": "muster.lsp.server",
+    "reference": "muster.reference.contents",
 }
 
 

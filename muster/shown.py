@@ -15,6 +15,12 @@ from zoneinfo import ZoneInfo
 
 UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86_400.0}
+SCALES = {
+    "energy": ("Wh", "kWh", "MWh", "GWh"),
+    "weight": ("g", "kg", "t", "kt"),
+    "bitrate": ("bps", "Kbps", "Mbps", "Gbps"),
+}
+SIGNS = {"USD": "$", "EUR": "€", "GBP": "£", "CAD": "CA$", "CHF": "CHF "}
 NUMBERS = frozenset({"int", "float", "percentage", "duration", "bytes"})
 NARROWEST = 6
 GAP = "  "
@@ -33,6 +39,8 @@ def result_table(result: Mapping[str, Any], width: int | None) -> str:
 
 def value_text(value: Any, column: Mapping[str, Any], zone: str) -> str:
     """One value of a result."""
+    if column.get("format") and isinstance(value, int | float):
+        return formatted_text(value, **column["format"])
     match column["type"], value:
         case _, None:
             return "-"
@@ -54,6 +62,18 @@ def value_text(value: Any, column: Mapping[str, Any], zone: str) -> str:
         case _, list():
             return ", ".join(map(str, value))
     return str(value)
+
+
+def formatted_text(value: float, name: str, code: str | None) -> str:
+    """A number in the format that the query asked for with `as()`; at most two decimals."""
+    if name == "percent":
+        return f"{_short(value * 100)} %"
+    if name == "currency":
+        return f"{'-' if value < 0 else ''}{SIGNS.get((code or '').upper(), '')}{_short(abs(value))}"
+    power, units = 0, SCALES.get(name, ("",))
+    while abs(value) >= 1000 and power + 1 < len(units):
+        value, power = value / 1000, power + 1
+    return f"{_short(value)} {units[power]}".rstrip()
 
 
 def size_text(size: float) -> str:
@@ -112,6 +132,12 @@ def text_width(text: str) -> int:
     if text.isascii():
         return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _short(value: float) -> str:
+    """A number with at most two decimals."""
+    text = f"{value:,.2f}"
+    return text.rstrip("0").rstrip(".")
 
 
 def _cell(text: str, size: int, right: bool) -> str:

@@ -9,8 +9,10 @@ wrong with a file that of `muster.query_files`.
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
+from muster import registry
 from muster.errors import FAILED, QUERY, WARNED, MusterError
 from muster.language import STRICT, language
 from muster.options import Options, Parser, add_json, add_portal_if_named, print_json, verbs
@@ -37,10 +39,12 @@ examples:
   muster nql format --check queries/                 say which files would change, for a build
   muster nql explain "devices during past 7d | where os.platform == windows"
   muster nql grammar > nql.tmLanguage.json           colours for other editors
+  muster nql reference docs/reference                the pages about the language, made anew
 
 `check` prints a line a finding, FILE:LINE:COLUMN: error NQL202: message, and a count at the end.
 
-exit codes: 0 nothing found, 6 warnings only, 3 errors; of `format --check`: 1 where a file would change"""
+exit codes: 0 nothing found, 6 warnings only, 3 errors; of `format --check` and `reference --check`: 1 where a file
+would change"""
 
 
 def arguments(parser: Parser) -> None:
@@ -66,6 +70,10 @@ def arguments(parser: Parser) -> None:
     grammar = verb("grammar", "print the TextMate grammar, with which editors colour queries")
     grammar.add_argument("--console", action="store_true", help="print the patterns of Muster's own console")
     grammar.set_defaults(act=_grammar)
+    pages = verb("reference", "write the reference of the language, its examples run, as Markdown")
+    pages.add_argument("folder", type=Path, metavar="DIR", help="where the pages go; other pages there are removed")
+    pages.add_argument("--check", action="store_true", help="only say which pages would change")
+    pages.set_defaults(act=_reference)
 
 
 def run(options: Options) -> int:
@@ -144,6 +152,18 @@ def _grammar(options: Options) -> int:
     made = highlighting.console(known) if options.console else highlighting.textmate(known, builtin())
     sys.stdout.write(highlighting.as_json(made))
     return 0
+
+
+def _reference(options: Options) -> int:
+    """Write or compare the pages of the reference."""
+    contents = registry.part("reference")
+    pages = contents.every()
+    compared = contents.differing if options.check else contents.write
+    changed = compared(options.folder, pages)
+    for name in changed:
+        print(f"{options.folder / name} would change" if options.check else options.folder / name)
+    print(f"{_count(len(pages), 'page')}, {len(changed):,} {'would change' if options.check else 'written'}")
+    return FAILED if options.check and changed else 0
 
 
 def first_error(text: str) -> Diagnostic | None:

@@ -24,6 +24,23 @@ def test_durations(seconds: float, text: str) -> None:
     assert duration_text(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "name", "code", "text"),
+    [
+        (0.4166666, "percent", None, "41.67 %"),
+        (1, "percent", None, "100 %"),
+        (8000, "currency", "usd", "$8,000"),
+        (-12.5, "currency", "CHF", "-CHF 12.5"),
+        (1_250_000, "energy", None, "1.25 MWh"),
+        (999, "weight", None, "999 g"),
+        (5e12, "bitrate", None, "5,000 Gbps"),
+    ],
+)
+def test_formats_that_a_query_asks_for(value: float, name: str, code: str | None, text: str) -> None:
+    assert value_text(value, {**column("float"), "format": {"name": name, "code": code}}, "UTC") == text
+    assert value_text(None, {**column("float"), "format": {"name": name, "code": code}}, "UTC") == "-"
+
+
 def column(kind: str, unit: str | None = None) -> dict[str, object]:
     return {"name": "x", "type": kind, "unit": unit}
 
