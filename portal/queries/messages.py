@@ -100,13 +100,14 @@ class Diagnostics(Struct):
 
 
 class CompletionItem(Struct):
-    """One thing that may stand here."""
+    """One thing that may stand here; `ours` where NQL itself lacks it."""
 
     label: str
     kind: str
     detail: str
     doc: str
     insert: str
+    ours: bool
 
 
 class CompletionInfo(Struct):

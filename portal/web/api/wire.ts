@@ -80,11 +80,24 @@ export interface CompletionItem {
   detail: string;
   doc: string;
   insert: string;
+  ours: boolean;
 }
 
 export interface Completion {
   span: Span;
   items: CompletionItem[];
+}
+
+export interface Hover {
+  span: Span;
+  title: string;
+  detail: string;
+  doc: string;
+}
+
+export interface Explanation {
+  sentences: string[];
+  plan: string;
 }
 
 export interface ActionInput {

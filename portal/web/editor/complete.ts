@@ -8,12 +8,16 @@ import { autocompletion, type Completion as Option, type CompletionContext, type
 import type { Extension } from "@codemirror/state";
 import { isAbort, json } from "../api/client";
 import type { Completion, CompletionItem } from "../api/wire";
+import { described } from "./hover";
 import { toCharacters, toUnits } from "./spans";
+
+const OURS = "An extension of Muster; Nexthink does not know it.";
 
 const OPENS = /(?:[A-Za-z_#$.]\w*|(?:\||,|=|\[|\b(?:where|with|include|compute|summarize|list|sort|by|in|and|or|contains|during|past))\s+)$/i;
 
 interface NqlOption extends Option {
   kind: string;
+  ours: boolean;
 }
 
 /** The candidates at the cursor; null where nothing should pop up by itself. */
@@ -40,19 +44,10 @@ export async function candidates(context: CompletionContext): Promise<Completion
 }
 
 function option(item: CompletionItem, boost: number): NqlOption {
-  const shown: NqlOption = { label: item.label, detail: item.detail, kind: item.kind, apply: item.insert, boost: boost / 1e6 };
-  if (item.doc) shown.info = () => described(item);
+  const { label, detail, kind, insert: apply, ours } = item;
+  const shown: NqlOption = { label, detail, kind, ours, apply, boost: boost / 1e6 };
+  if (item.doc) shown.info = () => described({ title: label, detail, doc: ours ? `${item.doc}\n${OURS}` : item.doc });
   return shown;
-}
-
-function described(item: CompletionItem): HTMLElement {
-  const box = document.createElement("div");
-  const head = document.createElement("strong");
-  head.textContent = item.label;
-  const text = document.createElement("p");
-  text.textContent = item.doc;
-  box.append(head, text);
-  return box;
 }
 
 function kindMark(completion: Option): Node {
@@ -63,6 +58,14 @@ function kindMark(completion: Option): Node {
   return mark;
 }
 
+function oursMark(completion: Option): Node | null {
+  if (!(completion as NqlOption).ours) return null;
+  const mark = document.createElement("span");
+  mark.className = "ours";
+  mark.textContent = "Muster";
+  return mark;
+}
+
 /** Completion as an editor extension. */
 export function completion(): Extension {
   return autocompletion({
@@ -70,7 +73,10 @@ export function completion(): Extension {
     icons: false,
     activateOnTypingDelay: 80,
     maxRenderedOptions: 100,
-    addToOptions: [{ render: kindMark, position: 90 }],
+    addToOptions: [
+      { render: oursMark, position: 85 },
+      { render: kindMark, position: 90 },
+    ],
     activateOnCompletion: (picked) => /[.\s(]$/.test(typeof picked.apply === "string" ? picked.apply : ""),
   });
 }

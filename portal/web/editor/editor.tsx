@@ -16,8 +16,11 @@ import { useEffect, useRef } from "preact/hooks";
 import { nonce } from "../api/boot";
 import { completion } from "./complete";
 import { diagnostics, problems, type Problem } from "./diagnose";
+import { fixes } from "./fixes";
+import { format } from "./format";
+import { hovering } from "./hover";
 import { nql } from "./language";
-import { laidOut } from "./layout";
+import { pinned } from "./pinned";
 import { typeOver } from "./type_over";
 
 interface Props {
@@ -25,6 +28,8 @@ interface Props {
   onText: (text: string) => void;
   onProblems: (found: Problem[]) => void;
   onRun: () => void;
+  onExplain: () => void;
+  onSay: (text: string) => void;
   onReady: (view: EditorView) => void;
 }
 
@@ -58,12 +63,6 @@ export function replaceText(view: EditorView, text: string): void {
   view.dispatch({ changes: { from: 0, to: now.length, insert: text }, selection: { anchor: text.length } });
 }
 
-/** Lay the text out, one clause a line. */
-export function layOut(view: EditorView): boolean {
-  replaceText(view, laidOut(view.state.doc.toString()));
-  return true;
-}
-
 function extensions(props: () => Props, floats: HTMLElement): Extension[] {
   const run = (view: EditorView) => (closeCompletion(view), props().onRun(), true);
   return [
@@ -72,7 +71,8 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
         { key: "Mod-Enter", run },
         { key: "Tab", run: acceptCompletion },
         { key: "Ctrl-Space", run: startCompletion },
-        { key: "Shift-Alt-f", run: layOut },
+        { key: "Shift-Alt-f", run: (view) => (void format(view, props().onSay), true) },
+        { key: "Shift-Alt-e", run: () => (props().onExplain(), true) },
       ]),
     ),
     keymap.of([...closeBracketsKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap]),
@@ -92,6 +92,9 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
     nql(),
     completion(),
     diagnostics(),
+    pinned(),
+    hovering(),
+    fixes(() => props().onSay("There is nothing to fix")),
     EditorView.updateListener.of((update) => {
       if (update.docChanged) props().onText(update.state.doc.toString());
       if (update.docChanged || update.transactions.some((one) => one.effects.length > 0)) {

@@ -13,7 +13,7 @@ export interface Address {
   sort: Sort | null;
   row: number | null;
   run: string | null;
-  panel: "runs" | "act" | "keys" | null;
+  panel: "runs" | "act" | "keys" | "explain" | null;
 }
 
 /** What a history entry keeps: `devices` are the uids of the selected rows, so that other rows are never taken for them. */
@@ -24,7 +24,7 @@ export interface Kept {
   devices: string[] | null;
 }
 
-const PANELS = new Set(["runs", "act", "keys"]);
+const PANELS = new Set(["runs", "act", "keys", "explain"]);
 
 /** The state that an address names; unknown or broken parts are left out. */
 export function parse(hash: string): Address {

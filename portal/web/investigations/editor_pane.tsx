@@ -6,18 +6,20 @@
 import { nextDiagnostic } from "@codemirror/lint";
 import type { EditorView } from "@codemirror/view";
 import { signal } from "@preact/signals";
-import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, Play, TriangleAlert, Wand } from "lucide";
+import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, MessageSquareText, Play, TriangleAlert, Wand } from "lucide";
 import type { Problem } from "../editor/diagnose";
-import { Editor, layOut } from "../editor/editor";
+import { Editor } from "../editor/editor";
+import { format } from "../editor/format";
 import { Button } from "../parts/button";
 import { Icon } from "../parts/icon";
 import { type Entry, Menu } from "../parts/menu";
+import { say } from "../parts/toast";
 import { moment } from "../values/times";
 import { run, runText } from "./ask";
 import { copyText } from "./copy";
 import { EXAMPLES } from "./examples";
 import { recent } from "./recent";
-import { accountZone, keepSoon, open, text } from "./state";
+import { accountZone, drawer, keepSoon, open, text } from "./state";
 
 const problems = signal<Problem[]>([]);
 let view: EditorView | null = null;
@@ -40,6 +42,8 @@ export function EditorPane() {
         onText={typed}
         onProblems={(found) => (problems.value = found)}
         onRun={() => void run()}
+        onExplain={explain}
+        onSay={say}
         onReady={(made) => (view = made)}
       />
       <div class="query-foot">
@@ -98,6 +102,10 @@ function ProblemLine() {
   );
 }
 
+function explain(): void {
+  open(drawer.peek()?.kind === "explain" ? null : { kind: "explain" });
+}
+
 function goTo(problem: Problem): void {
   view?.dispatch({ selection: { anchor: problem.from, head: problem.to }, scrollIntoView: true });
   view?.focus();
@@ -123,7 +131,10 @@ function Tools() {
         empty="Queries you run are listed here, in this browser only."
         face={<Face icon={History}>Recent</Face>}
       />
-      <Button look="quiet" icon={AlignLeft} label="One clause a line (Shift Alt F)" onClick={() => view && layOut(view)} />
+      <Button look="quiet" icon={AlignLeft} label="Lay out (Shift Alt F)" onClick={() => view && void format(view, say)} />
+      <Button look="quiet" icon={MessageSquareText} label="Explain (Shift Alt E)" onClick={explain}>
+        <span class="tool-word">Explain</span>
+      </Button>
       <Button look="quiet" icon={Link} label="Copy a link to this page" onClick={() => void copyText(location.href, "the link")} />
       <Button look="quiet" icon={ListVideo} label="Recent runs" onClick={() => open({ kind: "runs" })} />
       <Button look="primary" icon={Play} class="run" disabled={text.value.trim() === ""} onClick={() => void run()}>
@@ -137,7 +148,7 @@ function Face({ icon, children }: { icon: typeof Lightbulb; children: string }) 
   return (
     <>
       <Icon node={icon} />
-      {children}
+      <span class="tool-word">{children}</span>
       <Icon node={ChevronDown} size={14} />
     </>
   );

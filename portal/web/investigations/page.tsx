@@ -21,6 +21,7 @@ import { here, zoneOffset } from "../values/times";
 import { takeAlong } from "./address";
 import { again, runText, show } from "./ask";
 import { EditorPane, editorView, focusEditor } from "./editor_pane";
+import { ExplainDrawer } from "./explain";
 import { commands } from "./palette";
 import { Results } from "./results";
 import { RowDrawer } from "./row_drawer";
@@ -64,6 +65,7 @@ function OpenDrawer() {
   const close = () => open(null);
   if (now?.kind === "row") return found ? <RowDrawer result={found} row={now.row} /> : null;
   if (now?.kind === "keys") return <KeysDrawer onClose={close} />;
+  if (now?.kind === "explain") return <ExplainDrawer onClose={close} />;
   if (now?.kind === "runs") {
     return <RunList zone={zone.value} onOpen={(id) => open({ kind: "run", id })} onClose={close} />;
   }

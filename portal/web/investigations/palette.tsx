@@ -1,7 +1,7 @@
 /**
  * What Ctrl-K offers on this page: places, queries, the theme, signing out.
  */
-import { Clock, Keyboard, ListVideo, LogOut, Monitor, Moon, Play, SquareTerminal, Sun } from "lucide";
+import { Clock, Keyboard, ListVideo, LogOut, MessageSquareText, Monitor, Moon, Play, SquareTerminal, Sun } from "lucide";
 import type { Command } from "../parts/palette";
 import { signOut } from "../parts/shell";
 import { choose } from "../parts/theme";
@@ -14,6 +14,7 @@ import { open } from "./state";
 export function commands(focusEditor: () => void): Command[] {
   return [
     { group: "Go to", label: "Query editor", icon: SquareTerminal, run: focusEditor },
+    { group: "Go to", label: "What this query asks", icon: MessageSquareText, run: () => open({ kind: "explain" }) },
     { group: "Go to", label: "Recent runs", icon: ListVideo, run: () => open({ kind: "runs" }) },
     { group: "Go to", label: "Keyboard shortcuts", icon: Keyboard, run: () => open({ kind: "keys" }) },
     ...EXAMPLES.map(({ title, text }) => ({ group: "Examples", label: title, icon: Play, run: () => void runText(text) })),

@@ -17,7 +17,8 @@ export type Drawer =
   | { kind: "act" }
   | { kind: "run"; id: string }
   | { kind: "runs" }
-  | { kind: "keys" };
+  | { kind: "keys" }
+  | { kind: "explain" };
 
 export type Outcome =
   | { kind: "none" }
@@ -65,7 +66,7 @@ function address(): Address {
     sort: sort.value,
     row: open?.kind === "row" ? open.row : null,
     run: open?.kind === "run" ? open.id : null,
-    panel: open?.kind === "runs" || open?.kind === "act" || open?.kind === "keys" ? open.kind : null,
+    panel: open && open.kind !== "row" && open.kind !== "run" ? open.kind : null,
   };
 }
 

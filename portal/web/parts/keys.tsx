@@ -19,8 +19,11 @@ const KEYS: readonly [string, readonly [string, string][]][] = [
       ["Ctrl Enter", "Run the query"],
       ["Ctrl Space", "Suggest what may stand here"],
       ["Tab", "Take the suggestion"],
+      ["Shift Alt H", "Describe the word at the cursor"],
       ["F8", "Next problem"],
-      ["Shift Alt F", "One clause a line"],
+      ["Ctrl .", "Fix the problem"],
+      ["Shift Alt F", "Lay the query out"],
+      ["Shift Alt E", "Say what it asks"],
     ],
   ],
   [
