@@ -7,7 +7,7 @@ that is asked for twice is shown once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -16,12 +16,14 @@ from nql.nxql import ast as nxql
 from nql.nxql.columns import Column
 from nql.nxql.conditions import Place, Valued, reached
 from nql.nxql.fields import Lookup, Reach
+from nql.nxql.fragments import expression
 from nql.nxql.mapping import FieldMap, Variant, aggregate_events, classic
 from nql.nxql.problems import Reported
 from nql.syntax import ast
 
 MOST_COLUMNS = 2_000
 _MOST_ROWS = 2**31
+_NOTHING = "nxql.nothing"
 
 
 @dataclass(slots=True)
@@ -57,7 +59,8 @@ class Answer:
         try:
             for found in self.lookup.several(reach, name):
                 header = f"{reach.name}/{found.name}" if decorated else found.name
-                self._add(header, found.field, found.span, partial(self.value, found))
+                value = partial(self.value, found) if found.field.nql else partial(nothing, found.span)
+                self._add(header, found.field, found.span, value)
         except Reported:
             return
 
@@ -77,7 +80,8 @@ class Answer:
             message = f"There is no aggregate {name.text[:60]} of {variant.event}."
             problems.choice("NXQL205", message, name.span, known, word=name.text)
         elif not item.nql:
-            problems.choice("NXQL204", f"{item.name} has no counterpart in NQL.", name.span, known, hint=item.reason)
+            self.lookup.empty(item, item.name, name.span)
+            self._add(item.name, item, name.span, partial(nothing, name.span), again=True)
         else:
             self._add(item.name, item, name.span, partial(value, item, name.span), again=True)
 
@@ -125,6 +129,21 @@ class Answer:
         """The table whose field a plain name is: the first that has it."""
         tables = [*([self.default] if self.default is not None else []), *self.reached.values()]
         return next((table for table in tables if self.lookup.has(table, name.text)), tables[0])
+
+
+def nothing(span: Span) -> ast.Expr:
+    """The value of a column that NQL has nothing for."""
+    return ast.Path(_NOTHING, span)
+
+
+def nothings(columns: Iterable[Column]) -> list[ast.Clause]:
+    """What gives that value its name, where a column has it."""
+    empty = [column.value for column in columns if column.value == ast.Path(_NOTHING)]
+    if not empty:
+        return []
+    span = empty[0].span
+    value = expression('if(true == false, "", null)', span)
+    return [ast.Compute((ast.Assign(ast.Path(_NOTHING, span), value, span=span),), span)]
 
 
 def limit_of(lookup: Lookup, limits: tuple[nxql.Limit, ...]) -> ast.Limit | None:

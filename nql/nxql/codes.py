@@ -69,8 +69,8 @@ _TABLE = (
     ),
     ("NXQL203", "Unknown field", "The table has no such field.", "(select (nam) (from device))", _ALL),
     (
-        "NXQL204", "Without counterpart", "The classic model has it and NQL does not; the hint says why.",
-        "(select (mac_addresses) (from device))", "(select (last_ip_address) (from device))",
+        "NXQL204", "Without counterpart", "What NQL does not have cannot be compared; the hint says why.",
+        _where('(eq group_name (string "office"))'), _where('(eq entity (string "office"))'),
     ),
     (
         "NXQL205", "Unknown aggregate", "The events have no such aggregate.",
@@ -120,6 +120,10 @@ _TABLE = (
     ),
     ("NXQL216", "Platform lacks it", "The field does not exist on the platforms asked for.", "", _ALL),
     ("NXQL217", "Too many columns", "At most 2,000.", "", _ALL),
+    (
+        "NXQL218", "Empty column", "NQL has nothing for it; the column is there, so that clients find it, and empty.",
+        "(select (name mac_addresses) (from device))", "(select (name last_ip_address) (from device))",
+    ),
     ("NXQL301", "Wrong type", "A value has the type of its field.", _where("(gt total_ram (integer 5))"), _RAM),
     ("NXQL302", "Not a value", "The text is no value of its type.", _where("(gt total_ram (byte much))"), _RAM),
     ("NXQL303", "No order", "Texts and words are equal or not.", _where('(gt name (string "a"))'), _NAME),
@@ -150,7 +154,7 @@ _TABLE = (
     ),
     ("NXQL311", "Refused by the plan", "What NQL has to say about it.", "", _ALL),
 )  # fmt: skip
-_WARNINGS = frozenset({"NXQL215", "NXQL306", "NXQL308"})
+_WARNINGS = frozenset({"NXQL215", "NXQL218", "NXQL306", "NXQL308"})
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {code: Code(code, title, doc, wrong, right, code in _WARNINGS) for code, title, doc, wrong, right in _TABLE}

@@ -64,26 +64,34 @@ class Lookup:
 
     def one(self, reach: Reach, name: ast.Name) -> Found:
         """The field of a name. Raises Reported."""
-        name = self.named(name)
-        if name.glob:
-            raise self.problems.error("NXQL209", "One field is needed here, not several.", name.span)
-        return self._dynamic(reach, name) if name.dynamic else self._plain(reach, name)
+        found = self._found(reach, self.named(name))
+        if not found.field.nql:
+            message = f"{found.name} has no counterpart in NQL."
+            raise self.problems.choice("NXQL204", message, name.span, self.known(reach), hint=found.field.reason)
+        return found
 
     def several(self, reach: Reach, name: ast.Name) -> list[Found]:
-        """The fields of a name or glob. Raises Reported."""
+        """The fields of a name or glob; one without counterpart is warned about. Raises Reported."""
         name = self.named(name)
         if not name.glob:
-            return [self.one(reach, name)]
+            found = self._found(reach, name)
+            if not found.field.nql:
+                self.empty(found.field, found.name, name.span)
+            return [found]
         if name.dynamic:
             custom = [_custom(item) for item in _customs(reach.table)]
-            found = [Found(field.name, field, reach, name.span, True) for field in custom if _like(name, field.name)]
+            several = [Found(field.name, field, reach, name.span, True) for field in custom if _like(name, field.name)]
         else:
             shown = (field for field in reach.fields.values() if self._visible(reach, field))
-            found = [Found(field.name, field, reach, name.span) for field in shown if _like(name, field.name)]
-        if not found:
+            several = [Found(field.name, field, reach, name.span) for field in shown if _like(name, field.name)]
+        if not several:
             message = f"No field of {reach.name} is like {'#' if name.dynamic else ''}{name.text}."
             raise self.problems.choice("NXQL209", message, name.span, self.known(reach))
-        return found
+        return several
+
+    def empty(self, field: FieldMap, name: str, span: Span) -> None:
+        """Warns about a column that has no values."""
+        self.problems.warn("NXQL218", f"{name} has no counterpart in NQL, and is empty.", span, field.reason)
 
     def has(self, reach: Reach, text: str) -> bool:
         """Whether a table has a field of this plain name."""
@@ -123,6 +131,12 @@ class Lookup:
         """Whether none of the platforms asked for has the field."""
         return bool(self.platforms and field.platforms) and not set(self.platforms) & set(field.platforms)
 
+    def _found(self, reach: Reach, name: ast.Name) -> Found:
+        """The field of a name, with or without counterpart. Raises Reported."""
+        if name.glob:
+            raise self.problems.error("NXQL209", "One field is needed here, not several.", name.span)
+        return self._dynamic(reach, name) if name.dynamic else self._plain(reach, name)
+
     def _plain(self, reach: Reach, name: ast.Name) -> Found:
         problems, field = self.problems, reach.fields.get(name.text.lower())
         if field is None:
@@ -130,9 +144,6 @@ class Lookup:
             events = aggregate_events(name.text.lower())
             hint = f"It is computed of events: (with {events[0]} (compute {name.text}))." if events else ""
             raise problems.choice("NXQL203", message, name.span, self.known(reach), word=name.text, hint=hint)
-        if not field.nql:
-            message = f"{field.name} has no counterpart in NQL."
-            raise problems.choice("NXQL204", message, name.span, self.known(reach), hint=field.reason)
         if field.join and not reach.joins:
             hint = f"Ask for it with (from {reach.name}) alone."
             message = f"{field.name} is summed up from {field.join}, which cannot be had beside events."
@@ -156,7 +167,7 @@ class Lookup:
         if found is None:
             message = f"There is no dynamic field {_short(name.text)} of {reach.name}."
             raise self.problems.choice("NXQL210", message, name.span, self._dynamics(reach), word=f"#{name.text}")
-        if not reach.joins:
+        if found.join and not reach.joins:
             message = f"{name.text} is summed up from events, which cannot be had beside others."
             raise self.problems.error("NXQL213", message, name.span, f"Ask for it with (from {reach.name}) alone.")
         return Found(name.text, found, reach, name.span, True)
@@ -165,7 +176,7 @@ class Lookup:
         scores = classic().scores
         *_, leaf = rest.split("/")
         if leaf.lower() == "payload":
-            raise self.problems.error("NXQL204", f"{name.text} has no counterpart in NQL.", name.span, scores.payload)
+            return FieldMap(name.text, "string", reason=scores.payload)
         path = scores.fields.get(folded(leaf))
         return FieldMap(name.text, "real", nql=f"{path}.last()", join=scores.table) if path else None
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from nql.diagnostics import Span
 from nql.nxql import ast as nxql
-from nql.nxql.answers import Answer, limit_of
+from nql.nxql.answers import Answer, limit_of, nothings
 from nql.nxql.columns import Column, Groups, Rows
 from nql.nxql.conditions import Place, Test, both, never, restriction
 from nql.nxql.dates import point, selection
@@ -66,9 +66,9 @@ def _objects(lookup: Lookup, query: nxql.Select, item: ObjectMap) -> Form:
     order = answer.order(query.orders)
     joins = list(rows.clauses())
     before = [*_where(test, span), *joins] if early else [*joins, *_where(test, span)]
-    return _form(
-        lookup, query, ast.TableRef(ast.Path(item.table, span), span=span), [*before, *activity], answer, order
-    )
+    table = ast.TableRef(ast.Path(item.table, span), span=span)
+    clauses = [*nothings(answer.columns.values()), *before, *activity]
+    return _form(lookup, query, table, clauses, answer, order)
 
 
 def _activity(lookup: Lookup, item: ObjectMap, node: nxql.With, answer: Answer) -> list[ast.Clause]:
@@ -117,7 +117,8 @@ def _events(lookup: Lookup, query: nxql.Select, tables: Asked, event: EventMap) 
     answer.show(query.shown)
     order = answer.order(query.orders)
     table = ast.TableRef(ast.Path(variant.table, span), _selection(lookup, variant, source.between), span=span)
-    clauses = [*_base(variant, span), *rows.clauses(), *_where(test, span)]
+    empty = nothings(answer.columns.values())
+    clauses = [*_base(variant, span), *empty, *rows.clauses(), *_where(test, span)]
     return _form(lookup, query, table, clauses, answer, order)
 
 
@@ -153,7 +154,8 @@ def _grouped(lookup: Lookup, query: nxql.Select, objects: tuple[ObjectMap, ...])
         for name in _once(node.computed):
             answer.aggregate(variant, name, groups.aggregate)
     order = answer.order(query.orders)
-    return _form(lookup, query, table, [*clauses, groups.clause(span)], answer, order)
+    clauses += [groups.clause(span), *nothings(answer.columns.values())]
+    return _form(lookup, query, table, clauses, answer, order)
 
 
 def _once(names: tuple[nxql.Name, ...]) -> Iterable[nxql.Name]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from nql.diagnostics import Span
 from nql.nxql import ast
 from nql.nxql.fields import Lookup
-from nql.nxql.mapping import EventMap, FieldMap, Variant, folded
+from nql.nxql.mapping import EventMap, Variant, folded
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,10 @@ def chosen(lookup: Lookup, event: EventMap, asked: Asked) -> Variant:
         if len(wanted) != 1 or any(kind is None for kind in kinds):
             _no_kind(lookup, event, asked, wanted)
         return next(variant for variant in event.variants if variant.kind in wanted)
-    fitting = [variant for variant in event.variants if _fits(variant, asked)]
+    fitting = [variant for variant in event.variants if _missing(variant, asked, known=False) == 0]
+    fitting = fitting or [variant for variant in event.variants if _missing(variant, asked, known=True) == 0]
     if not fitting:
-        return max(event.variants, key=lambda variant: _fit(variant, asked))
+        return min(event.variants, key=lambda variant: _missing(variant, asked, known=True))
     kinds_left = [variant.kind for variant in fitting if variant.words]
     if len(kinds_left) > 1 and fitting[0].words:
         message = f"Of {event.name} this is only the kind {fitting[0].kind}."
@@ -107,19 +108,12 @@ def _no_kind(lookup: Lookup, event: EventMap, asked: Asked, wanted: frozenset[st
     raise lookup.problems.choice("NXQL211", message + " Ask for one kind.", span, kinds)
 
 
-def _fits(variant: Variant, asked: Asked) -> bool:
-    return _fit(variant, asked) == len(asked.fields) + len(asked.links) + len(asked.aggregates)
-
-
-def _fit(variant: Variant, asked: Asked) -> int:
-    """How much of what is named a variant has."""
-    fields = sum(_has(variant.fields.get(name)) for name in asked.fields)
-    links = sum(name in variant.links for name in asked.links)
-    return fields + links + sum(_has(variant.aggregates.get(name)) for name in asked.aggregates)
-
-
-def _has(field: FieldMap | None) -> bool:
-    return field is not None and bool(field.nql)
+def _missing(variant: Variant, asked: Asked, *, known: bool) -> int:
+    """How much of what is named a variant lacks; `known` counts names without counterpart as had."""
+    fields = [variant.fields.get(name) for name in asked.fields]
+    aggregates = [variant.aggregates.get(name) for name in asked.aggregates]
+    lacking = [one for one in (*fields, *aggregates) if one is None or not (known or one.nql)]
+    return len(lacking) + sum(name not in variant.links for name in asked.links)
 
 
 def _plain(lookup: Lookup, names: Iterable[ast.Name]) -> list[str]:
