@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from nql.diagnostics import QueryError, Span
 from nql.semantics.bind import read
@@ -80,6 +81,13 @@ def place_of(text: str, offset: int, names: Names) -> Place | None:
     return Place(
         word, span, clause, expected, tokens, _state(before, pipes, names, clause), quote, called, leading == "not"
     )
+
+
+def segments(text: str) -> list[Span]:
+    """The parts of a text between its pipes and semicolons; a text that ends inside a comment or quote too."""
+    text = text[:LONGEST]
+    cuts = [part.start() for part in _PARTS.finditer(text) if part[0] in ("|", ";")]
+    return [Span(start, end) for start, end in pairwise([0, *(cut + 1 for cut in cuts), len(text) + 1])]
 
 
 def _replaced(text: str, offset: int, opened: int | None) -> tuple[int, Span]:
