@@ -23,9 +23,11 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
-    """Something that is watched: an alert is raised where `metric` passes `threshold`."""
+    """Something that is watched: an alert is raised where `metric` passes `threshold`; `context` says what it is
+    about."""
 
     nql_id: str
+    context: str
     name: str
     priority: str
     kind: str
@@ -38,6 +40,7 @@ MONITORS = records("monitors", Monitor)
 HITS: Mapping[str, Callable[[Device], bool]] = {
     "#outlook_crashes": bad_version,
     "#slow_boots": lambda person: person.place.boot > 2,
+    "#slow_salesforce": lambda person: person.user.department.name in {"Sales", "Customer Care"},
     "#full_drives": lambda person: person.free < FULL_SHARE,
     "#old_windows": lambda person: person.system.name.startswith("Windows 10"),
 }
@@ -102,7 +105,7 @@ def _alert(estate: Estate, number: int, day: int) -> Row:
         "@monitor": monitor.nql_id,
         "status": "open" if still_open else "closed",
         "recovery_time": recovered,
-        "context": f"{monitor.name} in the whole estate",
+        "context": monitor.context,
         "trigger_values": [
             {"name": monitor.metric, "real": round(monitor.threshold * dice.between("value", 1.1, 2.4), 1)}
         ],

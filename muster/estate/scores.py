@@ -90,7 +90,7 @@ def _located(today: Today, time: int) -> pl.DataFrame:
     rows = today.estate.devices.with_columns(state.alias("state"), pl.lit(time, dtype=pl.Int64).alias("time"))
     away = dice.share("place") < pl.col("at_home")
     bad = today.estate.installed.filter((pl.col("program") == "outlook") & (pl.col("switch") < time)).select(
-        "number", pl.lit(30.0).alias("bad")
+        "number", pl.lit(45.0).alias("bad")
     )
     rows = rows.join(bad.unique("number", maintain_order=True), on="number", how="left", maintain_order="left")
     located = pl.when(away).then(pl.lit("Remote")).otherwise(pl.lit("Onsite")).alias("location")
@@ -103,8 +103,8 @@ def _endpoint(today: Today) -> dict[str, pl.Expr]:
     virtual, bad = pl.when(pl.col("virtual").is_not_null()).then(9.0).otherwise(0.0), pl.col("bad")
     reliability, speed = 3 * age, 4 * age
     return {
-        "boot_speed": 12 * boot,
-        "logon_speed": 9 * boot,
+        "boot_speed": 20 * boot,
+        "logon_speed": 18 * boot,
         "software_reliability": 4 + bad,
         "virtual_session_lag": virtual * latency,
         "device_reliability": reliability,
@@ -119,7 +119,7 @@ def _endpoint(today: Today) -> dict[str, pl.Expr]:
         "memory_usage": small,
         "cpu_usage": speed,
         "wifi_signal_strength": pl.when(pl.col("form") == "laptop").then(10.0).otherwise(2.0),
-        "network_quality": 8 * latency,
+        "network_quality": 13 * latency,
     }
 
 

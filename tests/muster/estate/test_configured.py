@@ -20,6 +20,7 @@ from muster.folder import ask
 from muster.send import declared
 from nql.catalog.configured import CUSTOM, configured, item_of, written
 from nql.catalog.load import builtin
+from nql.catalog.model import Field, Table
 from tests.muster.conftest import Running
 from tests.muster.estate.conftest import NOW, Tables
 
@@ -27,6 +28,30 @@ MAPS = {  # where the entries of configured fields are held
     "campaign.responses": ("answers", "comments", "parameters"),
     "custom_trend.snapshots": ("values",),
     **dict.fromkeys(custom_fields.FIELDS, (CUSTOM,)),
+}
+EXAMPLES = {  # a table and a pattern of the catalog, and how one asks for a field that it stands for
+    ("binary.binaries", "#<custom_field>"): ("binaries", "#approved"),
+    ("campaign.#<nql_id>.responses", "answers.<question>"): (
+        "campaign.#it_satisfaction.responses",
+        "answers.sentiment.label",
+    ),
+    ("campaign.#<nql_id>.responses", "comments.<question>"): (
+        "campaign.#it_satisfaction.responses",
+        "comments.sentiment",
+    ),
+    ("campaign.#<nql_id>.responses", "parameters.<name>"): (
+        "campaign.#outlook_trouble.responses",
+        "parameters.issue_type",
+    ),
+    ("custom_trend.#<nql_id>.snapshots", "<snapshot_field>"): (
+        "custom_trend.#windows_migration.snapshots",
+        "operating_system_name",
+    ),
+    ("device.devices", "#<custom_field>"): ("devices", "#business_unit"),
+    ("device.devices", "organization.#<custom>"): ("devices", "organization.#region"),
+    ("package.packages", "#<custom_field>"): ("packages", "#required_version"),
+    ("user.users", "#<custom_field>"): ("users", "#employment"),
+    ("user.users", "organization.#<custom>"): ("users", "organization.#business_area"),
 }
 QUERIES = (
     "campaign.#it_satisfaction.responses | where state == answered | summarize n = count() by answers.sentiment.label",
@@ -83,6 +108,20 @@ def test_items_keep_their_json_form() -> None:
 def test_a_loaded_folder_answers(folder: Path, text: str) -> None:
     rows = ask(folder, text, {}, "UTC", 100, "csv").decode().splitlines()
     assert len(rows) > 1
+
+
+def test_every_pattern_of_the_catalog_stands_for_some_field(running: Running) -> None:
+    patterns = {(table.name, item.name) for table in builtin().tables.values() for item in template_fields(table)}
+    of_actions = {known for known in patterns if known[0].startswith("remote_action.")}  # tests/muster/test_demo.py
+    assert patterns - of_actions == set(EXAMPLES)
+    with muster.connect(running.url, running.token) as client:
+        for text, path in EXAMPLES.values():
+            found = client.query(f"{text} | summarize n = countif({path} != null)").item()
+            assert found, (text, path)
+
+
+def template_fields(table: Table) -> Iterator[Field]:
+    return (item for item in table.fields.values() if item.template)
 
 
 def test_what_the_store_and_the_portal_derive_has_values_too(running: Running) -> None:
