@@ -123,14 +123,20 @@ def _at(rows: Measured, position: exp.Expr) -> exp.Expr:
     if rows.weight is None:
         values = call("list_sort", rows.kept(call("list", rows.value), present=True))
         return cast(call("list_extract", values, position), DOUBLE)
-    pair = call("row", rows.value, cast(rows.weight.copy(), WIDE))
-    pairs = call("list_sort", rows.kept(call("list", pair), present=True))
-    reached, weight = _part("a", 2), _part("e", 2)
-    further = call("row", _part("e", 1), exp.Add(this=reached, expression=weight))
-    step = exp.Case().when(exp.GTE(this=reached.copy(), expression=position), exp.column("a")).else_(further)
+    pairs = call("list_sort", rows.kept(call("list", _triple(rows.value, rows.weight, whole(0))), present=True))
+    start = _triple(cast(exp.null(), sql_type(rows.dtype)) if rows.dtype else exp.null(), whole(0), position)
+    reached = exp.Add(this=_part("a", 2), expression=_part("e", 2))
+    further = _triple(_part("e", 1), reached, _part("a", 3))
+    there = exp.GTE(this=_part("a", 2), expression=_part("a", 3))
     names = [exp.to_identifier(name) for name in ("a", "e")]
-    found = call("list_reduce", pairs, exp.Lambda(this=step, expressions=names))
+    walk = exp.Lambda(this=exp.Case().when(there, exp.column("a")).else_(further), expressions=names)
+    found = call("list_reduce", call("list_prepend", start, pairs), walk)
     return cast(call("struct_extract", found, exp.Literal.number(1)), DOUBLE)
+
+
+def _triple(value: exp.Expr, reached: exp.Expr, position: exp.Expr) -> exp.Expr:
+    """A value, how far the order has come with it, and the position sought: a lambda sees nothing but its elements."""
+    return call("row", value, cast(reached.copy(), WIDE), cast(position.copy(), WIDE))
 
 
 def _part(pair: str, place: int) -> exp.Expr:
