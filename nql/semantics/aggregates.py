@@ -198,9 +198,11 @@ class Metrics:
 
     def _check_kind(self, node: ast.Call, kind: Kind, function: Function) -> None:
         if kind not in function.operands:
-            others = [f"{one.name}()" for one in FUNCTIONS.values() if _stands_on(one, kind)]
+            strict = self.state.rules.strict
+            known = [one for one in FUNCTIONS.values() if _stands_on(one, kind) and not (strict and one.extension)]
+            others = ", ".join(f"{one.name}()" for one in known)
             message = f"{function.name}() is not defined for {kind.value.replace('_', ' ')}."
-            raise self.state.problems.error("NQL414", message, node.span, f"There are {', '.join(others)}.")
+            raise self.state.problems.error("NQL414", message, node.span, f"There are {others}.")
         if self.state.summary is not None and MEASURES.get(function.name, MEASURES["count"]).ordered:
             self._needs_periods(node)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nql.api import compile_query
+from nql.api import compile_query, diagnose
 from nql.catalog.load import builtin
 from nql.datatypes import FLOAT, INT, STRING
 from nql.extensions import EXTENSIONS
@@ -13,6 +13,7 @@ from nql.plan.expressions import Column
 from nql.plan.plan import Plan
 from nql.plan.relations import Extend, Measure, Relation, inputs
 from nql.plan.text import show
+from nql.rules import DEFAULT, STRICT, Rules
 
 N = Column("n", INT)
 
@@ -94,6 +95,13 @@ def test_counts_are_those_that_give_zero_for_nothing() -> None:
     assert {name for name, item in MEASURES.items() if item.empty == 0} == {"rows", "count", "distinct", "total"}
     assert Measure("m", "rows", None, INT).counts
     assert not Measure("m", "sum", N, INT).counts
+
+
+@pytest.mark.parametrize(("rules", "offered"), [(DEFAULT, True), (STRICT, False)])
+def test_the_way_out_names_what_the_rules_allow(rules: Rules, offered: bool) -> None:
+    (found,) = diagnose("devices | summarize a = last_seen.avg()", builtin(), rules)
+    assert "max()" in found.hint
+    assert ("median()" in found.hint) == offered
 
 
 def _nodes(relation: Relation) -> list[Relation]:
