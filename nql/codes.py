@@ -60,7 +60,7 @@ _TABLE = (
     ),
     ("NQL205", "Object for a field", "An object has fields.", _C + "list device", _C + "list device.name"),
     (
-        "NQL206", "Metric without component", "A sample holds several values of a metric.",
+        "NQL206", "Metric without component", "A sample holds several values of a metric; alone it is their mean.",
         "device_performance.events past 24h | list free_memory",
         "device_performance.events past 24h | list free_memory.avg",
     ),
@@ -248,7 +248,7 @@ _TABLE = (
         _D + 'where entity == "a" and entity == "b"', _D + 'where entity == "a" or entity == "b"',
     ),
 )  # fmt: skip
-_WARNINGS = frozenset({"NQL210", "NQL306", "NQL416"})
+_WARNINGS = frozenset({"NQL206", "NQL210", "NQL306", "NQL416"})
 _LATE = frozenset({"NQL422", "NQL508", "NQL509"})
 
 CODES: Mapping[str, Code] = MappingProxyType(

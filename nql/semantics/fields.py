@@ -83,12 +83,13 @@ def check_comparable(state: State, left: Value, right: Value, span: Span) -> Non
 
 
 def field_value(state: State, rows: Rows, ref: FieldRef, path: ast.Path) -> Value:
-    """The value of a field over some rows. Raises Reported for a metric without its component."""
+    """The value of a field over some rows. A metric without its component is the mean of each sample, which is said."""
     if ref.sampled_gauge and ref.component is None:
         fixes = replacements(path.span, [f"{path.text}.avg", f"{path.text}.max"])
-        message = f"{path.text} holds several values a sample."
+        message = f"{path.text} holds several values a sample; their mean is taken."
         hint = f"Say which: {path.text}.avg, .sum, .count, .min or .max."
-        raise state.problems.error("NQL206", message, path.span, hint, fixes)
+        state.problems.warn("NQL206", message, path.span, hint, fixes)
+        ref = replace(ref, component="avg")
     local = ref.path.partition(".")[2] if ref.link is not None else ref.path
     return Value(read(rows, ref), ref.table.header(local), label(ref.path), ref=ref)
 
