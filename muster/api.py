@@ -52,9 +52,9 @@ class Api:
         """The JSON at a path below the interface's root."""
         return self._json(self._send("GET", path, params=query))
 
-    def post(self, path: str, body: Mapping[str, Any]) -> Any:
-        """Send JSON; the JSON that comes back, None for nothing."""
-        return self._json(self._send("POST", path, json=body))
+    def post(self, path: str, body: Mapping[str, Any], *, text: str = "") -> Any:
+        """Send JSON; the JSON that comes back, None for nothing. `text` is the query that diagnostics speak of."""
+        return self._json(self._send("POST", path, json=body, text=text))
 
     def post_packed(self, path: str, body: bytes) -> Any:
         """Send JSON that is packed with gzip already; the JSON that comes back."""

@@ -12,7 +12,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 
@@ -60,11 +60,19 @@ class Client:
         self._zone = account["zone"]
         return account
 
-    def query(self, text: str, /, *, zone: str | None = None, **parameters: Any) -> pl.DataFrame:
+    def query(
+        self, text: str, /, *, zone: str | None = None, strict: Literal["nexthink"] | None = None, **parameters: Any
+    ) -> pl.DataFrame:
         """The answer to a query. `$name` in the text takes the value of the parameter of that name; dates are read in
-        `zone`, by default the account's. Raises QueryFailedError with every diagnostic."""
+        `zone`, by default the account's; `strict="nexthink"` refuses all that is not in NQL itself. Raises
+        QueryFailedError with every diagnostic."""
         given = as_parameters(parameters, lambda: zone or self._zone or "UTC")
-        return pl.read_ipc_stream(io.BytesIO(self._api.query(text, ARROW, parameters=given, zone=zone)))
+        return pl.read_ipc_stream(io.BytesIO(self._api.query(text, ARROW, parameters=given, zone=zone, strict=strict)))
+
+    def explain(self, text: str, /, *, zone: str | None = None) -> str:
+        """What a query asks, in plain English, a sentence a line. Raises QueryFailedError."""
+        asked = {"text": text} | ({} if zone is None else {"zone": zone})
+        return "\n".join(self._api.post("/nql/explain", asked, text=text)["sentences"])
 
     def run_action(
         self,

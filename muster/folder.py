@@ -23,6 +23,7 @@ from engine.result import Result
 from muster.clock import now
 from muster.errors import FolderHeldError, MusterError, QueryFailedError, RefusedError, UsageError
 from nql.diagnostics import QueryError
+from nql.rules import Rules
 from portal.app import Portal, build
 from portal.caller import EVERYTHING, Caller
 from portal.errors import ApiError
@@ -59,7 +60,16 @@ def control(data: Path, *, make: bool = False) -> Iterator[Control]:
             opened.close()
 
 
-def ask(data: Path, text: str, parameters: Mapping[str, Any], zone: str | None, limit: int, form: str) -> bytes:
+def ask(
+    data: Path,
+    text: str,
+    parameters: Mapping[str, Any],
+    zone: str | None,
+    limit: int,
+    form: str,
+    *,
+    strict: bool = False,
+) -> bytes:
     """The answer to a query over a folder that no server holds. Raises FolderHeldError, QueryFailedError,
     UsageError."""
     settings = Settings(data)
@@ -71,7 +81,7 @@ def ask(data: Path, text: str, parameters: Mapping[str, Any], zone: str | None, 
         )
     whole = form in WRITERS
     with opening(data, text):
-        answer = asyncio.run(_ask(settings, text, parameters, zone, None if whole else limit))
+        answer = asyncio.run(_ask(settings, text, parameters, zone, None if whole else limit, Rules(strict=strict)))
     if not whole:
         return msgspec.json.encode(to_json(answer.result, devices=answer.devices, elapsed_ms=answer.elapsed_ms))
     written = WRITERS[form](answer.result)
@@ -110,13 +120,13 @@ def held(error: LockHeld, data: Path) -> FolderHeldError:
 
 
 async def _ask(
-    settings: Settings, text: str, parameters: Mapping[str, Any], zone: str | None, limit: int | None
+    settings: Settings, text: str, parameters: Mapping[str, Any], zone: str | None, limit: int | None, rules: Rules
 ) -> Answer:
     app = build(settings)
     async with app.router.lifespan_context(app):
         portal: Portal = app.state.portal
         caller = Caller(Account("", actor(), EVERYTHING, zone or portal.queries.zone, 0))
-        return await portal.queries.ask(caller, text, parameters=parameters, zone=zone, limit=limit)
+        return await portal.queries.ask(caller, text, parameters=parameters, zone=zone, limit=limit, rules=rules)
 
 
 def _sentence(text: str) -> str:

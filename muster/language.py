@@ -125,7 +125,7 @@ class AtPortal:
         return nql.format_query(text)
 
     def _ask(self, what: str, text: str, **more: Any) -> Any:
-        return self._portal.post(f"/nql/{what}", {"text": text[:MOST], **more})
+        return self._portal.post(f"/nql/{what}", {"text": text[:MOST], **more}, text=text)
 
 
 def _item(said: Mapping[str, str]) -> Item:

@@ -11,7 +11,7 @@ import argparse
 import getpass
 import shlex
 from collections.abc import Mapping
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import polars as pl
 
@@ -25,7 +25,7 @@ HELP = """\
 %muster status            where this notebook is connected
 %muster disconnect        let go of the connection
 
-%%nql [--name df] [--zone Europe/Zurich] [--quiet]
+%%nql [--name df] [--zone Europe/Zurich] [--strict nexthink] [--quiet]
 devices | where name == $host | list name, entity        $host: the variable `host` of the notebook"""
 
 
@@ -58,19 +58,19 @@ class Magics:
         return None
 
     def nql(self, line: str, cell: str | None = None) -> pl.DataFrame | None:
-        """%%nql [--name NAME] [--zone ZONE] [--quiet], or %nql TEXT"""
+        """%%nql [--name NAME] [--zone ZONE] [--strict nexthink] [--quiet], or %nql TEXT"""
         if cell is None:
-            return self._ask(line, None)
+            return self._ask(line)
         options = _options(line)
-        frame = self._ask(cell, options.zone)
+        frame = self._ask(cell, options.zone, options.strict)
         if options.name:
             self._shell.user_ns[options.name] = frame
         return None if options.quiet else frame
 
-    def _ask(self, text: str, zone: str | None) -> pl.DataFrame:
+    def _ask(self, text: str, zone: str | None = None, strict: Literal["nexthink"] | None = None) -> pl.DataFrame:
         if self._client is None:
             raise UsageError("This notebook is not connected.", "Run `%muster connect URL` first.", "not_connected")
-        return self._client.query(text, zone=zone, **variables(text, self._shell.user_ns))
+        return self._client.query(text, zone=zone, strict=strict, **variables(text, self._shell.user_ns))
 
     def _connect(self, url: str) -> str:
         self._disconnect()
@@ -103,13 +103,16 @@ def variables(text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise MusterError(f"%%nql: {message}.", "The options are --name NAME, --zone ZONE and --quiet.", "usage")
+        raise MusterError(
+            f"%%nql: {message}.", "The options are --name NAME, --zone ZONE, --strict nexthink and --quiet.", "usage"
+        )
 
 
 def _options(line: str) -> argparse.Namespace:
     parser = _Parser(prog="%%nql", add_help=False)
     parser.add_argument("--name", type=_identifier)
     parser.add_argument("--zone")
+    parser.add_argument("--strict", choices=["nexthink"])
     parser.add_argument("--quiet", action="store_true")
     return parser.parse_args(shlex.split(line))
 

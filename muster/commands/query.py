@@ -14,6 +14,7 @@ from typing import Any
 
 from muster import registry
 from muster.errors import MusterError, UsageError, diagnostic
+from muster.language import STRICT
 from muster.options import Options, Parser, add_data, add_portal, api, one_place, width
 from muster.shown import result_table
 from nql.diagnostics import render
@@ -45,6 +46,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--limit", type=int, default=10_000, metavar="N", help="rows of a table or JSON at most (default: 10000)"
     )
+    parser.add_argument("--strict", choices=[STRICT], help="refuse everything that is not in NQL itself")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file")
     add_portal(parser)
     add_data(parser)
@@ -81,13 +83,14 @@ def parameters(given: list[str]) -> dict[str, str | list[str]]:
 def _answer(options: Options, text: str, values: dict[str, Any]) -> bytes:
     if options.data is not None:
         answer: bytes = registry.part("folder").ask(
-            options.data, text, values, options.zone, options.limit, options.format
+            options.data, text, values, options.zone, options.limit, options.format, strict=bool(options.strict)
         )
         return answer
     portal = api(options)
     if options.format in MEDIA:
-        return portal.query(text, MEDIA[options.format], parameters=values, zone=options.zone)
-    return portal.query(text, "application/json", parameters=values, zone=options.zone, limit=options.limit)
+        return portal.query(text, MEDIA[options.format], parameters=values, zone=options.zone, strict=options.strict)
+    asked = {"parameters": values, "zone": options.zone, "limit": options.limit, "strict": options.strict}
+    return portal.query(text, "application/json", **asked)
 
 
 def _write(options: Options, answer: bytes, text: str) -> None:

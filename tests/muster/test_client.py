@@ -37,6 +37,18 @@ def test_a_query_is_a_typed_frame(client: Client) -> None:
     assert frame.height == 30
 
 
+def test_a_strict_query_refuses_what_is_ours(client: Client) -> None:
+    assert client.query("devices | list name,").height == 30
+    with pytest.raises(QueryFailedError, match="NQL510"):
+        client.query("devices | list name,", strict="nexthink")
+
+
+def test_a_query_in_plain_english(client: Client) -> None:
+    assert "last 7 calendar days" in client.explain("devices during past 7d | list name", zone="Asia/Tokyo")
+    with pytest.raises(QueryFailedError, match="naem"):
+        client.explain("devices | list naem")
+
+
 def test_parameters_are_values_never_text(client: Client) -> None:
     name = client.query("devices | list name | limit 1").item()
     assert client.query("devices | where name == $name | list name", name=name).item() == name

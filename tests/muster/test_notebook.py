@@ -40,6 +40,11 @@ def test_a_quiet_cell_shows_nothing(shell: Any) -> None:
     assert shell.user_ns["df"].height == 30
 
 
+def test_a_strict_cell(shell: Any) -> None:
+    with pytest.raises(QueryFailedError, match="NQL510"):
+        shell.run_cell_magic("nql", "--strict nexthink", "devices | list name,")
+
+
 def test_a_line(shell: Any) -> None:
     assert shell.run_line_magic("nql", "devices | list name").height == 30
 

@@ -74,6 +74,18 @@ def test_diagnostics_and_nothing_else(settled: Running, capsys: Capture) -> None
     assert "  devices | list nam\n                 ^^^" in printed.err
 
 
+def test_strict_refuses_what_is_ours(settled: Running, tmp_path: Path, capsys: Capture) -> None:
+    text = "devices | list name,"
+    assert json_of(capsys, "query", text)["row_count"] == 30
+    for form in ("json", "csv"):
+        assert main(["query", text, "--strict", "nexthink", "--format", form]) == 3
+        assert "NQL510" in capsys.readouterr().err
+    own = ["--data", str(tmp_path / "own")]
+    assert main(["estate", "--devices", "1", "--days", "1", *own, "--json"]) == 0
+    assert main(["query", text, "--strict", "nexthink", *own]) == 3
+    assert "NQL510" in capsys.readouterr().err
+
+
 def test_a_held_folder_tells_its_holder(settled: Running, capsys: Capture) -> None:
     for arguments in (["query", ALL], ["estate", "--devices", "1", "--days", "1"]):
         assert main([*arguments, "--data", str(settled.data)]) == 4
