@@ -97,10 +97,12 @@ class Metrics:
         self._known(node)
         value = value_of(self.state, node)
         functions = ["sum", "avg", "max"] if value.dtype.numeric else ["last", "count"]
-        fixes = replacements(node.span, [f"{node.text}.{name}()" for name in functions])
-        return problems.error(
-            "NQL424", f"{node.text} has many values here: say how to sum them up.", node.span, fixes=fixes
-        )
+        words, hint = [f"{node.text}.{name}()" for name in functions], ""
+        if value.ref is not None and value.ref.component is not None:
+            words.insert(0, f"{node.text}()")
+            hint = f"Without brackets it is the {value.ref.component} of one sample, with them that of all."
+        message = f"{node.text} has many values here: say how to sum them up."
+        return problems.error("NQL424", message, node.span, hint, replacements(node.span, words))
 
     def _call(self, node: ast.Call) -> Expr:
         function = function_named(node.function)

@@ -83,12 +83,35 @@ class _Facts:
 
 def never_holds(state: State, before: Sequence[ast.Expr], condition: ast.Expr) -> None:
     """Warns about the part of a condition that contradicts another, or one of the conditions before it."""
+    if not _worth_a_look([*before, condition]):
+        return
     quiet = replace(state, problems=Problems(), parameters={})
     facts: dict[object, _Facts] = {}
     for earlier in reversed(before):
         for test in _together(earlier):
             _learn(quiet, facts, test)
     _check(state, quiet, facts, condition)
+
+
+def _worth_a_look(conditions: Sequence[ast.Expr]) -> bool:
+    """Whether a name may be asked for twice, or a test may be impossible alone. Most filters are neither."""
+    seen: set[str] = set()
+    waiting = list(conditions)
+    while waiting:
+        match waiting.pop():
+            case ast.Logic(_, operands):
+                waiting += operands
+            case ast.Comparison(op, left, right):
+                if op == "between" or (op == "in" and isinstance(right, ast.Items) and not right.items):
+                    return True
+                for side in (left, right):
+                    if isinstance(side, ast.Call) and side.function in _RANGES:
+                        return True
+                    name = side.text.rpartition(".")[2].lower() if isinstance(side, ast.Path) else ""
+                    if name and name in seen:
+                        return True
+                    seen.add(name)
+    return False
 
 
 def _check(state: State, quiet: State, facts: dict[object, _Facts], condition: ast.Expr) -> None:

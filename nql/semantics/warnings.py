@@ -182,4 +182,5 @@ def _better_counts(state: State, table: Table, *, objects: bool) -> list[str]:
     links = [link for link in table.links if link not in ("device", "user")] if not objects else list(table.links)
     counters = [item.name for item in table.fields.values() if item.metric == "counter" and "number_of" in item.name]
     found = [f"{link}.count()" for link in links[:1] if state.names.find(table, link) is not None]
-    return found + [f"{name}.sum()" for name in counters[:1]]
+    totals = [f"{name}.sum()" for name in counters[:1]]
+    return found + totals if objects else totals + found
