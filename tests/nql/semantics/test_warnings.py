@@ -7,6 +7,11 @@ import pytest
 from nql.api import diagnose
 from nql.catalog.load import builtin
 
+TOTAL = (
+    "devices | with execution.events past 7d "
+    "| compute total_number_of_freezes = number_of_freezes.sum() | where total_number_of_freezes > 3"
+)
+
 
 def mended(text: str, code: str) -> list[str]:
     """The text after each fix of its only finding, which has this code."""
@@ -22,8 +27,7 @@ def mended(text: str, code: str) -> list[str]:
         (
             "devices | with execution.events past 7d | where number_of_freezes > 3",
             "NQL601",
-            "devices | with execution.events past 7d "
-            + "| compute total_number_of_freezes = number_of_freezes.sum() | where total_number_of_freezes > 3",
+            TOTAL,
         ),
         (
             "web.page_views past 7d | summarize n = count() by device.name",
