@@ -13,6 +13,7 @@ from tests.fuzz.cost import MOST_SECONDS, STEPS, Cost, cost, quick
 from tests.fuzz.hostile import FAMILIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_text_is_bounded(family: str) -> None:
     assert quick(family) < 4 * MOST_SECONDS

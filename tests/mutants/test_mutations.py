@@ -48,6 +48,7 @@ def test_a_mutation_says_where_it_is() -> None:
     assert found.key == "m.py:3 A.f: return self.b -> return None"
 
 
+@pytest.mark.slow
 def test_every_module_has_mutations_that_are_programs() -> None:
     for path in modules()[::9]:
         source = (ROOT / path).read_text(encoding="utf-8")
@@ -55,6 +56,7 @@ def test_every_module_has_mutations_that_are_programs() -> None:
             compile(mutated(source, item.number), path, "exec")
 
 
+@pytest.mark.slow
 def test_what_is_listed_as_equivalent_exists() -> None:
     known = {(item.path, item.function, item.before, item.after) for item in every_mutation()}
     assert sorted(set(listed()) - known) == []

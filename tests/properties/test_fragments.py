@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
+import pytest
+
 from nql.api import Compiler
 from nql.diagnostics import QueryError
 from tests.properties import fragments, texts
@@ -16,6 +18,7 @@ from tests.properties.tables import CATALOG
 TEXTS = 4_000
 
 
+@pytest.mark.slow
 def test_every_fragment_stands_in_a_text_that_compiles() -> None:
     good = "\n".join(compiling(TEXTS)) + "\n"
     tables = (fragments.FIELDS, fragments.COMPUTED, fragments.CONDITIONS, fragments.CLOCKED, fragments.METRICS)
