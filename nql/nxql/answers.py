@@ -26,6 +26,15 @@ _MOST_ROWS = 2**31
 _NOTHING = "nxql.nothing"
 
 
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A query of NQL and what it shows: `listed` are the values of its list, each column one of them."""
+
+    query: ast.Query
+    columns: tuple[Column, ...]
+    listed: tuple[ast.Expr, ...]
+
+
 @dataclass(slots=True)
 class Answer:
     """The columns of a query. `default` is the table of plain fields, None where each has to name its table."""
@@ -129,6 +138,23 @@ class Answer:
         """The table whose field a plain name is: the first that has it."""
         tables = [*([self.default] if self.default is not None else []), *self.reached.values()]
         return next((table for table in tables if self.lookup.has(table, name.text)), tables[0])
+
+
+def form(
+    query: nxql.Select,
+    table: ast.TableRef,
+    clauses: Iterable[ast.Clause],
+    answer: Answer,
+    order: list[ast.SortItem],
+) -> Form:
+    """The query that lists an answer over a table and the clauses that restrict it."""
+    columns = tuple(answer.columns.values())
+    listed = tuple(dict.fromkeys(column.value for column in columns))
+    limit = limit_of(answer.lookup, query.limits)
+    tail: list[ast.Clause] = [ast.ListClause(listed, query.span)]
+    tail += [ast.Sort(tuple(order), query.span)] if order else []
+    tail += [limit] if limit is not None else []
+    return Form(ast.Query(table, (*clauses, *tail), query.span), columns, listed)
 
 
 def nothing(span: Span) -> ast.Expr:

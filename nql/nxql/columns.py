@@ -80,11 +80,11 @@ class Groups:
         if isinstance(one, ast.Path) and one.text in self.keys:
             return one
         key = f"{found.field.group} {found.reach.prefix} {found.field.nql}"
-        return self._named(key, summed(one, found.field.group), found.span)
+        return self.named(key, summed(one, found.field.group), found.span)
 
     def aggregate(self, item: FieldMap, span: Span) -> ast.Expr:
         """The value of an aggregate."""
-        return self._named(item.nql, expression(item.nql, span), span)
+        return self.named(item.nql, expression(item.nql, span), span)
 
     def clause(self, span: Span) -> ast.Summarize:
         """The clause that makes the groups."""
@@ -93,7 +93,8 @@ class Groups:
             tuple(self.items.values()) or (count,), tuple(ast.Path(key, span) for key in self.keys), span
         )
 
-    def _named(self, key: str, value: ast.Expr, span: Span) -> ast.Expr:
+    def named(self, key: str, value: ast.Expr, span: Span) -> ast.Path:
+        """The name of a value of a group; `key` tells values apart."""
         if key not in self.items:
             self.items[key] = ast.Assign(ast.Path(f"nxql.{len(self.items) + 1}", span), value, span=span)
         return ast.Path(self.items[key].name.text, span)
