@@ -178,7 +178,7 @@ class Names:
         head, _, last = path.rpartition(".")
         item = fields.get(head)
         if item is not None and item.metric is not None and last in COMPONENTS:
-            return FieldRef(table, item, f"{item.name}.{last}", component=last) if _has(item, last) else None
+            return FieldRef(table, item, f"{item.name}.{last}", component=last)
         head, _, rest = path.partition(".")
         item = fields.get(head)
         if item is None or item.dtype.kind is not Kind.MAP or not rest:
@@ -197,10 +197,6 @@ def label(path: str) -> str:
     """A path for people: `operating_system.name` is "Operating system → Name"."""
     steps = path.replace("()", "").split(".")
     return " → ".join(step.lstrip("#").replace("_", " ").strip().capitalize() or step for step in steps)
-
-
-def _has(item: Field, component: str) -> bool:
-    return item.metric == "gauge" or component == "sum"
 
 
 def _words(table: Table) -> Iterator[str]:
