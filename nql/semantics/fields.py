@@ -69,6 +69,7 @@ def meaning(state: State, path: ast.Path) -> Alias | FieldRef | ObjectRef:
         raise state.problems.error("NQL203", message, path.span, "Say which.", replacements(path.span, found.paths))
     if found is None and (output := latest_output(state, path)) is not None:
         return output
+    found = found or state.names.dotted(rows.table, path.text)
     if found is None:
         raise unknown(state, path, alias)
     return found

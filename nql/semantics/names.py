@@ -83,6 +83,15 @@ class Names:
             found = self._memo[key] = self._find(table, key[1])
             return found
 
+    def dotted(self, table: Table, path: str) -> FieldRef | None:
+        """What is meant by an underscore for the dot of a group, as the documents have it once: `hardware_type`,
+        `device.hardware_type`. Not among what a path means, so that it never stands in the way of another name."""
+        for at in [at for at, sign in enumerate(path[:80]) if sign == "_"]:
+            found = self.find(table, f"{path[:at]}.{path[at + 1 :]}")
+            if isinstance(found, FieldRef) and (found.link is None or "." in path):
+                return found
+        return None
+
     def link(self, table: Table, target: Table) -> Link | None:
         """The link from a table to an object table."""
         own = {name: Link(f"@{name}", linked) for name, linked in table.links.items() if linked == target.name}
