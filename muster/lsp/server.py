@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from contextlib import redirect_stdout
 from dataclasses import replace
+from functools import cache
 from typing import ParamSpec, TypeVar
 from urllib.parse import unquote
 
@@ -27,16 +28,12 @@ from muster.language import Language
 from muster.lsp.answers import described, finding, offered, quick_fix, whole
 from muster.lsp.text import Document, Units
 from nql.diagnostics import Diagnostic
+from nql.editing.highlighting import shipped
 
 EXPLAIN = "muster.explain"
 PAUSE = 0.1  # seconds without another change before a text is looked at
 TRIGGERS = [".", "#", "$", "|", "[", ",", " "]
 ACTIONS = [lsp.CodeActionKind.QuickFix, lsp.CodeActionKind.Source]
-# A space opens the choices only where a name or value must come, never while one merely goes on.
-_OPENS = re.compile(
-    r"(?:[|,=\[]|\b(?:where|with|include|compute|summarize|list|sort|by|in|and|or|contains|during|past))\s*$",
-    re.IGNORECASE,
-)
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -215,9 +212,14 @@ def _add_answers(server: Server) -> None:
             server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Info, "\n".join(said.sentences)))
 
 
+@cache
+def _openers() -> re.Pattern[str]:
+    return re.compile(rf"(?:[|,=<>\[]|\b(?:{'|'.join(shipped().openers)}))\s*$", re.IGNORECASE)
+
+
 def opens(before: str) -> bool:
-    """Whether a name or value must follow the text before a space."""
-    return _OPENS.search(before[-100:]) is not None
+    """Whether something must follow the text before a space: only there a space opens the choices."""
+    return _openers().search(before[-100:]) is not None
 
 
 def within(kind: lsp.CodeActionKind | str | None, wanted: lsp.CodeActionKind | str) -> bool:

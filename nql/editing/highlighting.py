@@ -39,6 +39,12 @@ class Lexicon:
     window: tuple[str, ...]
     others: tuple[str, ...]
 
+    @property
+    def openers(self) -> tuple[str, ...]:
+        """Every word, those of operators among them: behind one of them and a space something must come."""
+        operators = re.findall(r"(?<!\\)\b[a-z]{2,}", self.patterns["OPERATOR"])
+        return _unique((*self.clauses, *self.window, *self.others, *operators))
+
 
 def lexicon(grammar: str) -> Lexicon:
     """The terminals of a grammar."""
@@ -66,6 +72,7 @@ def console(found: Lexicon) -> dict[str, Any]:
         "clauses": list(found.clauses),
         "window": list(found.window),
         "others": list(found.others),
+        "openers": list(found.openers),
         "constants": list(CONSTANTS),
         "comments": {"block": ["/*", "*/"], "line": "//"},
         "patterns": {name.lower(): found.patterns[name] for name in (*VALUES, "OPERATOR", "PATH")},

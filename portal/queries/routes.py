@@ -13,8 +13,7 @@ from starlette.responses import Response, StreamingResponse
 from engine.formats import diagnostic_json, to_arrow, to_csv, to_json, to_parquet
 from engine.result import Result
 from nql.api import Rules
-from nql.editing.offers import Item, ItemKind
-from nql.functions import FUNCTIONS
+from nql.editing.offers import OURS
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
@@ -127,7 +126,7 @@ class _Routes:
     async def complete(self, asked: Asked) -> m.CompletionInfo:
         body: m.AskComplete = asked.body
         found = await self._queries.complete(asked.caller, body.text, min(body.offset, len(body.text)))
-        items = [m.CompletionItem(i.label, i.kind.value, i.detail, i.doc, i.insert, ours(i)) for i in found.items]
+        items = [m.CompletionItem(i.label, i.kind.value, i.detail, i.doc, i.insert, OURS in i.doc) for i in found.items]
         return m.CompletionInfo(m.SpanInfo(found.span.start, found.span.end), items)
 
     async def hover(self, asked: Asked) -> m.Hovering:
@@ -162,12 +161,6 @@ class _Routes:
                 rules=rules(body.strict),
             )
             return await self._threads.query(_written, answer, media)
-
-
-def ours(item: Item) -> bool:
-    """Whether NQL itself lacks what is offered."""
-    function = FUNCTIONS.get(item.label.removesuffix("()")) if item.kind is ItemKind.FUNCTION else None
-    return function is not None and function.extension != ""
 
 
 def rules(strict: m.Strict | None) -> Rules:

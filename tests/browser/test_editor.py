@@ -47,6 +47,21 @@ def test_suggestions_say_what_they_are(console: Console) -> None:
     expect(console.editor).to_have_text("devices | list hardware.memory")
 
 
+def test_values_of_the_data_are_suggested(console: Console) -> None:
+    name = console.town.simulated[0]
+    console.write("devices | where name == ")
+    console.editor.press("End")
+    console.editor.press_sequentially(f'"{name[:-1]}')
+    suggestion = choices(console).filter(has_text=name)
+    expect(suggestion.first).to_be_visible()
+    console.editor.press_sequentially(name[-1])
+    expect(choices(console)).to_have_count(1)
+    console.editor.press("Tab")
+    expect(console.editor).to_have_text(f'devices | where name == "{name}"')
+    console.editor.press("Control+Enter")
+    expect(console.rows).to_have_count(1)
+
+
 def test_what_nexthink_lacks_is_marked(console: Console) -> None:
     console.write("session.logins | summarize t = time_until_desktop_is_ready.")
     console.editor.press("End")
@@ -54,7 +69,7 @@ def test_what_nexthink_lacks_is_marked(console: Console) -> None:
     expect(choices(console).filter(has_text="median()")).to_contain_text("Muster")
     expect(choices(console).filter(has_text="avg()").first).not_to_contain_text("Muster")
     console.editor.press_sequentially("med")
-    expect(console.page.locator(".cm-completionInfo")).to_contain_text("Nexthink does not know it")
+    expect(console.page.locator(".cm-completionInfo")).to_contain_text("Muster extension")
 
 
 def test_a_word_is_described_under_the_pointer(console: Console) -> None:

@@ -25,7 +25,7 @@ def test_hover(play: Play) -> None:
         said = (await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": QUERY.index("name") + 1})).json()
         assert QUERY[said["hover"]["span"]["start"] : said["hover"]["span"]["end"]] == "name"
         assert said["hover"]["doc"]
-        none = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": len(QUERY)})
+        none = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": QUERY.index("==")})
         assert none.json() == {"hover": None}
         for offset in (-1, 20_001):
             refused = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": offset})
@@ -101,6 +101,33 @@ def test_values_of_the_data(play: Play) -> None:
         assert await values("pc", other) == ["pc-1", "pc-2", "pc-3", "pc-4"]  # for one caller alone
         house.time.now += MINUTE + 1
         assert await values("pc") == ["pc-1", "pc-2", "pc-3", "pc-4"]
+
+    play(scene)
+
+
+def test_values_are_offered_to_whoever_may_query(play: Play) -> None:
+    async def scene(house: House) -> None:
+        house.enrol(1)
+        await house.settle()
+        text = 'devices | where name == "pc'
+        ask = {"text": text, "offset": len(text)}
+        client = await house.program("bob", ("query",))
+        said = (await client.post(f"{API}/nql/complete", json=ask)).json()
+        assert [item["label"] for item in said["items"]] == ["pc-1"]
+        assert not said["items"][0]["ours"]
+        nobody = await house.program("eve", ("execute",))
+        assert (await nobody.post(f"{API}/nql/complete", json=ask)).status_code == 403
+
+    play(scene)
+
+
+def test_what_nexthink_lacks_is_marked(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.program()
+        text = "session.logins | summarize t = time_until_desktop_is_ready."
+        said = (await client.post(f"{API}/nql/complete", json={"text": text, "offset": len(text)})).json()
+        ours = {item["label"]: item["ours"] for item in said["items"]}
+        assert (ours["median()"], ours["avg()"]) == (True, False)
 
     play(scene)
 

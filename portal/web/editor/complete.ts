@@ -8,12 +8,13 @@ import { autocompletion, type Completion as Option, type CompletionContext, type
 import type { Extension } from "@codemirror/state";
 import { isAbort, json } from "../api/client";
 import type { Completion, CompletionItem } from "../api/wire";
+import grammar from "./grammar.json";
 import { described } from "./hover";
 import { toCharacters, toUnits } from "./spans";
 
-const OURS = "An extension of Muster; Nexthink does not know it.";
-
-const OPENS = /(?:[A-Za-z_#$.]\w*|(?:\||,|=|\[|\b(?:where|with|include|compute|summarize|list|sort|by|in|and|or|contains|during|past))\s+)$/i;
+/* A word being typed, or the space behind something that cannot be the end. */
+const OPENS = new RegExp(`(?:[A-Za-z_#$.]\\w*|(?:[|,=<>[]|\\b(?:${grammar.openers.join("|")}))\\s+)$`, "i");
+const IN_TEXT = /^(?:[^"']|"[^"]*"|'[^']*')*(?:"[^"]*|'[^']*)$/;
 
 interface NqlOption extends Option {
   kind: string;
@@ -22,8 +23,9 @@ interface NqlOption extends Option {
 
 /** The candidates at the cursor; null where nothing should pop up by itself. */
 export async function candidates(context: CompletionContext): Promise<CompletionResult | null> {
-  const before = context.state.doc.sliceString(Math.max(0, context.pos - 80), context.pos);
-  if (!context.explicit && !OPENS.test(before)) return null;
+  const line = context.state.doc.lineAt(context.pos);
+  const before = line.text.slice(0, context.pos - line.from);
+  if (!context.explicit && !OPENS.test(before) && !IN_TEXT.test(before)) return null;
   const text = context.state.doc.toString();
   const abort = new AbortController();
   context.addEventListener("abort", () => abort.abort());
@@ -46,7 +48,7 @@ export async function candidates(context: CompletionContext): Promise<Completion
 function option(item: CompletionItem, boost: number): NqlOption {
   const { label, detail, kind, insert: apply, ours } = item;
   const shown: NqlOption = { label, detail, kind, ours, apply, boost: boost / 1e6 };
-  if (item.doc) shown.info = () => described({ title: label, detail, doc: ours ? `${item.doc}\n${OURS}` : item.doc });
+  if (item.doc) shown.info = () => described({ title: label, detail, doc: item.doc });
   return shown;
 }
 
