@@ -88,7 +88,9 @@ class Names:
         `device.hardware_type`. Not among what a path means, so that it never stands in the way of another name."""
         for at in [at for at, sign in enumerate(path[:80]) if sign == "_"]:
             found = self.find(table, f"{path[:at]}.{path[at + 1 :]}")
-            if isinstance(found, FieldRef) and (found.link is None or "." in path):
+            if not isinstance(found, FieldRef) or found.component is not None or found.field.within is not None:
+                continue
+            if found.link is None or "." in path:
                 return found
         return None
 
