@@ -25,7 +25,7 @@ def test_hover(play: Play) -> None:
         said = (await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": QUERY.index("name") + 1})).json()
         assert QUERY[said["hover"]["span"]["start"] : said["hover"]["span"]["end"]] == "name"
         assert said["hover"]["doc"]
-        none = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": QUERY.index("==")})
+        none = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": QUERY.index("|")})
         assert none.json() == {"hover": None}
         for offset in (-1, 20_001):
             refused = await client.post(f"{API}/nql/hover", json={"text": QUERY, "offset": offset})
