@@ -60,7 +60,7 @@ _TABLE = (
     ),
     Extension(
         "iso_time", "A time as ISO 8601 writes it", "`T` between day and time, `Z` or an offset behind it.",
-        "execution.crashes from 2024-11-08T10:00:00Z to 2024-11-08T12:00:00+01:00", "Write 2024-11-08 10:00:00.",
+        "execution.crashes from 2026-11-24T08:00:00Z to 2026-11-25T12:00:00+01:00", "Write 2026-11-24 08:00:00.",
     ),
     Extension(
         "is_null", "is null", "The null test in the words of SQL.",
@@ -77,7 +77,7 @@ _TABLE = (
     ),
     Extension(
         "like", "like", "Another word for == beside a text with wildcards.",
-        _D + 'where name like "pc-*"', 'Write == "pc-*".',
+        _D + 'where name like "zrh-*"', 'Write == "zrh-*".',
     ),
     Extension(
         "list_name", "A name for a column of list", "A column gets a name of its own, and may be computed.",
@@ -85,7 +85,7 @@ _TABLE = (
     ),
     Extension(
         "matches", "matches", "A regular expression, found anywhere in the text, in any case.",
-        _D + 'where name matches "^pc-[0-9]+$"', "Write == with wildcards.",
+        _D + 'where name matches "^zrh-[a-z]+-00[0-9]+$"', "Write == with wildcards.",
     ),
     Extension(
         "median", "median()", "The value in the middle, or the mean of the two there.",
@@ -130,7 +130,7 @@ _TABLE = (
     ),
     Extension(
         "starts_with", "starts with, ends with", "Texts by their beginning or end.",
-        _D + 'where name starts with "pc"', 'Write == "pc*".',
+        _D + 'where name starts with "zrh"', 'Write == "zrh*".',
     ),
     Extension(
         "stddev", "stddev()", "The standard deviation of a sample, divided by n - 1.",

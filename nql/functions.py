@@ -173,7 +173,7 @@ _WRITTEN = (
     Function(
         "sumif", Role.AGGREGATE, "metric.sumif(condition)",
         "Sum over the rows for which a condition holds; 0 if there are rows but none of them does.",
-        'execution.crashes | summarize n = number_of_crashes.sumif(binary.name == "zoom*")', NUMERIC, condition=True,
+        'execution.crashes | summarize n = number_of_crashes.sumif(binary.name == "outlook*")', NUMERIC, condition=True,
     ),
     Function(
         "avg", Role.AGGREGATE, "metric.avg()",
@@ -240,7 +240,7 @@ _WRITTEN = (
     Function(
         "day", Role.SCALAR, "time.day(timezone = 'Europe/Zurich')",
         "Day of the month, 1 to 31.",
-        "execution.crashes during past 30d | where time.day() == 1", _TIMES, named=("timezone",), clauses=_ROWS,
+        "execution.crashes during past 30d | where time.day() == 25", _TIMES, named=("timezone",), clauses=_ROWS,
     ),
     Function(
         "day_of_week", Role.SCALAR, "time.day_of_week(timezone = 'Europe/Zurich')",

@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from muster.reference import classic, diagnostics, extensions, functions, manuscript, operators, tables, times
+from muster.reference import (
+    classic,
+    decisions,
+    diagnostics,
+    extensions,
+    functions,
+    manuscript,
+    operators,
+    tables,
+    times,
+)
 from muster.reference.estate import Answers, answers
 
 COMMAND = "muster nql reference docs/reference"
@@ -32,7 +42,14 @@ def plain() -> dict[str, str]:
 def answered(asked: Answers) -> dict[str, str]:
     """The pages whose queries run, by file name."""
     found = {f"{name}.md": manuscript.page(name, asked, PARTS) for name in manuscript.names()}
-    return _marked({**found, "functions.md": functions.page(asked), "extensions.md": extensions.page(asked)})
+    return _marked(
+        {
+            **found,
+            "functions.md": functions.page(asked),
+            "extensions.md": extensions.page(asked),
+            "decisions.md": decisions.page(asked),
+        }
+    )
 
 
 def every() -> dict[str, str]:

@@ -14,6 +14,7 @@ from nql.diagnostics import render
 from nql.extensions import EXTENSIONS, Extension
 from nql.rules import STRICT
 
+ROWS = "4"
 INTRO = """\
 # Extensions
 
@@ -37,7 +38,7 @@ def page(answers: Answers) -> str:
 
 
 def _one(item: Extension, answers: Answers) -> str:
-    example = "nql check" if "$" in item.example else "nql"
-    body = ran(item.example, example.split()[1:], answers)
+    words = ["check"] if "$" in item.example else [ROWS]  # a parameter has no value here
+    body = ran(item.example, words, answers)
     refused = block(render(item.example, diagnose(item.example, answers.catalog, STRICT)), "text")
     return f"## {item.name}\n\n**{item.title}.** {item.doc}\n\n{body}\n\nUnder `strict=nexthink`:\n\n{refused}"

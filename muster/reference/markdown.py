@@ -22,6 +22,11 @@ def code(text: str) -> str:
     return f"`` {line} ``" if "`" in line else f"`{line}`"
 
 
+def plain(text: str) -> str:
+    """Text that holds no tag."""
+    return text.replace("<", "\\<")
+
+
 def block(text: str, language: str = "") -> str:
     """Text as a block of code."""
     fence = "````" if "```" in text else "```"

@@ -44,7 +44,7 @@ SUBJECTS = (
 OPERATORS = ("==", "!=", "<", ">", "<=", ">=", "in", "!in", "contains", "!contains")
 BEYOND = ("between", "like", "starts with", "ends with", "matches")
 SIGNS = ("+", "-", "*", "/", "^")
-TEXTS = ("like", "starts with", "ends with", "matches")
+TEXTS = ("like", "starts with", "ends with", "matches", "contains", "!contains")
 NUMBERS = {
     Kind.INT: ("number_of_freezes", "2"),
     Kind.FLOAT: ("(number_of_freezes / 2)", "2.5"),
@@ -80,8 +80,10 @@ def arithmetic() -> str:
 
 def condition(subject: Subject, operator: str) -> str:
     """A condition with the operator; `null` asks for null."""
-    literal = '"a"' if operator in TEXTS else subject.literal
+    literal = '"a*"' if operator in TEXTS else subject.literal
     match operator:
+        case "matches":
+            return f'{subject.path} matches "^a"'
         case "null":
             return f"{subject.path} = null"
         case "in" | "!in":

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from itertools import groupby
 
 from muster.estate.coverage import filled_by
-from muster.reference.markdown import code, link, table
+from muster.reference.markdown import code, link, plain, table
 from nql.catalog.load import builtin
 from nql.catalog.model import COMPONENTS, Field, Table, TableKind
 
@@ -82,7 +82,7 @@ def _table(item: Table) -> str:
     facts.append(f"- Written by {WRITERS[item.writer]}. Filled today by: {filled_by(item.name)}.")
     rows = [(code(field.name), _type(field, item), _known(field), _doc(field)) for field in item.fields.values()]
     listed = table(("field", "type", "known", "meaning"), rows)
-    return f"## {item.name}\n\n{item.doc}\n\n" + "\n".join(facts) + f"\n\n{listed}"
+    return f"## {plain(item.name)}\n\n{plain(item.doc)}\n\n" + "\n".join(facts) + f"\n\n{listed}"
 
 
 def _type(field: Field, item: Table) -> str:
@@ -107,7 +107,7 @@ def _known(field: Field) -> str:
 
 
 def _doc(field: Field) -> str:
-    said = [field.doc]
+    said = [plain(field.doc)]
     if field.template:
         said.append("Stands for the names that are configured.")
     if field.same_as:
