@@ -19,6 +19,7 @@ from nql.editing.expressions import Values, inside, quoted
 from nql.editing.offers import Item, ItemKind
 from nql.editing.place import Place, place_of
 from nql.semantics.names import Names, names_of
+from nql.semantics.times import LONGEST_DAYS
 from nql.syntax.words import CLAUSES
 
 MOST = 700
@@ -104,7 +105,7 @@ def _table(place: Place, names: Names) -> Iterator[Item]:
 
 def _time(place: Place, names: Names) -> Iterator[Item]:
     """Time selections: after a table, and inside one that is begun."""
-    number = place.word if place.word.isdigit() else ""
+    number = place.word if place.word.isdecimal() and 0 < int(place.word[:9]) <= LONGEST_DAYS else ""
     allowed = _allowed(place, names)
     if place.last in ("PAST", "SHIFT") and place.last in allowed:
         lengths = [f"{number}{unit}" for unit in ("d", "h", "min")] if number else _LENGTHS

@@ -60,8 +60,19 @@ def check(text: str) -> None:
     )
 
 
-@pytest.mark.parametrize("text", EXAMPLES + RECORDED)
-def test_whatever_compiles_is_told(text: str) -> None:
+@pytest.mark.parametrize("text", EXAMPLES)
+def test_examples_are_told(text: str) -> None:
+    check(text)
+
+
+@pytest.mark.slow
+def test_whatever_compiles_of_the_records_is_told() -> None:
+    for text in RECORDED:
+        check(text)
+
+
+@given(st.sampled_from(RECORDED))
+def test_some_records_are_told(text: str) -> None:
     check(text)
 
 

@@ -54,7 +54,9 @@ def put_in(text: str, start: int, end: int, item: Item) -> None:
     """Holds one item to its promise."""
     new = text[:start] + item.insert + text[end:]
     after = start + len(item.insert)
-    quote = new[start - 1 : start] if start and text[start - 1] in "\"'" else ""
+    quote = text[start - 1 : start] if start and text[start - 1] in "\"'" else ""
+    if quote and not item.insert.endswith(quote) and text[end : end + 1] != quote:
+        quote = ""
     closed = after + 1 if quote and not item.insert.endswith(quote) else after
     before = new[:closed]
     shown = f"{text[:start]}«{item.insert}»{text[end:]}"
