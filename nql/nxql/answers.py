@@ -21,7 +21,6 @@ from nql.nxql.mapping import FieldMap, Variant, aggregate_events, classic
 from nql.nxql.problems import Reported
 from nql.syntax import ast
 
-MOST_COLUMNS = 2_000
 _MOST_ROWS = 2**31
 _NOTHING = "nxql.nothing"
 
@@ -102,8 +101,6 @@ class Answer:
             key, count = f"{header}_{count}", count + 1
         if key.lower() in self.columns:
             return
-        if len(self.columns) >= MOST_COLUMNS:
-            raise self.lookup.problems.error("NXQL217", f"At most {MOST_COLUMNS:,} columns can be shown.", span)
         self.columns[key.lower()] = Column(key, item, value())
 
     def order(self, orders: tuple[nxql.OrderBy, ...]) -> list[ast.SortItem]:

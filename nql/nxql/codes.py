@@ -119,7 +119,6 @@ _TABLE = (
         f"(select (time) (from device_error {_CRASH} (between now-7d now)))",
     ),
     ("NXQL216", "Platform lacks it", "The field does not exist on the platforms asked for.", "", _ALL),
-    ("NXQL217", "Too many columns", "At most 2,000.", "", _ALL),
     (
         "NXQL218", "Empty column", "NQL has nothing for it; the column is there, so that clients find it, and empty.",
         "(select (name mac_addresses) (from device))", "(select (name last_ip_address) (from device))",
@@ -147,7 +146,10 @@ _TABLE = (
         "NXQL308", "Today alone", "Counted in days, one day is today.",
         _with("(between now-1d now)"), _with("(between now-24h now)"),
     ),
-    ("NXQL309", "Number too large", "64 bits.", "", _RAM),
+    (
+        "NXQL309", "Number too large", "64 bits.",
+        _where("(gt last_boot_duration (second 999999999999999999))"), _where("(gt last_boot_duration (second 60))"),
+    ),
     (
         "NXQL310", "No order of rows", "Rows cannot be ordered by a list.",
         "(select (name) (from device) (order_by monitors asc))", "(select (name) (from device) (order_by name asc))",
