@@ -209,6 +209,14 @@ def _sign(node: ast.Comparison) -> str:
 
 
 def _form(ref: ast.TableRef, *, events: bool) -> str:
+    """How a selection is written, with what stands behind it."""
+    form = _selection(ref, events=events)
+    if ref.resolution is not None:
+        return f"{form} by {ref.resolution.unit}"
+    return f"{form} shift" if ref.shift is not None else form
+
+
+def _selection(ref: ast.TableRef, *, events: bool) -> str:
     match ref.selection:
         case None:
             return "no selection, events" if events else "no selection, objects"
