@@ -114,6 +114,15 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
+class Note:
+    """A decision about what a classic query means here, for the reference."""
+
+    title: str
+    doc: str
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
 class Classic:
     """The whole mapping. `absent` are tables without counterpart, with the reason in words."""
 
@@ -122,6 +131,7 @@ class Classic:
     events: Mapping[str, EventMap]
     absent: Mapping[str, str]
     scores: Scores
+    notes: tuple[Note, ...]
 
 
 def folded(word: str) -> str:
@@ -142,7 +152,8 @@ def classic() -> Classic:
     types = {name: TypeMap(name, **item) for name, item in data["types"].items()}
     objects = {name: _object(name, item) for name, item in data["objects"].items()}
     events = {name: _event(name, item, data["common"]) for name, item in data["events"].items()}
-    return Classic(types, objects, events, data["absent"], Scores(**data["scores"]))
+    notes = tuple(Note(**item) for item in data["notes"])
+    return Classic(types, objects, events, data["absent"], Scores(**data["scores"]), notes)
 
 
 def _object(name: str, item: Mapping[str, Any]) -> ObjectMap:

@@ -9,7 +9,7 @@ from nql.diagnostics import Span
 from nql.nxql.api import NxqlPlan, compile_nxql
 from nql.nxql.fields import TYPES
 from nql.nxql.fragments import condition, expression
-from nql.nxql.mapping import FieldMap, Variant, classic, folded
+from nql.nxql.mapping import FieldMap, Note, Variant, classic, folded
 from nql.plan.plan import Plan
 
 MAPPING = classic()
@@ -131,3 +131,16 @@ def test_what_is_absent_says_so_in_a_sentence() -> None:
 def test_scores_are_fields_of_their_table() -> None:
     table = builtin().tables[MAPPING.scores.table]
     assert set(MAPPING.scores.fields.values()) <= set(table.fields)
+
+
+@pytest.mark.parametrize("note", [pytest.param(note, id=note.title) for note in MAPPING.notes])
+def test_examples_of_decisions_say_nothing_unusual(note: Note) -> None:
+    assert plan(note.example).outputs
+    assert note.doc.endswith(".")
+
+
+def test_examples_of_types_are_read_as_such() -> None:
+    for name, item in MAPPING.types.items():
+        if name != "list":
+            assert item.example.startswith(f"({name} ")
+        assert item.doc.endswith(".")
