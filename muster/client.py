@@ -18,9 +18,11 @@ import polars as pl
 
 from muster.api import DEFAULT_URL, Api, find_token, segment
 from muster.errors import UsageError
+from muster.language import AtPortal, Language
 from muster.manifests import manifests
 from muster.parameters import as_parameters
 from muster.runs import Run, Runs
+from nql.api import Rules
 
 ARROW = "application/vnd.apache.arrow.stream"
 
@@ -68,6 +70,11 @@ class Client:
         QueryFailedError with every diagnostic."""
         given = as_parameters(parameters, lambda: zone or self._zone or "UTC")
         return pl.read_ipc_stream(io.BytesIO(self._api.query(text, ARROW, parameters=given, zone=zone, strict=strict)))
+
+    @property
+    def language(self) -> Language:
+        """The language as this portal knows it: findings, completion, descriptions, layout."""
+        return AtPortal(self._api, Rules())
 
     def explain(self, text: str, /, *, zone: str | None = None) -> str:
         """What a query asks, in plain English, a sentence a line. Raises QueryFailedError."""

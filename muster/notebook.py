@@ -18,6 +18,8 @@ import polars as pl
 from muster.api import DEFAULT_URL, find_token
 from muster.client import Client, connect
 from muster.errors import MusterError, UsageError
+from muster.language import Language
+from muster.notebook_help import Completer
 from muster.parameters import names_in
 
 HELP = """\
@@ -25,7 +27,7 @@ HELP = """\
 %muster status            where this notebook is connected
 %muster disconnect        let go of the connection
 
-%%nql [--name df] [--zone Europe/Zurich] [--strict nexthink] [--quiet]
+%%nql [--name df] [--zone Europe/Zurich] [--strict nexthink] [--quiet] [--explain]
 devices | where name == $host | list name, entity        $host: the variable `host` of the notebook"""
 
 
@@ -34,6 +36,7 @@ def load_ipython_extension(shell: Any) -> None:
     magics = Magics(shell)
     shell.register_magic_function(magics.muster, "line", "muster")
     shell.register_magic_function(magics.nql, "line_cell", "nql")
+    shell.Completer.custom_matchers.append(Completer(magics.language))
 
 
 class Magics:
@@ -58,19 +61,29 @@ class Magics:
         return None
 
     def nql(self, line: str, cell: str | None = None) -> pl.DataFrame | None:
-        """%%nql [--name NAME] [--zone ZONE] [--strict nexthink] [--quiet], or %nql TEXT"""
+        """%%nql [--name NAME] [--zone ZONE] [--strict nexthink] [--quiet] [--explain], or %nql TEXT"""
         if cell is None:
             return self._ask(line)
         options = _options(line)
+        if options.explain:
+            print(self._connected().explain(cell, zone=options.zone))
+            return None
         frame = self._ask(cell, options.zone, options.strict)
         if options.name:
             self._shell.user_ns[options.name] = frame
         return None if options.quiet else frame
 
     def _ask(self, text: str, zone: str | None = None, strict: Literal["nexthink"] | None = None) -> pl.DataFrame:
+        return self._connected().query(text, zone=zone, strict=strict, **variables(text, self._shell.user_ns))
+
+    def _connected(self) -> Client:
         if self._client is None:
             raise UsageError("This notebook is not connected.", "Run `%muster connect URL` first.", "not_connected")
-        return self._client.query(text, zone=zone, strict=strict, **variables(text, self._shell.user_ns))
+        return self._client
+
+    def language(self) -> Language | None:
+        """The language of the portal that this notebook is connected to, if it is."""
+        return None if self._client is None else self._client.language
 
     def _connect(self, url: str) -> str:
         self._disconnect()
@@ -104,7 +117,9 @@ def variables(text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise MusterError(
-            f"%%nql: {message}.", "The options are --name NAME, --zone ZONE, --strict nexthink and --quiet.", "usage"
+            f"%%nql: {message}.",
+            "The options are --name NAME, --zone ZONE, --strict nexthink, --quiet and --explain.",
+            "usage",
         )
 
 
@@ -114,6 +129,7 @@ def _options(line: str) -> argparse.Namespace:
     parser.add_argument("--zone")
     parser.add_argument("--strict", choices=["nexthink"])
     parser.add_argument("--quiet", action="store_true")
+    parser.add_argument("--explain", action="store_true")
     return parser.parse_args(shlex.split(line))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 from muster.errors import QueryFailedError, UsageError
@@ -43,6 +44,34 @@ def test_a_quiet_cell_shows_nothing(shell: Any) -> None:
 def test_a_strict_cell(shell: Any) -> None:
     with pytest.raises(QueryFailedError, match="NQL510"):
         shell.run_cell_magic("nql", "--strict nexthink", "devices | list name,")
+
+
+def completed(shell: Any, cell: str) -> list[str]:
+    """What Tab offers at the end of a cell: the whole words that would stand there."""
+    with provisionalcompleter():
+        return [cell[: found.start] + found.text for found in shell.Completer.completions(cell, len(cell))]
+
+
+def test_tab_completes_in_cells_of_nql(shell: Any) -> None:
+    cell = "%%nql\ndevices\n| list hardware.mem"
+    assert f"{cell}ory" in completed(shell, cell)
+    assert "%%nql\ndevices\n| list" in completed(shell, "%%nql\ndevices\n| li")
+    name = shell.run_line_magic("nql", "devices | list name")["device.name"][0]
+    text = f'%%nql --quiet\ndevices | where name == "{name[:-2]}'
+    assert any(name in found for found in completed(shell, text))
+
+
+def test_tab_elsewhere_is_ipythons(shell: Any) -> None:
+    shell.user_ns["devices_of_mine"] = 1
+    assert "devices_of_mine" in completed(shell, "devices_of")
+    shell.run_line_magic("muster", "disconnect")
+    assert not [found for found in completed(shell, "%%nql\ndevi") if found.endswith("devices")]
+
+
+def test_a_cell_in_plain_english(shell: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    capsys.readouterr()
+    assert shell.run_cell_magic("nql", "--explain", "devices during past 7d | list name") is None
+    assert "last 7 calendar days" in capsys.readouterr().out
 
 
 def test_a_line(shell: Any) -> None:
