@@ -46,7 +46,8 @@ export async function candidates(context: CompletionContext): Promise<Completion
 }
 
 function option(item: CompletionItem, boost: number): NqlOption {
-  const { label, detail, kind, insert: apply, ours } = item;
+  const { label, kind, insert: apply, ours } = item;
+  const detail = item.detail === kind ? "" : item.detail;
   const shown: NqlOption = { label, detail, kind, ours, apply, boost: boost / 1e6 };
   if (item.doc) shown.info = () => described({ title: label, detail, doc: item.doc });
   return shown;

@@ -86,6 +86,16 @@ def test_strict_refuses_what_is_ours(settled: Running, tmp_path: Path, capsys: C
     assert "NQL510" in capsys.readouterr().err
 
 
+def test_a_portal_says_what_is_configured(settled: Running, tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "a.nql"
+    file.write_text("remote_action.#nobody_made_it.executions during past 7d | list status")
+    assert main(["nql", "check", str(file)]) == 0
+    assert main(["nql", "check", "--url", settled.url, str(file)]) == 3
+    assert f"{file}:1:1: error NQL213: " in capsys.readouterr().out
+    assert main(["nql", "check", "--url", "http://127.0.0.1:1", str(file)]) == 1
+    assert "No portal answers" in capsys.readouterr().err
+
+
 def test_a_held_folder_tells_its_holder(settled: Running, capsys: Capture) -> None:
     for arguments in (["query", ALL], ["estate", "--devices", "1", "--days", "1"]):
         assert main([*arguments, "--data", str(settled.data)]) == 4

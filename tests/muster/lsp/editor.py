@@ -95,6 +95,10 @@ class Editor:
         """What the next notification of a kind says."""
         return self._wait(lambda said: said.get("method") == method)["params"]
 
+    def heard(self, method: str) -> bool:
+        """Whether a notification of a kind came and nobody asked for it yet."""
+        return any(said.get("method") == method for said in self._notes)
+
     def open(self, text: str) -> list[Json]:
         """Show a document; what is found in it."""
         self._version = 1

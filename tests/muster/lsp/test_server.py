@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from muster.cli import main
+from tests.muster.conftest import Running
 from tests.muster.lsp.editor import CODE, URI, Editor, Json, applied, part, span, whole
 
 pytestmark = pytest.mark.slow
@@ -20,16 +21,16 @@ SMILE = "\U0001f600"  # two UTF-16 units, four bytes
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Editor]:
+def alone() -> Iterator[Editor]:
     with Editor() as editor:
         yield editor
 
 
 @pytest.fixture
-def editor(running: Editor) -> Iterator[Editor]:
-    yield running
-    running.tell("textDocument/didClose", {"textDocument": {"uri": URI}})
-    assert running.told("textDocument/publishDiagnostics") == {"uri": URI, "diagnostics": []}
+def editor(alone: Editor) -> Iterator[Editor]:
+    yield alone
+    alone.tell("textDocument/didClose", {"textDocument": {"uri": URI}})
+    assert alone.told("textDocument/publishDiagnostics") == {"uri": URI, "diagnostics": []}
 
 
 def test_what_the_server_says_it_can(editor: Editor) -> None:
@@ -222,6 +223,25 @@ def test_strict() -> None:
     with Editor("--strict", "nexthink") as editor:
         assert editor.open("devices | list name") == []
         assert {found["code"] for found in editor.change(whole("devices | list name, // all"))} == {"NQL510"}
+
+
+def test_with_a_portal_it_knows_the_data(running: Running) -> None:
+    with Editor("--url", running.url, MUSTER_TOKEN=running.token) as editor:
+        text = 'devices | where name == "'
+        editor.open(text)
+        values = editor.at("completion", 0, len(text))["items"]
+        assert len(values) == 30
+        [found] = editor.change(whole("remote_action.#nobody_made_it.executions | list status"))
+        assert found["code"] == "NQL213"
+
+
+def test_a_portal_that_does_not_answer_is_told_once() -> None:
+    with Editor("--url", "http://127.0.0.1:1") as editor:
+        assert editor.open("devices | list naem") == []
+        assert "No portal answers" in editor.told("window/showMessage")["message"]
+        assert editor.change(whole("devices")) == []
+        assert editor.at("completion", 0, 0) is None
+        assert not editor.heard("window/showMessage")
 
 
 def test_without_the_extra_it_says_what_to_install(
