@@ -2,8 +2,8 @@
 
 In: a select and what is known of names. Out: a `Plan` whose headers are NXQL's, its columns with their classic types,
 and warnings. The tree of NQL is bound by `nql.semantics.bind` itself, so that both languages have one meaning.
-Invariant: what that binder finds is said in a code of NXQL at the span of the NXQL text; its remarks about NQL
-spelling are dropped, for nobody wrote it.
+Invariant: what that binder finds is said in a code of NXQL at the span of the NXQL text; of its warnings only that a
+condition can never hold is passed on, for the others speak of NQL that nobody wrote.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from types import MappingProxyType
 from typing import Any, cast
 
-from nql.diagnostics import Diagnostic, QueryError, Span
+from nql.diagnostics import Diagnostic, QueryError, Severity, Span
 from nql.nxql import ast as nxql
 from nql.nxql.columns import Column
 from nql.nxql.fields import Lookup
@@ -27,6 +27,7 @@ from nql.semantics.bind import bind
 from nql.semantics.names import names_of
 
 _CODES = {"NQL420": "NXQL310", "NQL504": "NXQL309", "NQL505": "NXQL307", "NQL402": "NXQL307", "NQL304": "NXQL304"}
+_NEVER = "NQL605"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +51,23 @@ def bound(query: nxql.Select, text: str, lookup: Lookup, *, devices: bool) -> tu
     if problems.errors:
         raise problems.stop()
     try:
-        plan, _ = bind(form.query, text, names_of(lookup.catalog), devices=devices)
+        plan, warnings = bind(form.query, text, names_of(lookup.catalog), devices=devices)
     except QueryError as error:
         raise NxqlError(_translated(error.diagnostics, len(text))) from None
+    _never(warnings, lookup)
     shown = dict(zip(form.listed, plan.outputs, strict=True))
     outputs = tuple(_named(shown[column.value], column) for column in form.columns)
     if problems.starred:
         plan = cast("Plan", _restored(plan))
     return replace(plan, outputs=outputs), tuple(_column(column) for column in form.columns)
+
+
+def _never(warnings: tuple[Diagnostic, ...], lookup: Lookup) -> None:
+    """Passes on that a condition can never hold; what was not written, such as a platform, has no place."""
+    hint = "Conditions of one where all have to hold. For either of them write two where."
+    for one in warnings:
+        if one.code == _NEVER and one.span.end > one.span.start:
+            lookup.problems.warn("NXQL312", one.message, one.span, hint)
 
 
 def _named(output: Output, column: Column) -> Output:
@@ -72,7 +82,7 @@ def _column(column: Column) -> NxqlColumn:
 
 
 def _translated(diagnostics: tuple[Diagnostic, ...], end: int) -> list[Diagnostic]:
-    """What the binder of NQL found, in codes of NXQL."""
+    """The errors that the binder of NQL found, in codes of NXQL."""
     return [
         Diagnostic(
             _CODES.get(one.code, "NXQL311"),
@@ -81,6 +91,7 @@ def _translated(diagnostics: tuple[Diagnostic, ...], end: int) -> list[Diagnosti
             one.hint,
         )
         for one in diagnostics
+        if one.severity is Severity.ERROR
     ]
 
 

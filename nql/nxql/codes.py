@@ -25,6 +25,7 @@ def _with(inside: str) -> str:
 
 _NAME = _where('(eq name (string "PC-1"))')
 _RAM = _where("(gt total_ram (byte 8589934592))")
+_EITHER = '(select (name) (from device (where device (eq name "a")) (where device (eq name "b"))))'
 _CRASH = "(where device_error (eq type system_crash))"
 _RESET = '(where device_error (eq type "hard reset"))'
 _WEEK = _with("(between now-7d now)")
@@ -155,8 +156,12 @@ _TABLE = (
         "(select (name) (from device) (order_by monitors asc))", "(select (name) (from device) (order_by name asc))",
     ),
     ("NXQL311", "Refused by the plan", "What NQL has to say about it.", "", _ALL),
+    (
+        "NXQL312", "Never true", "Conditions of one where all have to hold; two where are either.",
+        _where('(eq name "a") (eq name "b")'), _EITHER,
+    ),
 )  # fmt: skip
-_WARNINGS = frozenset({"NXQL215", "NXQL218", "NXQL306", "NXQL308"})
+_WARNINGS = frozenset({"NXQL312", "NXQL215", "NXQL218", "NXQL306", "NXQL308"})
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {code: Code(code, title, doc, wrong, right, code in _WARNINGS) for code, title, doc, wrong, right in _TABLE}
