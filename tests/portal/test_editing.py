@@ -84,7 +84,7 @@ def test_values_of_the_data(play: Play) -> None:
 
         async def values(
             typed: str, who: Caller = caller, table: str = "device.devices", column: str = "name"
-        ) -> object:
+        ) -> list[str]:
             source = SnapshotSource(await house.portal.tables.snapshot(), catalog)
             return list(seen.values(source, catalog, context, who, table, column, typed))
 
