@@ -23,12 +23,13 @@ from tests.mutants.trials import Copy, Outcome, every_mutation
 
 def drawn(count: int, seed: int) -> list[Mutation]:
     """So many of all mutations. Each has a lot of its own, so that a change elsewhere draws few others."""
-    return sorted(every_mutation(), key=lambda item: _lot(item, seed))[:count]
-
-
-def _lot(mutation: Mutation, seed: int) -> str:
-    said = f"{seed} {mutation.path} {mutation.function} {mutation.before} {mutation.after}"
-    return hashlib.sha256(said.encode()).hexdigest()
+    seen: Counter[str] = Counter()
+    lots: list[tuple[str, Mutation]] = []
+    for mutation in every_mutation():
+        said = f"{mutation.path} {mutation.function} {mutation.before} {mutation.after}"
+        lots.append((hashlib.sha256(f"{seed} {seen[said]} {said}".encode()).hexdigest(), mutation))
+        seen[said] += 1
+    return [mutation for _, mutation in sorted(lots, key=lambda lot: lot[0])][:count]
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,7 +1,7 @@
 """Whether the tests notice a mutation: they are run over a copy of the project that has it.
 
 In: a mutation. Out: `caught`, with the test that noticed, or `survived`. Tests run in the order in which they are
-likely to notice, up to the first failure: those of the module itself, the records of the language, then the rest.
+likely to notice, up to the first failure: those of the module itself, records of the language, then the rest.
 Invariant: the copy is whole again after each trial, and its tests pass without a mutation; the project itself is never
 touched.
 """
@@ -13,16 +13,33 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 from tests.mutants.mutations import Mutation, mutated, mutations
 
 ROOT = Path(__file__).parent.parent.parent
 SUBJECTS = ("nql", "engine")
-COPIED = ("nql", "engine", "storage", "agent", "muster", "portal", "content", "tests", "pyproject.toml")
-SUITES = ("tests/logic", "tests/plans", "tests/nql", "tests/engine", "tests/properties", "tests/fuzz")
+COPIED = ("nql", "engine", "storage", "agent", "muster", "portal", "content", "docs", "tests", "pyproject.toml")
+STAGES = (
+    ("tests/logic/spec", "tests/logic/beyond", "tests/engine"),
+    ("tests/nql", "tests/logic", "tests/plans"),
+    ("tests/properties", "tests/fuzz"),
+)
 LEFT_OUT = ("tests/fuzz/test_cost.py",)
+NEAR: Mapping[str, tuple[tuple[str, ...], ...]] = {  # where the tests of a part stand, if not everywhere
+    "nql/editing/": (
+        ("tests/nql/editing",),
+        ("tests/plans", "tests/nql"),
+        ("tests/properties/test_format.py", "tests/properties/test_complete.py", "tests/fuzz"),
+    ),
+    "nql/nxql/": (("tests/logic/nxql",), ("tests/nql", "tests/properties/test_any_nxql.py")),
+    "engine/formats.py": (("tests/engine", "tests/muster/test_shown.py"),),
+    "engine/sql/": (("tests/logic", "tests/engine"), ("tests/properties",)),
+}
 SECONDS = 900
 
 
@@ -58,7 +75,8 @@ class Copy:
 
     def clean(self) -> Outcome:
         """The tests without any mutation."""
-        return self._run(list(SUITES))
+        stages = dict.fromkeys(stage for part in (STAGES, *NEAR.values()) for stage in part)
+        return self._stages(tuple(stages))
 
     def trial(self, mutation: Mutation) -> Outcome:
         """The tests with one mutation."""
@@ -66,15 +84,23 @@ class Copy:
         source = path.read_text(encoding="utf-8")
         try:
             path.write_text(mutated(source, mutation.number), encoding="utf-8")
-            return self._run([*self._own(mutation.path), *SUITES])
+            return self._stages(self._own(mutation.path))
         finally:
             path.write_text(source, encoding="utf-8")
 
-    def _own(self, path: str) -> list[str]:
-        """The tests of a module or its folder, which mirror its path."""
+    def _own(self, path: str) -> tuple[tuple[str, ...], ...]:
+        """The tests of a module, which mirror its path, and then those of its part."""
         module = Path(path)
-        near = Path("tests") / module.parent / f"test_{module.name}"
-        return [str(near)] if (self.folder / near).exists() else []
+        near = str(Path("tests") / module.parent / f"test_{module.name}")
+        return ((near,), *next((stages for prefix, stages in NEAR.items() if path.startswith(prefix)), STAGES))
+
+    def _stages(self, stages: tuple[tuple[str, ...], ...]) -> Outcome:
+        """Stage after stage, each a process of its own: what is not needed is not even collected."""
+        for stage in stages:
+            paths = [path for path in stage if (self.folder / path).exists()]
+            if paths and (found := self._run(paths)).caught:
+                return found
+        return Outcome(False, "")
 
     def _run(self, paths: list[str]) -> Outcome:
         options = ["-x", "-q", "-p", "no:cacheprovider", "--hypothesis-profile=quick", "--no-header", "--tb=no"]
@@ -94,7 +120,7 @@ class Copy:
             )
         except subprocess.TimeoutExpired:
             return Outcome(True, "no end")
-        if done.returncode == 0:
+        if done.returncode in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
             return Outcome(False, "")
         named = re.findall(r"^(?:FAILED|ERROR) (.+)$", done.stdout, re.MULTILINE)
         return Outcome(True, named[0][:160] if named else done.stdout[-160:])

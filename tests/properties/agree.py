@@ -26,10 +26,11 @@ from tests.logic.duck import duck_rows
 from tests.logic.memory_source import MemorySource
 from tests.progress import Proof, proof
 from tests.properties import plans, texts
+from tests.properties.fragments import PARAMETERS
 from tests.properties.tables import CATALOG, NOW, USER_ZONE, ZONE, source
 
 SEEDS = 250  # different sets of tables
-CONTEXT = Context(NOW, ZONE, USER_ZONE, {})
+CONTEXT = Context(NOW, ZONE, USER_ZONE, PARAMETERS)
 SHARE = 0.6  # of the cases must return rows
 Row = tuple[Any, ...]
 

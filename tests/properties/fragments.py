@@ -14,7 +14,7 @@ ACTION = "remote_action.#clean_up.executions"
 WINDOWS = [
     "", " past 3d", " during past 72h", " past 7d", " on 2024-11-11", " from 2d ago to 1d ago", " past 24h", " past 6h",
     " from 2024-11-10 05:00 to 2024-11-11 12:00:00", " from Nov 8 to Nov 11, 2024", " past 1d shift 1d",
-    " from 2024-11-10T05:00:00Z to 2024-11-11T12:00:00+01:00", " past 48h shift 1h",
+    " from 2024-11-10T05:00:00Z to 2024-11-11T12:00:00+01:00", " past 48h shift 1h", " past $days",
 ]  # fmt: skip
 
 OBJECTS = {
@@ -34,6 +34,8 @@ FIELDS = {
     SAMPLES: ["start_time", "device.entity", "free_memory.avg", "cpu_usage.max", "end_time"],
     ACTION: ["time", "status", "outputs.freed", "outputs.ok", "device.name"],
 }
+
+PARAMETERS = {"days": "3d", "text": "pc*", "names": ["Lausanne", "*o*"], "sizes": ["8GB", "1B"], "rows": "2"}
 
 COMPUTED = {  # columns of `list` with a name
     DEVICES: ["gb = hardware.memory / 1GB", 'site = if(entity == "Boston", "east", "other")', "low = name.lower()"],
@@ -67,6 +69,7 @@ CONDITIONS = {
         "collector.local_ip == 10.0.0.0/16", "hardware.memory between 1B and 16GB", 'name starts with "p"',
         'not name ends with "1"', 'name matches "^pc-[0-9]+$"', 'name !matches "x"', "hardware.memory / 2 >= 4GB",
         "entity is not null", 'name not in ["", "PC-001"]', 'name like "*c*"', 'tags not contains "vip"',
+        "name == $text", "entity in $names", "hardware.memory !in $sizes",
     ],
     USERS: [
         'ad.department != "Boston"', "type != null", "last_seen.time_elapsed() < 30d", "days_since_last_seen < 400",

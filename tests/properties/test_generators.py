@@ -73,7 +73,7 @@ def occurring(relations: Iterable[Relation]) -> Counter[str]:
             found.update(measure.function for measure in measures(node))
             found["weight"] += sum(measure.weight is not None for measure in measures(node))
             if isinstance(node, Scan):
-                found.update(["daily"] * node.daily)
+                found.update(["daily"] * bool(node.daily))
                 found.update(mark for c in node.columns for mark in [c.link and "link", c.entry and "entry"] if mark)
             if isinstance(node, Aggregate) and node.period is not None:
                 found["period"] += 1

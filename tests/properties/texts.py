@@ -112,5 +112,5 @@ def _arranged(chance: Random, shown: list[str]) -> list[str]:
         parts.append(f"sort {chance.choice(shown)} {chance.choice(['asc', 'desc'])}")
     if chance.random() < 0.4:
         offset = f" offset {chance.randint(0, 2)}" if chance.random() < 0.2 else ""
-        parts.append(f"limit {chance.choice((0, 1, 2, 3, 5, 10))}{offset}")
+        parts.append(f"limit {chance.choice((0, 1, 2, 3, 5, 10, '$rows'))}{offset}")
     return parts
