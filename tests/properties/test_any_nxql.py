@@ -175,10 +175,15 @@ def test_hostile_text_is_bounded(name: str) -> None:
     assert seconds(text) < 2
 
 
+def linear(name: str) -> bool:
+    """Whether twice the length takes at most about twice the time; short times say nothing."""
+    whole = seconds(hostile(name, 16_000))
+    return whole < 0.05 or whole < 3 * seconds(hostile(name, 8_000))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_time_grows_with_the_length(name: str) -> None:
-    whole = seconds(hostile(name, 16_000))
-    assert whole < 0.05 or whole < 3.5 * seconds(hostile(name, 8_000))
+    assert any(linear(name) for _ in range(4)), "measured four times, as others use the processor too"
 
 
 def test_too_long_a_text_is_refused() -> None:
