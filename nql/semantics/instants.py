@@ -113,6 +113,8 @@ def _edges(period: Period, window: Absolute) -> tuple[int, ...]:
     if period.unit != "d":
         return tuple(range(window.start, window.end + width, width))
     local = _local(window.start, window.zone)
+    if midnight(local.date(), window.zone) == window.start:
+        local = datetime.combine(local.date(), time())  # also of a day whose first hour the clocks skip
     edges = [window.start]
     while edges[-1] < window.end:
         local += timedelta(period.count)
