@@ -36,6 +36,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob(f"*{SUFFIX}"))
 
 
+def parts_of(name: str) -> list[str]:
+    """What a page asks to be made from data."""
+    return _PART.findall((FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8"))
+
+
 def page(name: str, answers: Answers, parts: Parts) -> str:
     """One page, its queries run. Raises ValueError where a query does not do what the page says of it."""
     text = (FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8")
