@@ -18,7 +18,7 @@ from nql import api as nql
 from nql.catalog.load import builtin
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic, QueryError, Span
-from nql.editing.offers import Item, ItemKind
+from nql.editing.offers import OURS, Item, ItemKind
 from nql.semantics.assumed import assumed
 
 STRICT = "nexthink"  # the one value of `strict`: what Nexthink itself takes
@@ -68,7 +68,7 @@ class Alone:
 
     def complete(self, text: str, offset: int) -> nql.Completion:
         """See `Language`."""
-        return nql.complete(text, offset, self._assumed(text, offset))
+        return _kept(nql.complete(text, offset, self._assumed(text, offset)), self._rules)
 
     def hover(self, text: str, offset: int) -> nql.Hover | None:
         """See `Language`."""
@@ -96,6 +96,7 @@ class AtPortal:
 
     def __init__(self, portal: Api, rules: nql.Rules) -> None:
         self._portal = portal
+        self._rules = rules
         self._switches = {"strict": STRICT} if rules.strict else {}
 
     def diagnose(self, text: str) -> tuple[Diagnostic, ...]:
@@ -108,7 +109,7 @@ class AtPortal:
     def complete(self, text: str, offset: int) -> nql.Completion:
         """See `Language`."""
         said = self._ask("complete", text, offset=min(offset, MOST))
-        return nql.Completion(_span(said["span"]), tuple(map(_item, said["items"])))
+        return _kept(nql.Completion(_span(said["span"]), tuple(map(_item, said["items"]))), self._rules)
 
     def hover(self, text: str, offset: int) -> nql.Hover | None:
         """See `Language`."""
@@ -126,6 +127,13 @@ class AtPortal:
 
     def _ask(self, what: str, text: str, **more: Any) -> Any:
         return self._portal.post(f"/nql/{what}", {"text": text[:MOST], **more}, text=text)
+
+
+def _kept(found: nql.Completion, rules: nql.Rules) -> nql.Completion:
+    """The choices that the rules allow."""
+    if not rules.strict:
+        return found
+    return nql.Completion(found.span, tuple(item for item in found.items if OURS not in item.doc))
 
 
 def _item(said: Mapping[str, str]) -> Item:

@@ -69,6 +69,10 @@ def test_strict(running: Running) -> None:
             assert {found.code for found in language.diagnose(OURS)} == {"NQL510"}
             with pytest.raises(QueryFailedError):
                 language.explain(OURS)
+            text = "session.logins | summarize t = time_until_desktop_is_ready."
+            labels = {item.label for item in language.complete(text, len(text)).items}
+            assert "avg()" in labels
+            assert "median()" not in labels
 
 
 def test_only_a_portal_knows_what_is_configured(both: list[Language]) -> None:

@@ -8,10 +8,14 @@ import io
 import json
 import os
 import shutil
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from muster.cli import main
 from muster.query_files import MOST_BYTES
@@ -138,6 +142,18 @@ def test_a_byte_order_mark_is_no_character(folder: Path, capsys: Capture) -> Non
 def test_places_count_characters(folder: Path, capsys: Capture) -> None:
     put("a.nql", "devices /* \U0001f600 */\r\n| list /* \U0001f600 */ naem")
     assert check(capsys, "a.nql", code=3)[0].startswith("a.nql:2:16: error NQL202: ")
+
+
+@given(st.binary(max_size=120) | st.text(max_size=60).map(lambda text: f"devices | {text}".encode()))
+def test_any_bytes_are_answered(content: bytes) -> None:
+    with TemporaryDirectory() as here, redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:
+        Path(here, "a.nql").write_bytes(content)
+        code = main(["nql", "check", here])
+    *findings, count = out.getvalue().splitlines()
+    assert err.getvalue() == ""
+    assert all(f"{here}/a.nql:" in line and (": error " in line or ": warning " in line) for line in findings)
+    assert count.startswith("1 file, ")
+    assert code == (3 if any(": error " in line for line in findings) else 6 if findings else 0)
 
 
 def test_names_and_texts_stay_on_their_line(folder: Path, capsys: Capture) -> None:

@@ -66,6 +66,17 @@ def test_there_and_back(text: str, units: Units) -> None:
             assert document.offset(*document.position(offset)) == offset
 
 
+@given(MIXED, MIXED, st.sampled_from(Units), st.data())
+def test_a_change_by_positions_is_one_of_the_text(text: str, insert: str, units: Units, data: st.DataObject) -> None:
+    document = Document(text, units)
+    places = [at for at in range(len(text) + 1) if text[max(0, at - 1) : at + 1] != "\r\n"]
+    start, end = sorted((data.draw(st.sampled_from(places)), data.draw(st.sampled_from(places))))
+    changed = document.changed(
+        document.offset(*document.position(start)), document.offset(*document.position(end)), insert, 2
+    )
+    assert changed.text == text[:start] + insert + text[end:]
+
+
 @given(MIXED, st.sampled_from(Units), st.integers(-5, 50), st.integers(-5, 90))
 def test_any_position_is_inside(text: str, units: Units, line: int, unit: int) -> None:
     assert 0 <= Document(text, units).offset(line, unit) <= len(text)
