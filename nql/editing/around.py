@@ -15,7 +15,7 @@ from nql.editing.place import Place
 from nql.functions import FUNCTIONS, average_type
 from nql.semantics.names import FieldRef
 from nql.semantics.scope import State
-from nql.syntax.operators import comparison
+from nql.syntax.operators import DEEPEST, comparison
 
 _AVERAGES = frozenset({"avg", "p05", "p95", "median", "stddev"})
 _RESULTS = {"time_elapsed": DURATION, "hour": INT, "day": INT, "day_of_week": INT, "lower": STRING, "upper": STRING}
@@ -121,9 +121,9 @@ def type_of(state: State, path: str) -> DataType | None:
     return average_type(found.field.dtype) if found.component == "avg" else found.field.dtype
 
 
-def type_at(state: State, tokens: tuple[tuple[str, str], ...], at: int) -> DataType | None:
-    """The type of the value that ends at a token; None if that is not known."""
-    if at < 0:
+def type_at(state: State, tokens: tuple[tuple[str, str], ...], at: int, deep: int = 0) -> DataType | None:
+    """The type of the value that ends at a token; None if that is not known, as at the end of a very long chain."""
+    if at < 0 or deep > DEEPEST:
         return None
     terminal, text = tokens[at]
     if terminal == "PATH":
@@ -140,7 +140,7 @@ def type_at(state: State, tokens: tuple[tuple[str, str], ...], at: int) -> DataT
     if name in ("count", "countif"):
         return INT
     chained = tokens[opening - 1][0] == "CHAIN"
-    inner = type_at(state, tokens, opening - 2) if chained else type_of(state, target) if target else None
+    inner = type_at(state, tokens, opening - 2, deep + 1) if chained else type_of(state, target) if target else None
     if name in _RESULTS:
         return _RESULTS[name]
     return average_type(inner) if inner is not None and name in _AVERAGES and inner.numeric else inner

@@ -13,22 +13,35 @@ from dataclasses import dataclass
 from nql.diagnostics import QueryError
 from nql.editing.layout import STEP, Doc, Group, Line, LineComment, lay_out
 from nql.editing.pieces import VALUES, Comment, Piece, pieces
-from nql.syntax.parse import parse
+from nql.syntax.operators import DEEPEST
+from nql.syntax.parse import parse, terminals
 
 _ROUNDS = 6
+_BRACKETS = {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}
 _LEVELS = (("or",), ("and",), ("+", "-"), ("*", "/"))
 _NO_SPACE_BEFORE = frozenset({"COMMA", "RPAR", "RSQB", "CHAIN", "_SEMICOLON"})
 _NO_SPACE_AFTER = frozenset({"LPAR", "LSQB", "MINUS"})
 
 
 def format_query(text: str) -> str:
-    """The text in its one form; unchanged if it cannot be read. Never raises."""
+    """The text in its one form; unchanged if it cannot be read, or has brackets too deep. Never raises."""
     try:
         meant = parse(text)
+        if _deepest(text) > DEEPEST:
+            return text
         formatted = settled(text)
         return formatted if parse(formatted) == meant else text
     except QueryError:
         return text
+
+
+def _deepest(text: str) -> int:
+    """How many brackets stand one in the other."""
+    depth = deepest = 0
+    for kind, _ in terminals(text):
+        depth += _BRACKETS.get(kind, 0)
+        deepest = max(depth, deepest)
+    return deepest
 
 
 def settled(text: str) -> str:

@@ -24,21 +24,23 @@ from tests.mutants.mutations import Mutation, mutated, mutations
 ROOT = Path(__file__).parent.parent.parent
 SUBJECTS = ("nql", "engine")
 COPIED = ("nql", "engine", "storage", "agent", "muster", "portal", "content", "docs", "tests", "pyproject.toml")
+LANGUAGE = ("tests/nql/syntax", "tests/nql/semantics", "tests/nql/catalog", "tests/nql/test_api.py")
 STAGES = (
     ("tests/logic/spec", "tests/logic/beyond", "tests/engine"),
-    ("tests/nql", "tests/logic", "tests/plans"),
-    ("tests/properties", "tests/fuzz"),
+    (*LANGUAGE, "tests/logic", "tests/plans"),
+    ("tests/properties/test_any_text.py", "tests/properties/test_engines_agree.py", "tests/fuzz/test_texts.py"),
+    ("tests/properties/test_partition.py", "tests/properties/test_windows.py", "tests/properties/test_limits.py"),
 )
 LEFT_OUT = ("tests/fuzz/test_cost.py",)
 NEAR: Mapping[str, tuple[tuple[str, ...], ...]] = {  # where the tests of a part stand, if not everywhere
     "nql/editing/": (
         ("tests/nql/editing",),
-        ("tests/plans", "tests/nql"),
+        ("tests/plans", *LANGUAGE),
         ("tests/properties/test_format.py", "tests/properties/test_complete.py", "tests/fuzz"),
     ),
-    "nql/nxql/": (("tests/logic/nxql",), ("tests/nql", "tests/properties/test_any_nxql.py")),
+    "nql/nxql/": (("tests/logic/nxql",), (*LANGUAGE, "tests/properties/test_any_nxql.py")),
     "engine/formats.py": (("tests/engine", "tests/muster/test_shown.py"),),
-    "engine/sql/": (("tests/logic", "tests/engine"), ("tests/properties",)),
+    "engine/sql/": (("tests/logic", "tests/engine"), ("tests/properties/test_engines_agree.py",)),
 }
 SECONDS = 900
 
