@@ -1,47 +1,27 @@
-"""The page of NXQL: what each table, field and aggregate of the classic model is here, or why there is none.
+"""The tables of the page of NXQL: what every name of the classic model is here, or why there is none.
 
-In: the mapping file of `nql.nxql`. Out: one page. Invariant: nothing about the mapping is said here.
+In: the mapping file of `nql.nxql`. Out: Markdown. Invariant: nothing about the mapping is said here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from muster.reference.markdown import block, code, link, table
+from muster.reference.markdown import code, link, table
 from nql.nxql.mapping import Classic, EventMap, FieldMap, ObjectMap, Variant, classic
 
-INTRO = """\
-# NXQL
 
-The classic language, of lists in brackets, means the same plans as NQL: `select` in its five forms, and `update` of
-fields. Closing brackets that are missing at the end are supplied. This page says what every name of the classic model
-is in NQL, and what has no counterpart and why. [Errors of NXQL](nxql-errors.md)."""
-EXAMPLE = """\
-(select (name last_logged_on_user)
-  (from device
-    (where device (eq name (pattern "LAB-*")))
-    (with execution
-      (where executable (eq name (string "outlook.exe")))
-      (between now-7d now)))
-  (limit 100))"""
-WHERE = """\
-Conditions inside one `where` must all hold; several `where` of one table are alternatives. `%1`, `%2`, ... are values
-that come with the request. Times are `now`, `now-7d`, `midnight-1d` or written out."""
-SCORES = "## Scores"
-
-
-def page() -> str:
-    """The page."""
+def names() -> str:
+    """Types of literals, tables, fields and aggregates."""
     known = classic()
-    parts = [INTRO, block(EXAMPLE, "nxql"), WHERE, "## Typed literals", _types(known)]
-    parts += ["## Tables without a counterpart", _reasons(known.absent)]
-    parts.append("## Objects")
+    parts = ["## Typed literals", _types(known), "## Tables without a counterpart", _reasons(known.absent)]
+    parts.append("## Names of objects")
     parts += [_object(item) for item in known.objects.values()]
-    parts.append("## Events")
+    parts.append("## Names of events")
     parts += [_event(item) for item in known.events.values()]
     leaves = ((code(name), code(path)) for name, path in known.scores.fields.items())
-    parts += [SCORES, f"{known.scores.doc} {known.scores.payload}", table(("leaf", "in dex.scores"), leaves)]
-    return "\n\n".join(parts) + "\n"
+    parts += ["## Scores", f"{known.scores.doc} {known.scores.payload}", table(("leaf", "in dex.scores"), leaves)]
+    return "\n\n".join(parts)
 
 
 def _types(known: Classic) -> str:
@@ -54,10 +34,8 @@ def _reasons(absent: Mapping[str, str]) -> str:
 
 
 def _object(item: ObjectMap) -> str:
-    told = f"### {item.name}\n\n{item.doc} In NQL {_to(item.table)}"
-    return (
-        f"{told}, one row a value of {code(item.group)}.\n\n" if item.group else f"{told}.\n\n" + _fields(item.fields)
-    )
+    one = f", one row a value of {code(item.group)}" if item.group else ""
+    return f"### {item.name}\n\n{item.doc} In NQL {_to(item.table)}{one}.\n\n{_fields(item.fields)}"
 
 
 def _event(item: EventMap) -> str:

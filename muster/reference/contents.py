@@ -24,6 +24,7 @@ from muster.reference.estate import Answers, answers
 
 COMMAND = "muster nql reference docs/reference"
 PARTS: Mapping[str, Callable[[Answers], str]] = {
+    "classic_names": lambda _: classic.names(),
     "comparisons": lambda _: operators.comparisons(),
     "operators_beyond": lambda _: operators.beyond(),
     "arithmetic": lambda _: operators.arithmetic(),
@@ -36,7 +37,7 @@ MARK = "<!-- Made by `muster nql reference`; a change here is lost. -->\n\n"
 
 def plain() -> dict[str, str]:
     """The pages that need no answers, by file name."""
-    return _marked({**tables.pages(), **diagnostics.pages(), "nxql.md": classic.page()})
+    return _marked({**tables.pages(), **diagnostics.pages()})
 
 
 def answered(asked: Answers) -> dict[str, str]:

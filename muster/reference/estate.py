@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +28,8 @@ from nql.api import Compiled, Context, compile_query, resolve
 from nql.catalog.configured import configured
 from nql.catalog.load import builtin
 from nql.catalog.model import Catalog, executions_of
-from nql.diagnostics import render
+from nql.diagnostics import Diagnostic, render
+from nql.nxql.api import NxqlPlan, compile_nxql
 from nql.rules import DEFAULT, Rules
 from portal.queries.catalogs import TYPES
 from storage.tables.api import Snapshot, SnapshotSource, open_tables
@@ -61,14 +62,24 @@ class Answers:
         """The answer as a terminal shows it: the table, how many rows more there are, the window, warnings. Raises
         QueryError."""
         compiled, result = self.result(text, rules)
-        count = result.table.num_rows
-        form = to_json(replace(result, table=result.table.slice(0, rows)))
-        lines = [result_table(form, WIDTH), ""]
-        more = f"{rows} of {count:,} rows" if count > rows else f"{count:,} row" + ("" if count == 1 else "s")
-        lines.append(" · ".join([more, form["window"]["text"]] if form["window"] else [more]))
-        if compiled.warnings:
-            lines += ["", render(text, compiled.warnings)]
-        return "\n".join(lines)
+        return _shown(text, result, compiled.warnings, rows)
+
+    def classic(self, text: str, *, rows: int = ROWS) -> str:
+        """The answer to a query of NXQL in the same form. Raises QueryError."""
+        found = compile_nxql(text, self.catalog)
+        warnings = found.warnings if isinstance(found, NxqlPlan) else ()
+        return _shown(text, run(resolve(found.plan, Context(NOW, ZONE, ZONE, {})), self.source), warnings, rows)
+
+
+def _shown(text: str, result: Result, warnings: Sequence[Diagnostic], rows: int) -> str:
+    count = result.table.num_rows
+    form = to_json(replace(result, table=result.table.slice(0, rows)))
+    lines = [result_table(form, WIDTH), ""]
+    more = f"{rows} of {count:,} rows" if count > rows else f"{count:,} row" + ("" if count == 1 else "s")
+    lines.append(" · ".join([more, form["window"]["text"]] if form["window"] else [more]))
+    if warnings:
+        lines += ["", render(text, warnings)]
+    return "\n".join(lines)
 
 
 @contextmanager

@@ -1,9 +1,9 @@
 """Pages that people write: Markdown in which every query is run and its answer put below.
 
-In: the files of `pages/`, and answers. Out: pages. A block of `nql` is run and its table follows; words behind `nql`
-say otherwise: a number is how many rows are shown, `strict`, `pass`, `fail` and `kilo` set the rules, `error` wants
-findings in place of rows, `check` wants neither findings nor rows. A line `{{name}}` is replaced by what a module of
-this room makes. Invariant: no query of a page is shown without having run.
+In: the files of `pages/`, and answers. Out: pages. A block of `nql` or `nxql` is run and its table follows. Words
+behind `nql` say otherwise: a number is how many rows are shown, `strict`, `pass`, `fail` and `kilo` set the rules,
+`error` wants findings in place of rows, `check` wants neither findings nor rows. A line `{{name}}` is replaced by what
+a module of this room makes. Invariant: no query of a page is shown without having run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from nql.rules import DEFAULT, NullRule, Rules
 
 FOLDER = Path(__file__).parent / "pages"
 SUFFIX = ".page"
-_QUERY = re.compile(r"^```nql *([^\n]*)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
+_QUERY = re.compile(r"^```(nql|nxql) *([^\n]*)\n(.*?)\n```$", re.MULTILINE | re.DOTALL)
 _PART = re.compile(r"^\{\{(\w+)\}\}$", re.MULTILINE)
 Parts = Mapping[str, Callable[[Answers], str]]
 RULES: Mapping[str, Callable[[Rules], Rules]] = {
@@ -45,7 +45,15 @@ def page(name: str, answers: Answers, parts: Parts) -> str:
     """One page, its queries run. Raises ValueError where a query does not do what the page says of it."""
     text = (FOLDER / f"{name}{SUFFIX}").read_text(encoding="utf-8")
     text = _PART.sub(lambda found: parts[found[1]](answers), text)
-    return _QUERY.sub(lambda found: ran(found[2], found[1].split(), answers), text).rstrip("\n") + "\n"
+    return _QUERY.sub(lambda found: _block(found, answers), text).rstrip("\n") + "\n"
+
+
+def _block(found: re.Match[str], answers: Answers) -> str:
+    language, words, query = found.groups()
+    if language == "nql":
+        return ran(query, words.split(), answers)
+    rows = int(words) if words else ROWS
+    return f"{block(query, language)}\n{block(answers.classic(query, rows=rows), 'text')}"
 
 
 def ran(query: str, words: list[str], answers: Answers) -> str:

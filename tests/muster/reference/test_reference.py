@@ -20,6 +20,7 @@ from nql.decisions import DECISIONS
 from nql.extensions import EXTENSIONS
 from nql.functions import FUNCTIONS
 from nql.nxql.codes import CODES as CLASSIC
+from nql.nxql.mapping import ObjectMap, classic
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs/reference"
@@ -54,6 +55,27 @@ def test_everything_has_its_place() -> None:
         own = text[f"tables-{table.namespace}.md"].split(f"\n## {plain(table.name)}\n")[1].split("\n## ")[0]
         assert [name for name in table.fields if f"| `{name}` |" not in own] == [], table.name
         assert "Filled today by: " in own
+
+
+def test_every_name_of_the_classic_model_has_its_line() -> None:
+    text = (FOLDER / "nxql.md").read_text("utf-8")
+    known = classic()
+    for item in (*known.objects.values(), *known.events.values()):
+        own = text.split(f"\n### {item.name}\n")[-1].split("\n### ")[0]
+        maps = (
+            [item.fields]
+            if isinstance(item, ObjectMap)
+            else [{**one.fields, **one.aggregates} for one in item.variants]
+        )
+        assert [name for fields in maps for name in fields if f"| `{name}` |" not in own] == [], item.name
+    assert [name for name in known.absent if f"| `{name}` |" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "name", ["nxql.md", "functions.md", "extensions.md", "decisions.md", "tutorial.md", "clauses.md"]
+)
+def test_examples_find_something(name: str) -> None:
+    assert "\n0 rows" not in (FOLDER / name).read_text("utf-8")
 
 
 def test_every_link_leads_to_a_heading() -> None:
