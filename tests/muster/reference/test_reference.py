@@ -6,6 +6,7 @@ extensions or decisions that leaves the pages behind fails with the command that
 
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from nql.decisions import DECISIONS
 from nql.extensions import EXTENSIONS
 from nql.functions import FUNCTIONS
 from nql.nxql.codes import CODES as CLASSIC
-from nql.nxql.mapping import ObjectMap, classic
+from nql.nxql.mapping import classic
 
 ROOT = Path(__file__).parents[3]
 FOLDER = ROOT / "docs/reference"
@@ -58,17 +59,19 @@ def test_everything_has_its_place() -> None:
 
 
 def test_every_name_of_the_classic_model_has_its_line() -> None:
-    text = (FOLDER / "nxql.md").read_text("utf-8")
+    objects, events = (FOLDER / "nxql.md").read_text("utf-8").split("\n## Names of events\n")
     known = classic()
-    for item in (*known.objects.values(), *known.events.values()):
-        own = text.split(f"\n### {item.name}\n")[-1].split("\n### ")[0]
-        maps = (
-            [item.fields]
-            if isinstance(item, ObjectMap)
-            else [{**one.fields, **one.aggregates} for one in item.variants]
-        )
-        assert [name for fields in maps for name in fields if f"| `{name}` |" not in own] == [], item.name
-    assert [name for name in known.absent if f"| `{name}` |" not in text] == []
+
+    def lacking(part: str, title: str, *fields: Iterable[str]) -> list[str]:
+        own = part.split(f"\n### {title}\n")[1].split("\n### ")[0]
+        return [name for names in fields for name in names if f"| `{name}` |" not in own]
+
+    for item in known.objects.values():
+        assert lacking(objects, item.name, item.fields) == [], item.name
+    for event in known.events.values():
+        for one in event.variants:
+            assert lacking(events, event.name, one.fields, one.aggregates) == [], event.name
+    assert [name for name in known.absent if f"| `{name}` |" not in objects] == []
 
 
 @pytest.mark.parametrize(
