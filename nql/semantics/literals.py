@@ -156,6 +156,8 @@ def moment(problems: Problems, node: ast.Date) -> Moment:
         raise problems.error("NQL304", "Years from 1971 to 2199 are understood.", node.span)
     if (node.hour or 0) > 23 or node.minute > 59 or node.second > 59:
         raise problems.error("NQL304", "There is no such time of day.", node.span, "Write 13:30 or 1:30 PM.")
+    if abs(node.zone or 0) >= 24 * 60:
+        raise problems.error("NQL304", "No zone is that far from UTC.", node.span, "Write Z, +01:00 or -05:30.")
     return Moment(node.year, node.month, node.day, node.hour, node.minute, node.second, node.zone)
 
 
