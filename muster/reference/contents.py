@@ -24,6 +24,7 @@ from muster.reference.estate import Answers, answers
 
 COMMAND = "muster nql reference docs/reference"
 PARTS: Mapping[str, Callable[[Answers], str]] = {
+    "explained": lambda asked: asked.explained(EXPLAINED),
     "classic_names": lambda _: classic.names(),
     "comparisons": lambda _: operators.comparisons(),
     "operators_beyond": lambda _: operators.beyond(),
@@ -32,6 +33,7 @@ PARTS: Mapping[str, Callable[[Answers], str]] = {
     "dates": lambda _: times.dates(),
     "clock_changes": lambda _: times.clock_changes(),
 }
+EXPLAINED = "devices during past 7d | include execution.crashes during past 7d | compute n = count() | where n > 2"
 MARK = "<!-- Made by `muster nql reference`; a change here is lost. -->\n\n"
 
 

@@ -23,8 +23,9 @@ from engine.source import Source
 from muster.estate.configured import items
 from muster.estate.load import planned, store
 from muster.manifests import manifests
+from muster.reference.markdown import block
 from muster.shown import result_table
-from nql.api import Compiled, Context, compile_query, resolve
+from nql.api import Compiled, Context, compile_query, explain, resolve
 from nql.catalog.configured import configured
 from nql.catalog.load import builtin
 from nql.catalog.model import Catalog, executions_of
@@ -37,6 +38,7 @@ from storage.tables.api import Snapshot, SnapshotSource, open_tables
 SEED, DEVICES, DAYS, CONNECTED = 1, 60, 7, 8
 NOW = int(datetime(2026, 11, 26, 13, 20, 30, tzinfo=UTC).timestamp()) * 1_000_000  # a Thursday
 ZONE = "Europe/Zurich"
+CONTEXT = Context(NOW, ZONE, ZONE, {})
 ROWS = 6  # of an answer are shown, unless a page asks for more
 WIDTH = 118
 CONTENT = ("content", "../content")  # beside the package where it is installed, else beside it in a checkout
@@ -56,7 +58,7 @@ class Answers:
     def result(self, text: str, rules: Rules = DEFAULT) -> tuple[Compiled, Result]:
         """The query understood, and all rows of its answer. Raises QueryError."""
         compiled = self.compiled(text, rules)
-        return compiled, run(resolve(compiled.plan, Context(NOW, ZONE, ZONE, {})), self.source)
+        return compiled, run(resolve(compiled.plan, CONTEXT), self.source)
 
     def shown(self, text: str, *, rows: int = ROWS, rules: Rules = DEFAULT) -> str:
         """The answer as a terminal shows it: the table, how many rows more there are, the window, warnings. Raises
@@ -64,11 +66,16 @@ class Answers:
         compiled, result = self.result(text, rules)
         return _shown(text, result, compiled.warnings, rows)
 
+    def explained(self, text: str) -> str:
+        """What a query asks, in words, as the command line says it."""
+        said = explain(text, self.catalog, CONTEXT)
+        return block("\n".join([f"$ muster nql explain '{text}'", *said.sentences]))
+
     def classic(self, text: str, *, rows: int = ROWS) -> str:
         """The answer to a query of NXQL in the same form. Raises QueryError."""
         found = compile_nxql(text, self.catalog)
         warnings = found.warnings if isinstance(found, NxqlPlan) else ()
-        return _shown(text, run(resolve(found.plan, Context(NOW, ZONE, ZONE, {})), self.source), warnings, rows)
+        return _shown(text, run(resolve(found.plan, CONTEXT), self.source), warnings, rows)
 
 
 def _shown(text: str, result: Result, warnings: Sequence[Diagnostic], rows: int) -> str:

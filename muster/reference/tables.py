@@ -6,7 +6,6 @@ comes from the catalog's files, and who fills a table from the collectors themse
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from itertools import groupby
 
 from muster.estate.coverage import filled_by
@@ -121,8 +120,3 @@ def _doc(field: Field) -> str:
 
 def _to(name: str) -> str:
     return link(code(name), f"tables-{name.split('.', 1)[0]}.md", name)
-
-
-def short_names() -> Mapping[str, str]:
-    """The short names of tables and what they stand for."""
-    return {item.shortcut: item.name for item in builtin().tables.values() if item.shortcut}
