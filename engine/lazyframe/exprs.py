@@ -42,6 +42,7 @@ from nql.plan.expressions import (
     MemberOf,
     Not,
     Or,
+    columns,
 )
 
 _COMPARE: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
@@ -201,6 +202,8 @@ def _member(expr: MemberOf) -> pl.Expr:
     real = any(isinstance(item, float) or (isinstance(item, int) and abs(item) >= 2**63) for item in values)
     held = pl.Float64() if real else polars_type(dtype)
     hit = (form.cast(held) if real else form).is_in(pl.Series(values, dtype=held, strict=False).implode())
+    if not columns(expr.operand):
+        hit = hit.first()  # else a column of one row, which does not stretch as a constant does
     if not expr.negated:
         return hit
     return _null_as(operand.is_null(), expr.null_is_value, ~hit)

@@ -24,7 +24,7 @@ from engine.order import ordered
 from engine.source import Source
 from nql.datatypes import Kind
 from nql.functions import MEASURES as FUNCTIONS
-from nql.plan.expressions import And, Expr, columns
+from nql.plan.expressions import And, Column, Expr, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
     EVENT_KEY,
@@ -48,6 +48,7 @@ from nql.plan.windows import Buckets
 
 DEVICE = "@device"
 _BUCKET = "@bucket"
+_CONSTANT = "@constant"
 _ROWS = "@rows"
 _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
@@ -157,9 +158,10 @@ def _semi_join(node: SemiJoin, rows: Rows) -> Rows:
 def _attach(node: Attach, rows: Rows) -> Rows:
     names = [measure.name for measure in node.measures]
     frame = rows.frame.drop([name for name in names if name in node.input.schema])
-    read = frozenset({node.key}).union(*(item.reads() for item in node.measures))
-    events = relation(node.events, rows.source, read).having(read)
-    sums = events.frame.group_by(pl.col(node.key).alias(OBJECT_KEY)).agg(_measure(item) for item in node.measures)
+    below, measures = _spread(node.events, node.measures)
+    read = frozenset({node.key}).union(*(item.reads() for item in measures))
+    events = relation(below, rows.source, read).having(read)
+    sums = events.frame.group_by(pl.col(node.key).alias(OBJECT_KEY)).agg(map(_measure, measures))
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
     joined = frame.join(sums, on=OBJECT_KEY, how=how)
     empties = ((item.name, FUNCTIONS[item.function].empty) for item in node.measures)
@@ -173,6 +175,21 @@ def _latest(node: Latest, rows: Rows) -> Rows:
     others = [pl.col(name).max_by(key) for name in node.schema if name not in node.keys]
     frame = rows.frame.group_by(node.keys).agg(others).select(list(node.schema))
     return replace(rows, frame=frame, ordered=False)
+
+
+def _spread(below: Relation, measures: tuple[Measure, ...]) -> tuple[Relation, tuple[Measure, ...]]:
+    """Constants that are summed up become columns: Polars would take a constant for one row, not for one in each."""
+    constants: dict[str, Expr] = {}
+
+    def held(part: Expr | None) -> Expr | None:
+        if part is None or columns(part):
+            return part
+        name = f"{_CONSTANT}{len(constants)}"
+        constants[name] = part
+        return Column(name, part.dtype)
+
+    spread = tuple(replace(item, operand=held(item.operand), where=held(item.where)) for item in measures)
+    return (Extend(below, tuple(constants.items())), spread) if constants else (below, measures)
 
 
 def _measure(measure: Measure) -> pl.Expr:
@@ -191,6 +208,8 @@ def _measure(measure: Measure) -> pl.Expr:
 
 
 def _aggregate(node: Aggregate, source: Source) -> Rows:
+    below, measures = _spread(node.input, node.measures)
+    node = replace(node, input=below, measures=measures)
     read = frozenset(node.keys).union(*(item.reads() for item in node.measures), {node.time} if node.time else ())
     rows = relation(node.input, source, read).having(read)
     return Rows(_grouped(node, rows.frame), source)
