@@ -1,7 +1,7 @@
 """Columns to show or order by: from values to named columns of the relation.
 
 In: the items of `list` or `sort`. Out: `Shown` columns; what is not stored is computed into a column first.
-Invariant: headers of a result are unique, and a column that is asked for twice is shown once.
+Invariant: headers of a result are unique, and a column that is asked for twice is shown once, unless it got a name.
 """
 
 from __future__ import annotations
@@ -25,13 +25,18 @@ from nql.syntax import ast
 def shown_of(state: State, nodes: tuple[ast.Expr | ast.Assign, ...]) -> list[Shown]:
     """The columns of a list; broken ones are reported and left out."""
     shown: list[Shown] = []
+    nameless: list[Shown] = []
     for node in nodes:
         try:
             one = _shown(state, node)
         except Reported:
             continue
-        if all(other.column.name != one.column.name or other.format != one.format for other in shown):
-            shown.append(one)
+        same = [other for other in shown if other.column.name == one.column.name and other.format == one.format]
+        named_here = isinstance(node, ast.Assign)
+        if any(other.header == one.header or (not named_here and other in nameless) for other in same):
+            continue
+        nameless += [] if named_here else [one]
+        shown.append(one)
     return shown
 
 

@@ -76,7 +76,9 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
     match op:
         case "is" | "is not":
             return _is(state, value, node, negated=op == "is not")
-        case "like" | "!like" if isinstance(right, ast.Text | ast.Parameter):
+        case "like" | "!like":
+            if not isinstance(right, ast.Text | ast.Parameter):
+                raise mismatch(state, right, STRING)
             return _equality(state, value, right, clause, negated=op == "!like")
         case "between" | "!between":
             return _between(state, value, node, clause, negated=op == "!between")

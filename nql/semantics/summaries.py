@@ -155,7 +155,7 @@ def listed(state: State, node: ast.ListClause) -> None:
                 raise state.problems.error("NQL419", f"Values of kind {kind} cannot be told apart.", item.span)
             keys.setdefault(_path_of(state, item) or one.header.lower(), one)
     shown = list(keys.values())
-    columns = tuple(one.column.name for one in shown)
+    columns = tuple(dict.fromkeys(one.column.name for one in shown))
     state.step(partial(aggregated, columns, (), None, None, ()))
     state.aliases = {name: alias for name, alias in state.aliases.items() if alias.broken}
     for one in shown:
