@@ -20,7 +20,7 @@ from nql.semantics.clauses import clause, close_join, identity, in_order
 from nql.semantics.columns import default_columns, unique
 from nql.semantics.conditions import condition
 from nql.semantics.lets import without_lets
-from nql.semantics.names import Names
+from nql.semantics.names import FieldRef, Names
 from nql.semantics.problems import Problems, Reported
 from nql.semantics.scope import Area, Shown, State
 from nql.semantics.steps import rows_of
@@ -70,6 +70,7 @@ def read(
 ) -> State:
     """What is known after the last clause, with all problems met. Raises QueryError if not even the table is known."""
     problems = Problems()
+    lets = query.lets
     try:
         query = without_lets(query, problems)
         root = root_of(names, problems, query.table)
@@ -82,6 +83,10 @@ def read(
     with suppress(Reported):
         given_length(state, query.table)
     days_beside_hours(state, query)
+    for let in lets:
+        if isinstance(names.find(root.table, let.name.text), FieldRef):
+            message = f"{let.name.text} is also a field of {root.table.name}."
+            problems.warn("NQL210", message, let.name.span, "In this query the name means what let says.")
     for at, node in enumerate(query.clauses):
         advise(state, query, at)
         try:

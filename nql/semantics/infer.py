@@ -39,6 +39,8 @@ def row_value(state: State, node: ast.Expr, clause: str) -> Value:
             computed = one.computed or two.computed
             return _written(state, node, operation(state.problems, op, one.expr, two.expr, node.span), computed)
         case ast.Negative(operand):
+            if not isinstance(operand, ast.Number):
+                state.extension("row_arithmetic", node.span)
             value = row_value(state, operand, clause)
             turned = negative(value.expr)
             if turned is None:

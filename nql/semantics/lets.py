@@ -53,6 +53,8 @@ class _Names:
                 return replace(clause, items=tuple(map(self._column, columns)))
             case ast.Sort(keys):
                 return replace(clause, items=tuple(replace(key, value=self.expr(key.value)) for key in keys))
+            case ast.Latest(by):
+                return replace(clause, by=tuple(map(self._path, by)))
             case _:
                 return clause
 
@@ -71,6 +73,9 @@ class _Names:
         return ast.over(expr, filled, bounded(1 + max(map(depth, filled)), expr.span))
 
     def _assign(self, item: ast.Assign) -> ast.Assign:
+        if item.name.text.lower() in self.values:  # its uses would be those of let, never of the clause
+            message = f"{item.name.text} is named by let already."
+            self.problems.error("NQL209", message, item.name.span, "Choose another name.")
         return replace(item, value=self.expr(item.value))
 
     def _column(self, item: ast.Expr | ast.Assign) -> ast.Expr | ast.Assign:
@@ -79,6 +84,10 @@ class _Names:
     def _key(self, item: ast.Path | ast.Number) -> ast.Path | ast.Number:
         found = self.expr(item)
         return found if isinstance(found, ast.Path | ast.Number) else item
+
+    def _path(self, item: ast.Path) -> ast.Path:
+        found = self.expr(item)
+        return found if isinstance(found, ast.Path) else item
 
     def _count(self, put_in: ast.Expr, place: ast.Path) -> None:
         self.nodes += _size(put_in)
