@@ -48,7 +48,7 @@ from nql.plan.relations import (
     SemiJoin,
     Sort,
 )
-from nql.plan.windows import Absolute, Buckets, Given, Past, Period, Precision, Shifted, Weeks, Window
+from nql.plan.windows import Absolute, Buckets, Given, Moment, Past, Period, Precision, Shifted, Weeks, Window
 from nql.semantics.infer import known_zone
 from nql.semantics.instants import Clock, absolute, buckets, day_range, instant
 from nql.semantics.values import Value, given_values
@@ -203,6 +203,8 @@ class _Resolver:
                 return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
             case Or(operands):
                 return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
+            case Compare(op, left, Parameter(name)) if self.given[name].days:
+                return self._with_day(op, left, self.given[name].days[0], expr)
             case Arithmetic() | Compare():
                 left, right = self.expr(expr.left), self.expr(expr.right)
                 same = left is expr.left and right is expr.right
@@ -215,6 +217,19 @@ class _Resolver:
                 return replace(expr, operand=self.expr(operand), pattern=text)
             case MemberOf():
                 return self._member_of(expr)
+
+    def _with_day(self, op: str, operand: Expr, day: Moment, expr: Compare) -> Expr:
+        """A comparison with a whole day: `<=` and `>` speak of its end, `<` and `>=` of its start."""
+        if op in ("==", "!="):
+            return self._same_day(SameDay(operand, day, op == "!=", expr.null_is_value))
+        first, after = (Literal(at, DATETIME) for at in day_range(day, self.clock))
+        match op:
+            case "<=":
+                return Compare("<", self.expr(operand), after)
+            case ">":
+                return Compare(">=", self.expr(operand), after)
+            case _:
+                return replace(expr, left=self.expr(operand), right=first)
 
     def _same_day(self, expr: SameDay) -> Expr:
         operand = self.expr(expr.operand)
@@ -230,6 +245,7 @@ class _Resolver:
             return replace(expr, operand=operand)
         given = self.given[expr.values.name]
         parts: list[Expr] = [Match(operand, pattern, expr.negated, expr.null_is_value) for pattern in given.patterns]
+        parts += [self._same_day(SameDay(expr.operand, day, expr.negated, expr.null_is_value)) for day in given.days]
         if given.literals or not parts:
             parts.insert(0, replace(expr, operand=operand, values=given.literals))
         if len(parts) == 1:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from nql.datatypes import (
     BOOLEAN,
@@ -31,6 +32,7 @@ from nql.datatypes import (
 from nql.diagnostics import NOWHERE, Diagnostic, QueryError
 from nql.plan.expressions import Literal
 from nql.plan.plan import ParameterUse
+from nql.plan.windows import Moment
 from nql.semantics.instants import Clock, instant
 from nql.semantics.literals import EXAMPLES, is_pattern, moment
 from nql.semantics.problems import Problems, Reported
@@ -47,10 +49,12 @@ _POWERS = {name.lower(): power for power, name in enumerate(BYTES)}
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """What a parameter stands for: plain values, and texts with wildcards where a list of text was given."""
+    """What a parameter stands for: plain values; beside them texts with wildcards where a list of text was given, and
+    dates without a clock time, which mean the whole day where they are compared. A single date is among both."""
 
     literals: tuple[Literal, ...]
     patterns: tuple[Literal, ...] = ()
+    days: tuple[Moment, ...] = ()
 
 
 def given_values(
@@ -84,11 +88,22 @@ def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Value
             raise ValueError("one value is needed, not a list")
         if use.length:
             return Value((Literal(_length(texts[0]), STRING),))
-        return Value((_literal(use, texts[0], clock),))
+        return Value((_literal(use, texts[0], clock),), days=_days(use, texts))
     if use.dtype.kind in (Kind.STRING, Kind.VERSION, Kind.ENUM):
         plain = tuple(_literal(use, text, clock) for text in texts if not is_pattern(text))
         return Value(plain, tuple(Literal(text, STRING) for text in texts if is_pattern(text)))
-    return Value(tuple(_literal(use, text, clock) for text in texts))
+    literals = [_literal(use, text, clock) for text in texts]
+    days = [_days(use, [text]) for text in texts]
+    plain = tuple(literal for literal, day in zip(literals, days, strict=True) if not day)
+    return Value(plain, days=tuple(chain.from_iterable(days)))
+
+
+def _days(use: ParameterUse, texts: Sequence[str]) -> tuple[Moment, ...]:
+    """The dates without a clock time among texts, all of which can be read."""
+    if use.dtype.kind is not Kind.DATETIME:
+        return ()
+    dates = (written_date(text) for text in texts)
+    return tuple(moment(Problems(), found) for found in dates if found is not None and found.hour is None)
 
 
 def _length(text: str) -> str:
