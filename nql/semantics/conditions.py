@@ -79,6 +79,8 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
         case "like" | "!like":
             if not isinstance(right, ast.Text | ast.Parameter):
                 raise mismatch(state, right, STRING)
+            if value.dtype.kind not in TEXTUAL:
+                raise _undefined(state, "like", value, node, "")
             return _equality(state, value, right, clause, negated=op == "!like")
         case "between" | "!between":
             return _between(state, value, node, clause, negated=op == "!between")
