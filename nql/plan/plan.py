@@ -40,7 +40,8 @@ class Output:
 @dataclass(frozen=True, slots=True)
 class ParameterUse:
     """A parameter of the query: its type, whether it stands for a list (`in $names`), the bytes of a KB in it, and
-    whether it is the length of a time selection, whose unit says more than its duration.
+    whether it is the length of a time selection, whose unit says more than its duration, `clock` if that may not be
+    days.
     """
 
     name: str
@@ -48,6 +49,7 @@ class ParameterUse:
     many: bool = False
     kilo: int = 1024
     length: bool = False
+    clock: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,6 +158,13 @@ class Absolute:
 Window = Past | Given | Between | OnDay | Retention | Shifted | Weeks | Absolute
 
 
+def length_given(window: Window | None) -> Given | None:
+    """The parameter that a window's length waits for, None if it is known."""
+    while isinstance(window, Shifted | Weeks):
+        window = window.window
+    return window if isinstance(window, Given) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Period:
     """`by <count><unit>` of summarize; unit is `min`, `h`, `d`, `w` or `month`. Buckets start at the window's start,

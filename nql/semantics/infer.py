@@ -22,6 +22,7 @@ from nql.semantics.names import label
 from nql.semantics.problems import Problems, Reported, did_you_mean, replacements
 from nql.semantics.rowwise import choice, of_value
 from nql.semantics.scope import State
+from nql.semantics.times import needs_clock
 from nql.syntax import ast
 
 
@@ -215,6 +216,8 @@ def _aggregate_here(state: State, node: ast.Call, clause: str) -> Reported:
 
 def _clock_precise(state: State, node: ast.Call) -> None:
     rows = state.current
+    if rows.events:
+        needs_clock(state, rows)
     if not (rows.events and rows.day_precise):
         return
     fixes: tuple[Fix, ...] = ()

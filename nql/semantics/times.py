@@ -7,6 +7,8 @@ do there. Invariant: precision is known from the writing alone. When now is, and
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nql.catalog.model import Table, TableKind
 from nql.datatypes import DURATION
 from nql.diagnostics import Span
@@ -25,6 +27,7 @@ from nql.plan.windows import (
     Shifted,
     Weeks,
     Window,
+    length_given,
 )
 from nql.semantics.literals import moment, unit_of
 from nql.semantics.problems import Problems, Reported, replacements
@@ -65,7 +68,7 @@ def reads_daily(table: Table, window: Window | None) -> bool | None:
     known with the window's length alone."""
     if table.kind is not TableKind.SAMPLED or not any("min" in step or "30s" in step for step in table.resolution):
         return False
-    return None if isinstance(window, Given) else window is not None and window.precision is Precision.DAY
+    return None if length_given(window) is not None else window is not None and window.precision is Precision.DAY
 
 
 def given_length(state: State, ref: ast.TableRef) -> None:
@@ -76,9 +79,16 @@ def given_length(state: State, ref: ast.TableRef) -> None:
     if state.rules.strict:
         raise state.problems.error("NQL407", f"${node.name} cannot stand here.", node.span, "Write past 7d.")
     use = ParameterUse(node.name, DURATION, length=True)
-    if state.parameters.setdefault(node.name, use) != use:
+    if not state.parameters.setdefault(node.name, use).length:
         message = f"${node.name} is a length of time here and a value elsewhere."
         raise state.problems.error("NQL307", message, node.span, "Use two parameters.")
+
+
+def needs_clock(state: State, rows: Rows) -> None:
+    """Notes that a length still to come may not be in days, since a part of a day is asked of the rows."""
+    given = length_given(rows.window)
+    if given is not None:
+        state.parameters[given.name] = replace(state.parameters[given.name], clock=True)
 
 
 def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Period:
@@ -103,6 +113,8 @@ def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Peri
         message = "A selection in days reads one sample a day; the period cannot be finer."
         hint = "Write the time selection in hours, such as past 168h."
         raise problems.error("NQL406", message, node.span, hint)
+    if rows.daily is None and unit != "d":
+        needs_clock(state, rows)
     return Period(node.value, unit, fill)
 
 

@@ -87,7 +87,7 @@ def _given(use: ParameterUse, value: str | Sequence[str], clock: Clock) -> Value
         if len(texts) != 1:
             raise ValueError("one value is needed, not a list")
         if use.length:
-            return Value((Literal(_length(texts[0]), STRING),))
+            return Value((Literal(_length(use, texts[0]), STRING),))
         return Value((_literal(use, texts[0], clock),), days=_days(use, texts))
     if use.dtype.kind in (Kind.STRING, Kind.VERSION, Kind.ENUM):
         plain = tuple(_literal(use, text, clock) for text in texts if not is_pattern(text))
@@ -106,11 +106,13 @@ def _days(use: ParameterUse, texts: Sequence[str]) -> tuple[Moment, ...]:
     return tuple(moment(Problems(), found) for found in dates if found is not None and found.hour is None)
 
 
-def _length(text: str) -> str:
+def _length(use: ParameterUse, text: str) -> str:
     """A length of a time selection as it is written, in minutes, hours or days. Raises ValueError."""
     found = _LENGTH.fullmatch(text.lower())
     if found is None or not 0 < int(found[1]) * _DAYS[found[2]] <= LONGEST_DAYS:
         raise ValueError(f"expected a length of time, such as 30min, 24h or 7d, at most {LONGEST_DAYS:,}d")
+    if use.clock and found[2] == "d":
+        raise ValueError("the query asks for parts of days: expected a length in hours or minutes, such as 24h")
     return f"{found[1]}{found[2]}"
 
 
