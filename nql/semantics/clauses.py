@@ -20,9 +20,9 @@ from nql.semantics.infer import row_value
 from nql.semantics.literals import parameter
 from nql.semantics.names import ObjectRef
 from nql.semantics.problems import Reported
-from nql.semantics.scope import Shown, State
+from nql.semantics.scope import Shown, State, Summary
 from nql.semantics.steps import attached, extended, filtered, in_order_of, limited, newest, semi_joined
-from nql.semantics.summaries import check_name, key_of, listed, metrics_of, summarize
+from nql.semantics.summaries import BUCKET, check_name, key_of, listed, metrics_of, summarize
 from nql.semantics.tables import events_of
 from nql.semantics.times import given_length
 from nql.syntax import ast
@@ -153,7 +153,17 @@ def _compute_rows(state: State, node: ast.Compute) -> None:
     for name, column in found:
         state.define(name, column).plain = True
         if state.summary is not None:
-            state.summary.shown.append(Shown(name, name, column))
+            _show(state.summary, Shown(name, name, column))
+
+
+def _show(summary: Summary, new: Shown) -> None:
+    """Shows a column, in the place of an earlier one of that name: the name means the new value from here on. Those of
+    a period stay, since they tell rows apart."""
+    for place, old in enumerate(summary.shown):
+        if old.header.lower() == new.header.lower() and old.column.name not in BUCKET:
+            summary.shown[place] = new
+            return
+    summary.shown.append(new)
 
 
 def _sort(state: State, nodes: tuple[ast.SortItem, ...]) -> None:

@@ -22,7 +22,7 @@ from nql.semantics.steps import aggregated
 from nql.semantics.times import period_of
 from nql.syntax import ast
 
-_BUCKET = (("start_time", DATETIME), ("end_time", DATETIME), ("bucket_duration", DURATION))
+BUCKET = {"start_time": DATETIME, "end_time": DATETIME, "bucket_duration": DURATION}
 _NO_VALUES = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})
 _NO_KEYS = _NO_VALUES | {Kind.DATETIME, Kind.BYTES, Kind.DURATION, Kind.FLOAT, Kind.PERCENTAGE}
 
@@ -44,13 +44,13 @@ def summarize(state: State, node: ast.Summarize) -> None:
     extra = tuple((column, expr) for _, column, expr in items if expr != Column(column, expr.dtype))
     state.step(partial(aggregated, columns, tuple(metrics.measures), period, time, extra))
     summary = Summary(keys, list(keys.values()))
-    summary.shown += [Shown(name, name, Column(name, dtype)) for name, dtype in _BUCKET if period is not None]
+    summary.shown += [Shown(name, name, Column(name, dtype)) for name, dtype in BUCKET.items() if period is not None]
     broken = {name: alias for name, alias in state.aliases.items() if alias.broken}
     groups = {name: alias for name, alias in state.aliases.items() if alias.column.name in columns}
     state.aliases = {**groups, **broken}
     for alias in groups.values():
         alias.plain = True
-    for name, dtype in _BUCKET if period is not None else ():
+    for name, dtype in BUCKET.items() if period is not None else ():
         state.define(name, Column(name, dtype)).plain = True
     for name, column, expr in items:
         state.define(name, Column(column, expr.dtype))
@@ -68,7 +68,7 @@ def _keys(
         try:
             if isinstance(node, ast.Number):
                 period = _period(state, node, first=node is periods[0], fill=fill)
-            elif not (periods and node.text.lower() in dict(_BUCKET)):
+            elif not (periods and node.text.lower() in BUCKET):
                 path, shown = key_of(state, node)
                 keys[path] = shown
         except Reported:
@@ -91,7 +91,7 @@ def _period(state: State, node: ast.Number, *, first: bool, fill: bool) -> Perio
 def key_of(state: State, node: ast.Path) -> tuple[str, Shown]:
     """A group key: its canonical path and its column. Raises Reported."""
     value = value_of(state, node)
-    bucket = state.summary is not None and node.text.lower() in dict(_BUCKET)
+    bucket = state.summary is not None and node.text.lower() in BUCKET
     if value.dtype.kind in _NO_KEYS and not bucket:
         kind = value.dtype.kind.value.replace("_", " ")
         hint = "To group by time write a period, such as by 1d." if value.dtype.kind is Kind.DATETIME else ""
