@@ -7,7 +7,7 @@ hours long where its clock changes; day-precise windows are cut in the instance 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -83,7 +83,7 @@ def absolute(window: Window, clock: Clock) -> Absolute:
             found = absolute(inner, clock)
             start = (found.start - _FIRST_MONDAY) // _WEEK * _WEEK + _FIRST_MONDAY
             end = -((_FIRST_MONDAY - found.end) // _WEEK) * _WEEK + _FIRST_MONDAY
-            return replace(found, start=start, end=end)
+            return Absolute(start, end, precision, "UTC")  # periods are cut where the samples are
     if start > end:
         raise ValueError("The selection ends before it starts.")
     return Absolute(start, end, precision, zone)
