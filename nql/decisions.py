@@ -132,8 +132,8 @@ _TABLE = (
     ),
     Decision(
         "A19", "Mixed selections", "What does a selection from a day to a clock time mean, and one that ends first?",
-        "It is cut by the clock of the user; a day means its first midnight there, also as the end. One that ends before "
-        "it starts is an error.",
+        "It is cut by the clock of the user; a day means its first midnight there, also as the end. One that ends "
+        "before it starts is an error.",
         "time", "execution.crashes from 2d ago to 1h ago | summarize n = count()",
     ),
     Decision(
