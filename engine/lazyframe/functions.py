@@ -145,6 +145,13 @@ def _clock(operand: pl.Expr, call: Call) -> pl.Expr:
     return inside.cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(call.zone)
 
 
+def _abs(operand: pl.Expr, call: Call) -> pl.Expr:
+    """The lowest whole number has none and gives null."""
+    if call.dtype.physical is Physical.FLOAT64:
+        return operand.abs()
+    return operand.cast(pl.Int128).abs().cast(pl.Int64, strict=False)
+
+
 def _round(operand: pl.Expr, call: Call) -> pl.Expr:
     """Half away from zero, by the same steps in every engine so that their last digits agree."""
     real, scale = operand.cast(pl.Float64), 10.0 ** abs(call.digits)
@@ -154,7 +161,7 @@ def _round(operand: pl.Expr, call: Call) -> pl.Expr:
 
 
 SCALARS: Mapping[str, Callable[[pl.Expr, Call], pl.Expr]] = {
-    "abs": lambda operand, call: operand.abs(),
+    "abs": _abs,
     "lower": lambda operand, call: operand.str.to_lowercase(),
     "upper": lambda operand, call: operand.str.to_uppercase(),
     "round": _round,

@@ -187,6 +187,13 @@ def _whole_days(operand: exp.Expr, scalar: Call) -> exp.Expr:
     )
 
 
+def _abs(operand: exp.Expr, scalar: Call) -> exp.Expr:
+    """The lowest whole number has none and gives null."""
+    if scalar.dtype.physical is Physical.FLOAT64:
+        return call("abs", operand)
+    return try_cast(call("abs", cast(operand, WIDE)), BIGINT)
+
+
 def _round(operand: exp.Expr, scalar: Call) -> exp.Expr:
     """Half away from zero, by the same steps in every engine so that their last digits agree."""
     real, scale = cast(operand, DOUBLE), cast(exp.Literal.number(10 ** abs(scalar.digits)), DOUBLE)
@@ -198,7 +205,7 @@ def _round(operand: exp.Expr, scalar: Call) -> exp.Expr:
 
 
 SCALARS: Mapping[str, Callable[[exp.Expr, Call], exp.Expr]] = {
-    "abs": lambda operand, scalar: call("abs", operand),
+    "abs": _abs,
     "lower": lambda operand, scalar: exp.Lower(this=operand),
     "upper": lambda operand, scalar: exp.Upper(this=call("replace", operand, text("ß"), text("ss"))),
     "round": _round,

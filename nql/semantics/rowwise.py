@@ -94,7 +94,8 @@ def _common(one: DataType, two: DataType) -> DataType | None:
     """The type that holds both, None if there is none."""
     kinds = {one.kind, two.kind}
     if one.kind is two.kind:
-        return replace(one, real=one.real or two.real, members=one.members if one.members == two.members else ())
+        members = tuple(dict.fromkeys((*one.members, *two.members)))
+        return replace(one, real=one.real or two.real, members=members, closed=one.closed and two.closed)
     if kinds <= {Kind.INT, Kind.FLOAT, Kind.PERCENTAGE}:
         return FLOAT
     if kinds <= {Kind.STRING, Kind.ENUM}:

@@ -144,6 +144,10 @@ def _path_of(state: State, item: ast.Expr | ast.Assign) -> str | None:
 
 def listed(state: State, node: ast.ListClause) -> None:
     """Chooses the columns; `distinct` groups by them. Raises Reported."""
+    names = [item.name for item in node.items if isinstance(item, ast.Assign)]
+    for place, name in enumerate(names):
+        if name.text.lower() in [earlier.text.lower() for earlier in names[:place]]:
+            state.problems.error("NQL209", f"{name.text} is defined twice.", name.span, "Give the second another name.")
     if node.distinct is None:
         state.shown = shown_of(state, node.items)
         return
