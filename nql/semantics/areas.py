@@ -20,5 +20,5 @@ def check_area(state: State, span: Span) -> None:
         message = "A target is a query over devices."
         state.problems.error("NQL506", message, state.root.span, "Start with devices and use with for events.")
     elif state.summary is not None:
-        message = "A target needs one row a device; summarize gives one row a group."
-        state.problems.error("NQL507", message, span, "Leave summarize out.")
+        message = "A target needs one row a device; summarize and list distinct give one row a group."
+        state.problems.error("NQL507", message, span, "Leave them out.")

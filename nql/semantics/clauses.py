@@ -111,6 +111,8 @@ def _join(state: State, node: ast.Join) -> None:
 
 def _compute(state: State, node: ast.Compute) -> None:
     joined = state.joined or state.reusable
+    if state.joined is None and not state.rules.strict and not any(sums_up(item.value) for item in node.items):
+        joined = None  # the events of an earlier compute are there to be summed up again, all else is about the objects
     if state.summary is not None or joined is None:
         _compute_rows(state, node)
         return
