@@ -142,18 +142,18 @@ def _compute_rows(state: State, node: ast.Compute) -> None:
         for item in node.items:
             state.broken(item.name.text)
         raise
-    found: list[tuple[str, Column]] = []
+    found: list[tuple[str, Column, bool]] = []
     for place, item in enumerate(node.items):
         try:
             check_name(state, item, [earlier.name.text.lower() for earlier in node.items[:place]])
             value = row_value(state, item.value, "compute")
             column = Column(state.free(item.name.text), value.dtype)
             state.step(partial(extended, ((column.name, value.expr),)), keeps_order=True)
-            found.append((item.name.text, column))
+            found.append((item.name.text, column, value.computed))
         except Reported:
             state.broken(item.name.text)
-    for name, column in found:
-        state.define(name, column).plain = True
+    for name, column, computed in found:
+        state.define(name, column).plain = not computed
         if state.summary is not None:
             _show(state.summary, Shown(name, name, column))
 

@@ -94,11 +94,12 @@ def _named(state: State, node: ast.Assign) -> Shown:
     if isinstance(node.value, ast.Call) and node.value.function == "as":
         one = _formatted(state, node.value)
         column, shape = one.column, one.format
+        computed = any(alias.column == column and not alias.plain for alias in state.aliases.values())
     else:
         value = row_value(state, node.value, "list")
-        column, shape = column_of(state, value), None
+        column, shape, computed = column_of(state, value), None, value.computed
     if "." not in name:
-        state.define(name, column).plain = True
+        state.define(name, column).plain = not computed
     return Shown(name, name, column, shape)
 
 
