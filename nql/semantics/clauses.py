@@ -209,7 +209,7 @@ def _latest(state: State, node: ast.Latest) -> None:
     if state.summary is not None or not rows.events or rows.table.time is None:
         message = "latest by needs rows with a time, such as events."
         raise state.problems.error("NQL417", message, node.span, "Use it before summarize, over a table of events.")
-    keys = [_newest_of(state, path).name for path in node.by]
+    keys = dict.fromkeys(_newest_of(state, path).name for path in node.by)
     time = rows.table.fields[rows.table.time]
     order = (rows.stored(time.name, time.dtype).name, rows.identity().name)
     state.step(partial(newest, tuple(keys), order))

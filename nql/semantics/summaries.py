@@ -40,7 +40,7 @@ def summarize(state: State, node: ast.Summarize) -> None:
     if period is not None:
         field = state.root.table.fields[state.root.table.time or ""]
         time = state.root.stored(field.name, field.dtype).name
-    columns = tuple(shown.column.name for shown in keys.values())
+    columns = tuple(dict.fromkeys(shown.column.name for shown in keys.values()))
     extra = tuple((column, expr) for _, column, expr in items if expr != Column(column, expr.dtype))
     state.step(partial(aggregated, columns, tuple(metrics.measures), period, time, extra))
     summary = Summary(keys, list(keys.values()))

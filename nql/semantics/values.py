@@ -135,8 +135,10 @@ def _literal(use: ParameterUse, text: str, clock: Clock) -> Literal:
                 return Literal(instant(moment(Problems(), written), clock), DATETIME)
             except Reported:
                 raise ValueError("there is no such date or time") from None
-        case Kind.IP:
+        case Kind.IP if "/" not in text:
             return Literal(ip_text(text), IP)
+        case Kind.IP:
+            raise ValueError("expected one address, such as 10.1.2.3: a network is written in the query")
     raise ValueError(f"expected {EXAMPLES[dtype.kind]}")
 
 
