@@ -1,7 +1,8 @@
 """Collects `.nqltest` files: every record is a test.
 
 In: files beside this one. Out: one item a record, named by the record's title; a failure shows the query and a diff
-instead of a traceback. What a file may say is in `records`, how a record is checked in `check`.
+instead of a traceback. What a file may say is in `records`, how a record is checked in `check`: in every way, but where
+slow tests are left out (`make quick`) as in production alone.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class LogicItem(pytest.Item):
 
     def runtest(self) -> None:
         """Check the record."""
-        check(self.record)
+        check(self.record, every_way="not slow" not in self.config.getoption("markexpr"))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The query and what differs."""

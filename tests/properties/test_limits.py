@@ -41,11 +41,11 @@ def test_a_limited_text_is_a_prefix(chance: Random, seed: int, count: int) -> No
 
 
 def whole_query(chance: Random) -> str:
-    """A text that compiles and has no limit."""
+    """A text that compiles, with the values of its parameters too, and has no limit."""
     while True:
         text = "\n| ".join(part for part in texts.query(chance).split("\n| ") if not part.startswith("limit"))
         try:
-            Compiler().compile(text, CATALOG)
+            resolve(Compiler().compile(text, CATALOG).plan, CONTEXT)
         except QueryError:
             continue
         return text
