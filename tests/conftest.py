@@ -62,5 +62,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run for CI that left browser tests out."""
+    gc.unfreeze()  # else DuckDB's types outlive the interpreter, which complains about each of them
     if session.config.stash.get(LEFT_OUT, 0) and os.environ.get("CI") == "true":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
