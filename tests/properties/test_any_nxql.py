@@ -167,6 +167,7 @@ def seconds(text: str) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_hostile_text_is_bounded(name: str) -> None:
     text = hostile(name, 16_000)
@@ -181,6 +182,7 @@ def linear(name: str) -> bool:
     return whole < 0.05 or whole < 3 * seconds(hostile(name, 8_000))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_time_grows_with_the_length(name: str) -> None:
     assert any(linear(name) for _ in range(4)), "measured four times, as others use the processor too"

@@ -139,6 +139,7 @@ async def _stored_twice() -> tuple[int, int, int, int]:
         return first.rows, first.repeated, second.rows, second.repeated
 
 
+@pytest.mark.slow
 def test_what_is_stored_is_not_stored_again() -> None:
     rows, repeated, again, all_repeated = asyncio.run(_stored_twice())
     assert rows > 1_000

@@ -113,6 +113,7 @@ def test_every_word_is_a_word() -> None:
     assert "by" in known.others
 
 
+@pytest.mark.slow
 def test_colours_see_what_the_lexer_sees() -> None:
     texts = queries()
     assert len(texts) > 300
