@@ -87,8 +87,9 @@ def given_length(state: State, ref: ast.TableRef) -> None:
 def needs_clock(state: State, rows: Rows) -> None:
     """Notes that a length still to come may not be in days, since a part of a day is asked of the rows."""
     given = length_given(rows.window)
-    if given is not None:
-        state.parameters[given.name] = replace(state.parameters[given.name], clock=True)
+    use = state.parameters.get(given.name) if given is not None else None
+    if use is not None:  # else it was refused
+        state.parameters[use.name] = replace(use, clock=True)
 
 
 def period_of(state: State, node: ast.Number, rows: Rows, *, fill: bool) -> Period:

@@ -11,12 +11,14 @@ from pathlib import Path
 import pytest
 
 import muster
+from muster.clock import now
 from muster.estate import campaigns, custom_fields, trends
 from muster.estate.batches import loads
 from muster.estate.configured import items
 from muster.estate.history import history
 from muster.estate.load import batch_of, planned
 from muster.folder import ask
+from muster.folder_load import store_estate
 from muster.send import declared
 from nql.catalog.configured import CUSTOM, configured, item_of, written
 from nql.catalog.load import builtin
@@ -103,10 +105,18 @@ def test_items_keep_their_json_form() -> None:
     assert [item_of(json.loads(json.dumps(written(item)))) for item in items()] == items()
 
 
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with an estate that no portal holds, then or later."""
+    data = tmp_path_factory.mktemp("loaded") / "portal"
+    store_estate(data, planned(30, 2, 1, now(), connected=30), lambda _: None)
+    return data
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("text", QUERIES)
-def test_a_loaded_folder_answers(folder: Path, text: str) -> None:
-    rows = ask(folder, text, {}, "UTC", 100, "csv").decode().splitlines()
+def test_a_loaded_folder_answers(loaded: Path, text: str) -> None:
+    rows = ask(loaded, text, {}, "UTC", 100, "csv").decode().splitlines()
     assert len(rows) > 1
 
 
