@@ -4,8 +4,9 @@
  * Invariant: an answer to an older text is never shown; the request is aborted as soon as typing goes on. Which
  * candidates fit, and their order, is the portal's decision alone.
  */
-import { autocompletion, type Completion as Option, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, completionStatus, type Completion as Option, type CompletionContext, type CompletionResult } from "@codemirror/autocomplete";
 import type { Extension } from "@codemirror/state";
+import type { EditorView } from "@codemirror/view";
 import { isAbort, json } from "../api/client";
 import type { Completion, CompletionItem } from "../api/wire";
 import grammar from "./grammar.json";
@@ -19,6 +20,24 @@ const IN_TEXT = /^(?:[^"']|"[^"]*"|'[^']*')*(?:"[^"]*|'[^']*)$/;
 interface NqlOption extends Option {
   kind: string;
   ours: boolean;
+}
+
+const LOOKS = 40;
+const BETWEEN_LOOKS = 25; // milliseconds
+
+/** Takes the chosen candidate. While an answer is on its way, the choice is taken when it is there, so that a quick
+ * hand puts no blank in its place; false where nothing is offered. */
+export function takeChoice(view: EditorView): boolean {
+  if (acceptCompletion(view)) return true;
+  if (completionStatus(view.state) === null) return false;
+  const typed = view.state.doc;
+  let looks = LOOKS;
+  const again = () => {
+    if (view.state.doc !== typed || completionStatus(view.state) === null || acceptCompletion(view) || --looks === 0) return;
+    setTimeout(again, BETWEEN_LOOKS);
+  };
+  setTimeout(again, BETWEEN_LOOKS);
+  return true;
 }
 
 /** The candidates at the cursor; null where nothing should pop up by itself. */

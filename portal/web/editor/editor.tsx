@@ -5,7 +5,7 @@
  * text while it is typed; a text from outside replaces it only when it differs (so the cursor stays). Its styles carry the
  * page's nonce, because the content security policy allows no others.
  */
-import { acceptCompletion, closeBrackets, closeBracketsKeymap, closeCompletion, startCompletion } from "@codemirror/autocomplete";
+import { closeBrackets, closeBracketsKeymap, closeCompletion, startCompletion } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap } from "@codemirror/commands";
 import { bracketMatching } from "@codemirror/language";
 import { lintKeymap } from "@codemirror/lint";
@@ -14,7 +14,7 @@ import { drawSelection, EditorView, highlightActiveLine, highlightSpecialChars, 
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { nonce } from "../api/boot";
-import { completion } from "./complete";
+import { completion, takeChoice } from "./complete";
 import { diagnostics, problems, type Problem } from "./diagnose";
 import { fixes } from "./fixes";
 import { format } from "./format";
@@ -69,7 +69,7 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
     Prec.highest(
       keymap.of([
         { key: "Mod-Enter", run },
-        { key: "Tab", run: acceptCompletion },
+        { key: "Tab", run: takeChoice },
         { key: "Ctrl-Space", run: startCompletion },
         { key: "Shift-Alt-f", run: (view) => (void format(view, props().onSay), true) },
         { key: "Shift-Alt-e", run: () => (props().onExplain(), true) },
