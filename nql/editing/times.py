@@ -57,8 +57,7 @@ def in_window(window: Window, context: Context | None) -> str:
         found = absolute(window, clock)
     except (ValueError, OverflowError, TypeError):  # no such time, or a length that is a parameter
         return said
-    zone = "UTC" if isinstance(window, Weeks) else found.zone
-    return f"{said} ({zone} time: {_dates(found, zone)})"
+    return f"{said} ({found.zone} time: {_dates(found, found.zone)})"
 
 
 def _said(window: Window) -> str:
