@@ -100,7 +100,8 @@ _TABLE = (
         _D + "sort name | limit 10 offset 20", "NQL knows only limit.",
     ),
     Extension(
-        "parameter", "A parameter outside where", "A parameter may be a value of any clause, a number of rows, or a length of time.",
+        "parameter", "A parameter outside where",
+        "A parameter may be a value of any clause, a number of rows, or a length of time.",
         _D + "sort name | limit $n", "In NQL parameters are values of where.",
     ),
     Extension(
