@@ -1,4 +1,5 @@
-"""Every table of the control database, as SQLAlchemy Core objects. The migrations make them; a test compares the two.
+"""The tables of the control database as SQLAlchemy Core objects; more stand in `schema_trust` and `schema_schedules`.
+The migrations make them; a test compares the two.
 
 Invariants: times are microseconds since 1970 in UTC; ids are UUIDv7 text; secrets are stored only as SHA-256 digests
 of 256 random bits (passwords as argon2 text); JSON is canonical text. Each table is written by the one module named
@@ -15,7 +16,6 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -23,37 +23,35 @@ from sqlalchemy import (
     text,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
-Serial = BigInteger().with_variant(Integer(), "sqlite")
-
-
-def _time(name: str, *, null: bool = True) -> Column[int]:
-    return Column(name, BigInteger, nullable=null)
-
-
-def _text(name: str, *, null: bool = False, unique: bool | None = None) -> Column[str]:
-    return Column(name, Text, nullable=null, unique=unique)
-
+from storage.control.columns import Serial, instant, metadata, text_column
 
 # --- accounts.py -------------------------------------------------------------------------------
 accounts = Table(
     "accounts",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("name"),
-    _text("folded", unique=True),  # the name without regard to case
-    _text("password_hash"),
-    _text("permissions"),  # JSON array
-    _text("zone"),
-    _time("created_at", null=False),
-    _time("disabled_at"),
+    text_column("name"),
+    text_column("folded", unique=True),  # the name without regard to case
+    text_column("password_hash"),
+    text_column("permissions"),  # JSON array; what counts where there is no role
+    text_column("zone"),
+    instant("created_at", null=False),
+    instant("disabled_at"),
+    text_column("role", null=True),  # of a role, in lower case: then that says what counts
+    Column("kind", Text, nullable=False, server_default="person"),  # person | program (a credential)
+)
+
+# --- roles.py ----------------------------------------------------------------------------------
+roles = Table(
+    "roles",
+    metadata,
+    Column("folded", Text, primary_key=True),  # the name without regard to case
+    text_column("name"),
+    text_column("permissions"),  # JSON array
+    text_column("actions", null=True),  # JSON array of action ids that may be run; None: all
+    text_column("domain", null=True),  # the view domain: an NQL condition on devices; None: everything
+    instant("updated_at", null=False),
+    text_column("updated_by"),
 )
 
 # --- sessions.py -------------------------------------------------------------------------------
@@ -62,10 +60,10 @@ sessions = Table(
     metadata,
     Column("digest", LargeBinary, primary_key=True),
     Column("account", Text, ForeignKey("accounts.id"), nullable=False, index=True),
-    _text("csrf"),
-    _time("created_at", null=False),
-    _time("used_at", null=False),
-    _time("expires_at", null=False),
+    text_column("csrf"),
+    instant("created_at", null=False),
+    instant("used_at", null=False),
+    instant("expires_at", null=False),
 )
 
 # --- tokens.py ---------------------------------------------------------------------------------
@@ -74,11 +72,11 @@ tokens = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("account", Text, ForeignKey("accounts.id"), nullable=False, index=True),
-    _text("name"),
+    text_column("name"),
     Column("digest", LargeBinary, nullable=False),
-    _time("created_at", null=False),
-    _time("used_at"),
-    _time("revoked_at"),
+    instant("created_at", null=False),
+    instant("used_at"),
+    instant("revoked_at"),
 )
 
 # --- sites.py ----------------------------------------------------------------------------------
@@ -86,9 +84,9 @@ sites = Table(
     "sites",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("name", unique=True),
+    text_column("name", unique=True),
     Column("standard", Boolean, nullable=False),
-    _time("created_at", null=False),
+    instant("created_at", null=False),
 )
 
 # --- enrolment.py ------------------------------------------------------------------------------
@@ -99,28 +97,37 @@ enrol_keys = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("site", Text, ForeignKey("sites.id"), nullable=False),
     Column("simulated", Boolean, nullable=False),
-    _text("device", null=True),  # the uid that the device of this key gets; None: a new one
-    _text("created_by"),
-    _time("created_at", null=False),
-    _time("expires_at", null=False),
-    _time("used_at"),
-    _text("used_by", null=True),
+    text_column("device", null=True),  # the uid that the device of this key gets; None: a new one
+    text_column("created_by"),
+    instant("created_at", null=False),
+    instant("expires_at", null=False),
+    instant("used_at"),
+    text_column("used_by", null=True),
 )
 devices = Table(
     "devices",
     metadata,
     Column("uid", Text, primary_key=True),
-    _text("collector_uid", unique=True),
-    _text("name"),
+    text_column("collector_uid", unique=True),
+    text_column("name"),
     Column("site", Text, ForeignKey("sites.id"), nullable=False, index=True),
     Column("generation", Integer, nullable=False),
     Column("identity_key", LargeBinary, nullable=False, unique=True),
     Column("sealing_key", LargeBinary, nullable=False),
     Column("simulated", Boolean, nullable=False),
-    _time("enrolled_at", null=False),
-    _time("contact_at"),
-    _text("agent_version", null=True),
-    _time("revoked_at"),
+    instant("enrolled_at", null=False),
+    instant("contact_at"),
+    text_column("agent_version", null=True),
+    instant("revoked_at"),
+)
+
+# --- presence.py -------------------------------------------------------------------------------
+presence = Table(  # the open intervals; closed ones go to the tables
+    "presence",
+    metadata,
+    Column("device", Text, primary_key=True),
+    instant("since", null=False),
+    instant("seen_at", null=False),
 )
 
 # --- actions.py --------------------------------------------------------------------------------
@@ -128,17 +135,17 @@ actions = Table(
     "actions",
     metadata,
     Column("nql_id", Text, primary_key=True),  # with its leading '#'
-    _text("uid", unique=True),
-    _text("name"),
-    _text("description"),
-    _text("purpose"),  # JSON array
-    _text("triggers"),  # JSON array
-    _text("origin"),
-    _text("version"),
+    text_column("uid", unique=True),
+    text_column("name"),
+    text_column("description"),
+    text_column("purpose"),  # JSON array
+    text_column("triggers"),  # JSON array
+    text_column("origin"),
+    text_column("version"),
     Column("number", Integer, nullable=False),  # of the current version, counted from 1
-    _time("created_at", null=False),
-    _time("updated_at", null=False),
-    _text("updated_by"),
+    instant("created_at", null=False),
+    instant("updated_at", null=False),
+    text_column("updated_by"),
 )
 action_versions = Table(
     "action_versions",
@@ -146,9 +153,9 @@ action_versions = Table(
     Column("nql_id", Text, ForeignKey("actions.nql_id"), nullable=False),
     Column("version", Text, nullable=False),  # SHA-256 of `content`
     Column("number", Integer, nullable=False),
-    _text("content"),  # canonical JSON of what the hash covers
-    _time("created_at", null=False),
-    _text("created_by"),
+    text_column("content"),  # canonical JSON of what the hash covers
+    instant("created_at", null=False),
+    text_column("created_by"),
     PrimaryKeyConstraint("nql_id", "version"),
     UniqueConstraint("nql_id", "number", name="uq_action_versions_number"),
 )
@@ -156,9 +163,22 @@ action_outputs = Table(  # every output name an action ever had, with the type i
     "action_outputs",
     metadata,
     Column("nql_id", Text, ForeignKey("actions.nql_id"), nullable=False),
-    _text("name"),
-    _text("type"),
+    text_column("name"),
+    text_column("type"),
     PrimaryKeyConstraint("nql_id", "name"),
+)
+
+# --- saved_queries.py --------------------------------------------------------------------------
+saved_queries = Table(
+    "saved_queries",
+    metadata,
+    Column("nql_id", Text, primary_key=True),  # with its leading '#'
+    text_column("name"),
+    text_column("description"),
+    text_column("text"),
+    instant("created_at", null=False),
+    instant("updated_at", null=False),
+    text_column("updated_by"),
 )
 
 # --- configured.py -----------------------------------------------------------------------------
@@ -167,9 +187,9 @@ configured_items = Table(
     metadata,
     Column("kind", Text, nullable=False),  # campaign | trend | custom_field
     Column("name", Text, nullable=False),  # in lower case
-    _text("definition"),  # JSON object
-    _time("updated_at", null=False),
-    _text("updated_by"),
+    text_column("definition"),  # JSON object
+    instant("updated_at", null=False),
+    text_column("updated_by"),
     PrimaryKeyConstraint("kind", "name"),
 )
 
@@ -179,26 +199,35 @@ runs = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("action", Text, ForeignKey("actions.nql_id"), nullable=False, index=True),
-    _text("version"),
-    _text("parameters"),  # JSON object
-    _text("target_kind"),
-    _text("target_text", null=True),
+    text_column("version"),
+    text_column("parameters"),  # JSON object
+    text_column("target_kind"),
+    text_column("target_text", null=True),
     Column("device_count", Integer, nullable=False),
-    _text("digest"),  # SHA-256 over the sorted device uids
-    _text("trigger_method"),
+    text_column("digest"),  # SHA-256 over the sorted device uids
+    text_column("trigger_method"),
     Column("priority", Integer, nullable=False),  # 0 before 1
-    _text("requested_by"),
-    _time("requested_at", null=False),
-    _time("expires_at", null=False),
+    text_column("requested_by"),
+    instant("requested_at", null=False),
+    instant("expires_at", null=False),
     Column("timeout", BigInteger, nullable=False),  # microseconds a script may take
-    _text("purpose"),
-    _text("reason", null=True),
-    _text("internal_source", null=True),
-    _text("external_source", null=True),
-    _text("external_reference", null=True),
-    _text("idempotency_key", null=True),
-    _text("request_digest"),
+    text_column("purpose"),
+    text_column("reason", null=True),
+    text_column("internal_source", null=True),
+    text_column("external_source", null=True),
+    text_column("external_reference", null=True),
+    text_column("idempotency_key", null=True),
+    text_column("request_digest"),
+    Column("state", Text, nullable=False, server_default="running"),  # running | halted | ended
+    Column("plan", Text, nullable=False, server_default="{}"),  # JSON: waves, gate, guards, retries, window, ...
+    Column("wave", Integer, nullable=False, server_default="0"),  # the newest that was released, counted from 0
+    instant("wave_at"),  # when it was released
+    text_column("state_detail", null=True),  # why it was halted
+    instant("ended_at"),
+    text_column("schedule", null=True),  # the schedule whose firing made it
+    text_column("retry_of", null=True),  # the run whose failed devices this one repeats
     UniqueConstraint("requested_by", "idempotency_key", name="uq_runs_idempotency"),
+    Index("ix_runs_state", "state"),
 )
 
 # --- executions.py -----------------------------------------------------------------------------
@@ -207,25 +236,27 @@ executions = Table(
     metadata,
     Column("run", Text, ForeignKey("runs.id"), nullable=False),
     Column("device", Text, nullable=False),
-    _text("id", unique=True),
-    _text("state"),
-    _text("detail", null=True),
+    text_column("id", unique=True),
+    text_column("state"),
+    text_column("detail", null=True),
     Column("attempt", Integer, nullable=False),
-    _text("nonce"),
+    text_column("nonce"),
     Column("priority", Integer, nullable=False),
-    _time("changed_at", null=False),
-    _time("expires_at", null=False),  # of the start
-    _time("claimed_at"),
-    _time("lease_until"),
-    _time("started_at"),
-    _time("deadline"),  # of the end, set at the start
-    _time("finished_at"),
-    _time("cancel_at"),  # when a cancel was asked of the device
-    _time("settled_at"),  # when a lost contact was taken for the end
+    instant("changed_at", null=False),
+    instant("expires_at", null=False),  # of the start
+    instant("claimed_at"),
+    instant("lease_until"),
+    instant("started_at"),
+    instant("deadline"),  # of the end, set at the start
+    instant("finished_at"),
+    instant("cancel_at"),  # when a cancel was asked of the device
+    instant("settled_at"),  # when a lost contact was taken for the end
     Column("exit_code", Integer, nullable=True),
-    _text("outputs", null=True),  # JSON object, physical values
-    _text("error", null=True),
+    text_column("outputs", null=True),  # JSON object, physical values
+    text_column("error", null=True),
     Column("duration", BigInteger, nullable=True),  # microseconds on the device
+    Column("wave", Integer, nullable=False, server_default="0"),
+    Column("open_from", BigInteger, nullable=True, server_default="0"),  # may be fetched from then on; None: held back
     PrimaryKeyConstraint("run", "device"),
     # The look-up of one device's work, and of what the ticks care for, does not grow with executions that have ended.
     Index("ix_executions_device", "device", "state"),
@@ -235,13 +266,13 @@ execution_history = Table(  # what was reported and did not become, or no longer
     "execution_history",
     metadata,
     Column("id", Text, primary_key=True),
-    _text("run"),
-    _text("device"),
+    text_column("run"),
+    text_column("device"),
     Column("attempt", Integer, nullable=False),
-    _text("kind"),  # replaced | older_attempt | after_the_end
-    _text("state"),
-    _text("body"),  # JSON
-    _time("received_at", null=False),
+    text_column("kind"),  # replaced | older_attempt | after_the_end
+    text_column("state"),
+    text_column("body"),  # JSON
+    instant("received_at", null=False),
     Index("ix_execution_history_run", "run", "device"),
 )
 
@@ -250,11 +281,11 @@ outbox = Table(
     "outbox",
     metadata,
     Column("sequence", Serial, primary_key=True, autoincrement=True),
-    _text("kind"),
-    _text("payload"),  # JSON
-    _time("created_at", null=False),
+    text_column("kind"),
+    text_column("payload"),  # JSON
+    instant("created_at", null=False),
     Column("batch", BigInteger, nullable=True),  # the greatest sequence of the group it is sent in
-    _time("relayed_at"),
+    instant("relayed_at"),
     Index("ix_outbox_waiting", "sequence", sqlite_where=text("relayed_at IS NULL")),
     sqlite_autoincrement=True,
 )
@@ -264,11 +295,18 @@ audit = Table(
     "audit",
     metadata,
     Column("sequence", Serial, primary_key=True, autoincrement=True),
-    _time("time", null=False),
-    _text("actor"),
-    _text("action"),
-    _text("subject"),
-    _text("detail"),  # JSON object
+    instant("time", null=False),
+    text_column("actor"),
+    text_column("action"),
+    text_column("subject"),
+    text_column("detail"),  # JSON object
+    Column("hash", LargeBinary, nullable=True),  # over the entry and the hash before it; None before there were hashes
     Index("ix_audit_subject", "subject"),
     sqlite_autoincrement=True,
+)
+audit_relayed = Table(  # up to which entry the tables have the log
+    "audit_relayed",
+    metadata,
+    Column("stream", Text, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
 )

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage.control import schema
+from storage.control import schema, schema_schedules, schema_trust
+from storage.control.columns import metadata
 
-context.configure(
-    connection=context.config.attributes["connection"], target_metadata=schema.metadata, render_as_batch=True
-)
+ALL = (schema, schema_trust, schema_schedules)  # each adds its tables to the metadata
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()
