@@ -14,7 +14,7 @@ import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from agent import wire
+from agent import statements, wire
 from agent.clock import Clock
 from agent.exchange import Exchange, UnreachableError
 from agent.identity import Keys, verify
@@ -68,10 +68,10 @@ class Channel:
         enrolment = self._exchange.enrolment
         if not isinstance(frame, wire.Welcome):
             raise UnreachableError("the channel does not begin as a portal's does")
-        said = wire.welcome_bytes(enrolment.device, nonce, frame.challenge, frame.server_time)
+        said = statements.welcome_bytes(enrolment.device, nonce, frame.challenge, frame.server_time)
         if not verify(enrolment.portal_key, frame.signature, said):
             raise UnreachableError("the channel is not that of the portal that this device pinned")
-        signature = self._keys.sign(wire.hello_bytes(enrolment.device, frame.challenge))
+        signature = self._keys.sign(statements.hello_bytes(enrolment.device, frame.challenge))
         await connection.send(wire.encode(wire.Hello(__version__, signature)).decode())
         return self._exchange.learn(frame.server_time, asked, self._clock.now())
 

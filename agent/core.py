@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agent import events as e
-from agent import wire
+from agent import statements, wire
 from agent.backoff import SECOND, Line, spread
 from agent.identity import verify
 from agent.journal import OPEN, Execution, Key
@@ -177,7 +177,7 @@ def _pulled(state: State, event: e.Pulled, now: int) -> Step:
 
 def _cancelled(state: State, cancel: wire.Cancel, now: int) -> Step:
     key = (cancel.run, cancel.attempt)
-    said = wire.cancel_bytes(cancel.run, cancel.device, cancel.attempt, cancel.nonce)
+    said = statements.cancel_bytes(cancel.run, cancel.device, cancel.attempt, cancel.nonce)
     if cancel.device != state.trust.device or not verify(state.trust.portal_key, cancel.signature, said):
         return state, [_log("warning", "a cancel was ignored: it is not our portal's", cancel)]
     if key in state.running:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from agent import exchange, wire
+from agent import exchange, statements, wire
 from agent.identity import Enrolment, clean_url, ensure_keys, save_enrolment
 from agent.version import __version__
 
@@ -19,7 +19,7 @@ def enroll(url: str, key: str, folder: Path, *, name: str, platform: str) -> Enr
     url = clean_url(url)
     keys = ensure_keys(folder)
     identity, sealing = keys.public()
-    proof = keys.sign(wire.enrol_bytes(key, identity, sealing, name))
+    proof = keys.sign(statements.enrol_bytes(key, identity, sealing, name))
     request = wire.Enrol(key, identity, sealing, name[:255] or "device", platform, __version__, proof)  # type: ignore[arg-type]
     told = exchange.enrol(url, request)
     pinned = Enrolment(url, told.device, told.collector, told.generation, told.simulated, told.portal_key, told.authors)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from agent import wire
+from agent import statements, wire
 from agent.clock import Clock
 from agent.identity import Enrolment, Keys, verify
 
@@ -70,7 +70,7 @@ class Exchange:
     def sign(self, method: str, path: str, body: bytes) -> dict[str, str]:
         """The headers that make a request ours."""
         time, nonce = self._clock.now() + self._offset, secrets.token_urlsafe(16)
-        signature = self._keys.sign(wire.request_bytes(self.enrolment.device, method, path, time, nonce, body))
+        signature = self._keys.sign(statements.request_bytes(self.enrolment.device, method, path, time, nonce, body))
         return {
             wire.DEVICE_HEADER: self.enrolment.device,
             wire.TIME_HEADER: str(time),
@@ -98,7 +98,9 @@ class Exchange:
         except (KeyError, ValueError, binascii.Error):
             raise UnreachableError(f"the answer ({status}) is not signed: {said(body)}") from None
         if not verify(
-            self.enrolment.portal_key, signature, wire.answer_bytes(self.enrolment.device, nonce, time, status, body)
+            self.enrolment.portal_key,
+            signature,
+            statements.answer_bytes(self.enrolment.device, nonce, time, status, body),
         ):
             raise UnreachableError(f"the answer ({status}) is not signed by the portal that this device pinned")
         return time

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from agent import wire
+from agent import statements, wire
 from agent.identity import verify
 
 PARAMETER_BYTES = 30_000
@@ -63,7 +63,7 @@ def examine(order: wire.Order, trust: Trust, portal_now: int) -> Job | Denied | 
     """Decide about an order. `portal_now` is the portal's time, as far as the device knows it."""
     if order.device != trust.device:
         return Foreign("the order is for another device")
-    if not verify(trust.portal_key, order.signature, wire.order_bytes(order)):
+    if not verify(trust.portal_key, order.signature, statements.order_bytes(order)):
         return Foreign("the order is not signed by the pinned portal key")
     raw = bytes(order.content)
     if wire.action_version(raw) != order.action_version:
@@ -94,7 +94,7 @@ def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied
 
 
 def _authored(order: wire.Order, authors: tuple[bytes, ...]) -> bool:
-    said = wire.author_bytes(order.action, order.action_version)
+    said = statements.author_bytes(order.action, order.action_version)
     return order.author is not None and any(verify(key, order.author, said) for key in authors)
 
 

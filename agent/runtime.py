@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from agent import events as e
-from agent import memory, run_folder, status, wire
+from agent import memory, run_folder, statements, status, wire
 from agent.channel import Channel, RevokedError
 from agent.clock import Clock
 from agent.core import State, step
@@ -267,7 +267,7 @@ class Agent:
     async def _store_report(self, draft: e.StoreReport) -> None:
         outcome = wire.encode(draft.outcome)
         named = (draft.run, self._parts.enrolment.device, draft.attempt, draft.nonce, draft.state)
-        signature = self._parts.keys.sign(wire.report_bytes(*named, outcome))
+        signature = self._parts.keys.sign(statements.report_bytes(*named, outcome))
         report = wire.Report(draft.run, draft.attempt, draft.nonce, draft.state, msgspec.Raw(outcome), signature)
         while True:
             try:

@@ -16,7 +16,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from agent import wire
+from agent import statements, wire
 from portal.agents.door import Claim, Door, Refuse
 from portal.agents.service import verified
 from portal.nudges import Connection, Nudges
@@ -77,7 +77,7 @@ class Channels:
 
     async def _greet(self, socket: WebSocket, claim: Claim) -> bool:
         uid, challenge, now = claim.device.uid, secrets.token_bytes(32), self._clock()
-        signature = self._key.sign(wire.welcome_bytes(uid, claim.nonce, challenge, now))
+        signature = self._key.sign(statements.welcome_bytes(uid, claim.nonce, challenge, now))
         await socket.send_text(wire.encode(wire.Welcome(challenge, now, signature)).decode())
         try:
             async with asyncio.timeout(HELLO_SECONDS):
@@ -86,7 +86,7 @@ class Channels:
             return False
         if not isinstance(frame, wire.Hello):
             return False
-        return verified(claim.device.identity_key, frame.signature, wire.hello_bytes(uid, challenge))
+        return verified(claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge))
 
     async def _follow(self, socket: WebSocket, connection: Connection) -> None:
         """Send nudges until the device leaves or has to."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from agent import wire
+from agent import statements, wire
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.enrolment import Device
@@ -95,7 +95,7 @@ class Door:
     def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
         """The device, if it signed this request, now and for the first time. Raises Refuse."""
         device, now = claim.device, self._clock()
-        said = wire.request_bytes(device.uid, method, path, claim.time, claim.nonce, body)
+        said = statements.request_bytes(device.uid, method, path, claim.time, claim.nonce, body)
         try:
             Ed25519PublicKey.from_public_bytes(device.identity_key).verify(claim.signature, said)
         except InvalidSignature:

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
-from agent import wire
+from agent import statements, wire
 from nql.catalog.model import Catalog
 from portal.agents.channel import Channels
 from portal.agents.door import Claim, Door, Refuse
@@ -121,7 +121,7 @@ class _Desk:
     def _answer(self, status: int, body: bytes, claim: Claim | None, headers: dict[str, str]) -> Response:
         if claim is not None:
             now = self._clock()
-            signature = self._key.sign(wire.answer_bytes(claim.device.uid, claim.nonce, now, status, body))
+            signature = self._key.sign(statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body))
             headers = headers | {
                 wire.TIME_HEADER: str(now),
                 wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),

@@ -19,7 +19,7 @@ import structlog
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from agent import wire
+from agent import statements, wire
 from nql.catalog.model import Catalog
 from portal.agents.door import Refuse
 from portal.metrics import Metrics
@@ -61,7 +61,7 @@ class Agents:
     async def enrol(self, asked: wire.Enrol) -> wire.Enrolled:
         """Make a device known. Raises Refuse."""
         if not verified(
-            asked.identity, asked.proof, wire.enrol_bytes(asked.key, asked.identity, asked.sealing, asked.name)
+            asked.identity, asked.proof, statements.enrol_bytes(asked.key, asked.identity, asked.sealing, asked.name)
         ):
             raise self.refuse(400, "bad_proof", "The request is not signed by the key that it brings.")
         enrol = self._p.control.enrolment.consume_enrol_key
@@ -134,10 +134,10 @@ class Agents:
             item.parameters,
             bytes(64),
         )
-        return msgspec.structs.replace(order, signature=self._p.key.sign(wire.order_bytes(order)))
+        return msgspec.structs.replace(order, signature=self._p.key.sign(statements.order_bytes(order)))
 
     def _cancel(self, device: Device, run: str, attempt: int, nonce: str) -> wire.Cancel:
-        signature = self._p.key.sign(wire.cancel_bytes(run, device.uid, attempt, nonce))
+        signature = self._p.key.sign(statements.cancel_bytes(run, device.uid, attempt, nonce))
         return wire.Cancel(run, device.uid, attempt, nonce, signature)
 
     # --- reports -------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class Agents:
 
     def _record(self, device: Device, report: wire.Report) -> str:
         raw = bytes(report.outcome)
-        said = wire.report_bytes(report.run, device.uid, report.attempt, report.nonce, report.state, raw)
+        said = statements.report_bytes(report.run, device.uid, report.attempt, report.nonce, report.state, raw)
         if not verified(device.identity_key, report.signature, said):
             raise RefusedError("bad_signature", "the report is not signed by its device")
         outcome = msgspec.json.decode(raw, type=wire.Outcome)

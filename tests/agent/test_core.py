@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import msgspec
 import pytest
 
-from agent import core, wire
+from agent import core, statements, wire
 from agent import events as e
 from agent.backoff import LONGEST, Line
 from agent.core import REVOKED_PAUSE, State, step
@@ -99,7 +99,7 @@ def test_persons_go_before_schedules() -> None:
 
 def test_a_cancel_before_the_start_stops_it() -> None:
     state, job = accepted(fresh())
-    signature = PORTAL.sign(wire.cancel_bytes("run", DEVICE, 1, "nonce"))
+    signature = PORTAL.sign(statements.cancel_bytes("run", DEVICE, 1, "nonce"))
     state, _ = after(state, e.Pulled(wire.Work(cancels=[wire.Cancel("run", DEVICE, 1, "nonce", signature)])))
     _, commands = after(state, e.IntentStored(job))
     assert [command.state for command in commands if isinstance(command, e.StoreReport)] == ["cancelled"]
@@ -115,7 +115,7 @@ def test_a_cancel_that_is_not_the_portals_is_ignored() -> None:
 
 
 def test_a_cancel_that_overtakes_its_order_wins() -> None:
-    signature = PORTAL.sign(wire.cancel_bytes("run", DEVICE, 1, "nonce"))
+    signature = PORTAL.sign(statements.cancel_bytes("run", DEVICE, 1, "nonce"))
     state, _ = after(fresh(), e.Pulled(wire.Work(cancels=[wire.Cancel("run", DEVICE, 1, "nonce", signature)])))
     _, commands = pulled(state, order(expires_at=FAR))
     assert "StoreIntent" not in kinds(commands)

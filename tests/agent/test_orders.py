@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import wire
+from agent import statements, wire
 from agent.orders import Denied, Foreign, Job, Trust, examine
 
 PORTAL, AUTHOR, STRANGER = (Ed25519PrivateKey.generate() for _ in range(3))
@@ -50,12 +50,12 @@ def order(
     """An order, signed after the changes."""
     raw = raw or content()
     version = wire.action_version(raw)
-    signed = author.sign(wire.author_bytes("#a", version)) if author else None
+    signed = author.sign(statements.author_bytes("#a", version)) if author else None
     made = wire.Order(
         "run", DEVICE, 1, "nonce", NOW + 1, "#a", version, msgspec.Raw(raw), {"mode": "clean"}, bytes(64), signed
     )
     made = msgspec.structs.replace(made, **changed)
-    return msgspec.structs.replace(made, signature=key.sign(wire.order_bytes(made)))
+    return msgspec.structs.replace(made, signature=key.sign(statements.order_bytes(made)))
 
 
 def trust(*authors: Ed25519PrivateKey, platform: str = "linux", simulated: bool = False) -> Trust:

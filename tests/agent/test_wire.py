@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import wire
+from agent import statements, wire
 
 SAID = (wire.Enrol, wire.Pull, wire.Reports, wire.Batch, wire.Outcome, list[wire.Columns], wire.SaidFrame)
 TOLD = (wire.Enrolled, wire.Work, wire.Verdicts, wire.Stored, wire.Refusal, wire.Content, wire.ToldFrame)
@@ -43,12 +43,12 @@ def test_moving_a_border_between_fields_changes_the_signed_bytes(fields: list[An
     joined = ["".join(texts), *[""] * (len(texts) - 1)]
     for changed in (other, joined):
         if list(changed) != texts:
-            assert wire._signed("x", *texts) != wire._signed("x", *changed)
+            assert statements._signed("x", *texts) != statements._signed("x", *changed)
 
 
 def test_purposes_are_apart() -> None:
-    assert wire.hello_bytes("a", b"b") != wire.author_bytes("a", "b")
-    assert wire.cancel_bytes("r", "d", 1, "n") != wire.report_bytes("r", "d", 1, "n", "success", b"")
+    assert statements.hello_bytes("a", b"b") != statements.author_bytes("a", "b")
+    assert statements.cancel_bytes("r", "d", 1, "n") != statements.report_bytes("r", "d", 1, "n", "success", b"")
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import wire
+from agent import statements, wire
 
 ROWS = 200
 
@@ -56,7 +56,7 @@ class LoadDevice:
     def _enrol(self, key: str, name: str) -> str:
         public = self._identity.public_key().public_bytes_raw()
         sealing = X25519PrivateKey.generate().public_key().public_bytes_raw()
-        proof = self._identity.sign(wire.enrol_bytes(key, public, sealing, name))
+        proof = self._identity.sign(statements.enrol_bytes(key, public, sealing, name))
         message = wire.Enrol(
             key=key, identity=public, sealing=sealing, name=name, platform="linux", agent_version="0.1.0", proof=proof
         )
@@ -84,7 +84,7 @@ class LoadDevice:
         batch = wire.Batch(epoch=self._epoch, sequence=self._sequence, sha256=digest, tables=msgspec.Raw(tables))
         body = gzip.compress(wire.encode(batch), 1)
         nonce = secrets.token_urlsafe(16)
-        signature = self._identity.sign(wire.request_bytes(self._device, "POST", wire.BATCHES, now, nonce, body))
+        signature = self._identity.sign(statements.request_bytes(self._device, "POST", wire.BATCHES, now, nonce, body))
         headers = {
             wire.DEVICE_HEADER: self._device,
             wire.TIME_HEADER: str(now),

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import core, wire
+from agent import core, statements, wire
 from agent import events as e
 from agent.journal import Filed, Intent, Journal, Sent
 from agent.orders import Trust
@@ -120,11 +120,11 @@ class World:
             )
             for o in found
         ]  # fmt: skip
-        signed = [msgspec.structs.replace(o, signature=self.portal_key.sign(wire.order_bytes(o))) for o in orders]
+        signed = [msgspec.structs.replace(o, signature=self.portal_key.sign(statements.order_bytes(o))) for o in orders]
         cancels = []
         for item in self.control.dispatch.cancellations(self.device):
             named = (item.run, self.device, item.attempt, item.nonce)
-            cancels.append(wire.Cancel(*named, self.portal_key.sign(wire.cancel_bytes(*named))))
+            cancels.append(wire.Cancel(*named, self.portal_key.sign(statements.cancel_bytes(*named))))
         return wire.Work(signed, cancels, more=len(signed) >= pull.room)
 
     def reports(self, reports: tuple[wire.Report, ...]) -> tuple[wire.Verdict, ...]:

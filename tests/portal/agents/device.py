@@ -19,7 +19,7 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import wire
+from agent import statements, wire
 from agent.identity import verify
 from tests.portal.conftest import HOUR, NOW, House
 
@@ -47,7 +47,7 @@ class Device:
     ) -> httpx.Response:
         """A request, signed; `headers` replace its own after that."""
         time, nonce = self.house.time.now + self.clock, nonce or secrets.token_urlsafe(16)
-        signature = (key or self.key).sign(wire.request_bytes(self.told.device, "POST", path, time, nonce, body))
+        signature = (key or self.key).sign(statements.request_bytes(self.told.device, "POST", path, time, nonce, body))
         sent = {
             wire.DEVICE_HEADER: self.told.device,
             wire.TIME_HEADER: str(time),
@@ -58,7 +58,7 @@ class Device:
         answer = await self.client.post(path, content=body, headers=sent)
         if wire.SIGNATURE_HEADER in answer.headers:
             time = int(answer.headers[wire.TIME_HEADER])
-            said = wire.answer_bytes(self.told.device, nonce, time, answer.status_code, answer.content)
+            said = statements.answer_bytes(self.told.device, nonce, time, answer.status_code, answer.content)
             assert verify(self.told.portal_key, base64.b64decode(answer.headers[wire.SIGNATURE_HEADER]), said)
         return answer
 
@@ -69,13 +69,13 @@ class Device:
         assert answer.status_code == 200, answer.text
         work = msgspec.json.decode(answer.content, type=wire.Work)
         for order in work.orders:
-            assert verify(self.told.portal_key, order.signature, wire.order_bytes(order))
+            assert verify(self.told.portal_key, order.signature, statements.order_bytes(order))
         return work
 
     def report(self, order: wire.Order, state: wire.State, **facts: Any) -> wire.Report:
         """A signed report about an order."""
         outcome = wire.encode(wire.Outcome(self.house.time.now, **facts))
-        said = wire.report_bytes(order.run, self.told.device, order.attempt, order.nonce, state, outcome)
+        said = statements.report_bytes(order.run, self.told.device, order.attempt, order.nonce, state, outcome)
         return wire.Report(order.run, order.attempt, order.nonce, state, msgspec.Raw(outcome), self.key.sign(said))
 
     async def tell(self, *reports: wire.Report) -> list[str]:
@@ -115,5 +115,5 @@ def enrol_key(house: House, *, expires_at: int = NOW + HOUR, simulated: bool = F
 def enrolment(key: Ed25519PrivateKey, secret: str, name: str = "pc") -> wire.Enrol:
     """A request to enrol."""
     public = key.public_key().public_bytes_raw()
-    proof = key.sign(wire.enrol_bytes(secret, public, public, name))
+    proof = key.sign(statements.enrol_bytes(secret, public, public, name))
     return wire.Enrol(secret, public, public, name, "linux", "0.1.0", proof)

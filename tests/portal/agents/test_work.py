@@ -11,7 +11,7 @@ import json
 import msgspec
 from msgspec.structs import replace
 
-from agent import wire
+from agent import statements, wire
 from storage.control.manifest import Manifest
 from storage.control.runs import Run, RunRequest
 from storage.control.states import State
@@ -143,7 +143,7 @@ def test_an_outcome_of_another_form_is_refused_alone(play: Play) -> None:
         run = ask(house, device)
         [order] = (await device.pull()).orders
         wrong = b'{"time":1,"outputs":{"freed":{"nested":1}}}'
-        said = wire.report_bytes(order.run, device.told.device, order.attempt, order.nonce, "success", wrong)
+        said = statements.report_bytes(order.run, device.told.device, order.attempt, order.nonce, "success", wrong)
         report = wire.Report(
             order.run, order.attempt, order.nonce, "success", msgspec.Raw(wrong), device.key.sign(said)
         )

@@ -1,0 +1,67 @@
+"""What is signed, as bytes: each statement's purpose and its fields in a fixed order, each with its length.
+
+In: the fields of a message of `wire`. Out: the bytes that a signature covers. Invariant: what a signature covers is
+made here and nowhere else, and no two statements have the same bytes. The portal imports it too.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from agent.wire import VERSION, Order, canonical
+
+
+def request_bytes(device: str, method: str, path: str, time: int, nonce: str, body: bytes) -> bytes:
+    """What a device signs of each request."""
+    return _signed("request", device, method, path, time, nonce, sha256(body).digest())
+
+
+def answer_bytes(device: str, nonce: str, time: int, status: int, body: bytes) -> bytes:
+    """What the portal signs of each answer; `nonce` is that of the request."""
+    return _signed("answer", device, nonce, time, status, sha256(body).digest())
+
+
+def enrol_bytes(key: str, identity: bytes, sealing: bytes, name: str) -> bytes:
+    """What a device signs when it enrols."""
+    return _signed("enrol", key, identity, sealing, name)
+
+
+def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int) -> bytes:
+    """What the portal signs when a channel opens; `nonce` is that of the opening request."""
+    return _signed("welcome", device, nonce, challenge, server_time)
+
+
+def hello_bytes(device: str, challenge: bytes) -> bytes:
+    """What a device signs to show that it is there now."""
+    return _signed("hello", device, challenge)
+
+
+def order_bytes(order: Order) -> bytes:
+    """What the portal signs of an order. The content is covered by its digest, which the device computes itself."""
+    parameters = sha256(canonical(order.parameters)).digest()
+    head = (order.run, order.device, order.attempt, order.nonce, order.expires_at, order.action, order.action_version)
+    return _signed("order", *head, parameters, order.author or b"", order.priority)
+
+
+def cancel_bytes(run: str, device: str, attempt: int, nonce: str) -> bytes:
+    """What the portal signs of a cancel."""
+    return _signed("cancel", run, device, attempt, nonce)
+
+
+def author_bytes(action: str, version: str) -> bytes:
+    """What an author signs, outside the portal: this version of this action."""
+    return _signed("author", action, version)
+
+
+def report_bytes(run: str, device: str, attempt: int, nonce: str, state: str, outcome: bytes) -> bytes:
+    """What a device signs of a report; `outcome` is the JSON as it travels."""
+    return _signed("report", run, device, attempt, nonce, state, sha256(outcome).digest())
+
+
+def _signed(purpose: str, *fields: str | int | bytes) -> bytes:
+    """A purpose and its fields, each with its length, so that no two statements have the same bytes."""
+    parts = [f"muster/{VERSION} {purpose}\0".encode()]
+    for item in fields:
+        data = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogatepass")
+        parts.append(len(data).to_bytes(8, "big") + data)
+    return b"".join(parts)
