@@ -62,7 +62,8 @@ def _limits(relation: Relation) -> Relation:
         case Limit():
             return ordered(relation)
         case _:
-            return replace(relation, input=_limits(relation.input))
+            below = _limits(relation.input)
+            return relation if below is relation.input else replace(relation, input=below)
 
 
 def _by_identity(relation: Relation) -> Relation:
@@ -96,9 +97,12 @@ def _with_key(relation: Relation) -> Relation:
         case Select():
             inner = _with_key(relation.input)
             kept = [name for name in _identity(inner) if name not in relation.names]
+            if inner is relation.input and not kept:
+                return relation
             return replace(relation, input=inner, names=(*relation.names, *kept))
         case _:
-            return replace(relation, input=_with_key(relation.input))
+            below = _with_key(relation.input)
+            return relation if below is relation.input else replace(relation, input=below)
 
 
 def scan_key(scan: Scan) -> str:

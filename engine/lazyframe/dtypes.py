@@ -6,6 +6,8 @@ when their comparable forms are equal, and they sort as these do. What null mean
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import polars as pl
 
 from engine.comparing import comparable_value
@@ -37,10 +39,42 @@ def polars_type(dtype: DataType) -> pl.DataType:
     return _TYPES[dtype.physical]
 
 
+# A type that `cast` takes as it is: it makes an expression of a plain one each time.
+_CASTS = {physical: dtype.to_dtype_expr() for physical, dtype in _TYPES.items()}
+INT64 = _CASTS[Physical.INT64]
+FLOAT64 = _CASTS[Physical.FLOAT64]
+FALSE = pl.lit(False)
+
+
+def held(value: pl.Expr, dtype: DataType) -> pl.Expr:
+    """A value in the type it is held in."""
+    return value.cast(_CASTS[dtype.physical])
+
+
+# Polars makes an expression in microseconds and a query has hundreds, most of them the same few: these are kept.
+@lru_cache(maxsize=4096)
+def col(name: str) -> pl.Expr:
+    """A column."""
+    return pl.col(name)
+
+
+@lru_cache(maxsize=4096)
+def renamed(stored: str, name: str) -> pl.Expr:
+    """A column under another name."""
+    return col(stored) if stored == name else col(stored).alias(name)
+
+
+@lru_cache(maxsize=4096)
+def _whole(value: int, physical: Physical) -> pl.Expr:
+    return pl.lit(value, dtype=_TYPES[physical])
+
+
 def constant(value: Value, dtype: DataType) -> pl.Expr:
     """A constant. A whole number beyond 64 bits becomes a float, so that comparing with it still works."""
-    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
-        return pl.lit(float(value), dtype=pl.Float64())
+    if isinstance(value, str) and dtype.physical is Physical.UTF8:
+        return pl.lit(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return _whole(value, dtype.physical) if -(2**63) <= value < 2**63 else pl.lit(float(value), dtype=pl.Float64())
     if isinstance(value, float):
         return pl.lit(value, dtype=pl.Float64())
     return pl.lit(value, dtype=polars_type(dtype))
@@ -75,9 +109,9 @@ def some(value: pl.Expr, dtype: DataType) -> pl.Expr:
     """Whether there is a value: an empty array is none. Never null."""
     match dtype.kind:
         case Kind.STRINGS | Kind.MAP:
-            return (value.list.len() > 0).fill_null(False)
+            return (value.list.len() > 0).fill_null(FALSE)
         case Kind.OBJECTS:
-            return (value != "[]").fill_null(False)
+            return (value != "[]").fill_null(FALSE)
         case _:
             return value.is_not_null()
 

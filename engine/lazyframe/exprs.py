@@ -8,19 +8,25 @@ conditions as plain true or false.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
-from operator import and_, or_
+from operator import and_, eq, ge, gt, le, lt, ne, or_
+from typing import Any
 
 import polars as pl
 
 from engine.comparing import common_type, comparable_value, member_type
 from engine.lazyframe.dtypes import (
+    FALSE,
+    FLOAT64,
+    INT64,
+    col,
     comparable,
     comparable_constant,
     constant,
     elements,
     folded,
+    held,
     polars_type,
     some,
 )
@@ -45,13 +51,13 @@ from nql.plan.expressions import (
     columns,
 )
 
-_COMPARE: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
-    "==": lambda left, right: left == right,
-    "!=": lambda left, right: left != right,
-    "<": lambda left, right: left < right,
-    ">": lambda left, right: left > right,
-    "<=": lambda left, right: left <= right,
-    ">=": lambda left, right: left >= right,
+_COMPARE: Mapping[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
+    "==": eq,
+    "!=": ne,
+    "<": lt,
+    ">": gt,
+    "<=": le,
+    ">=": ge,
 }
 _NULL_SAFE: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "==": lambda left, right: left.eq_missing(right),
@@ -71,63 +77,39 @@ _REAL: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
 
 def expression(expr: Expr) -> pl.Expr:
     """A Polars expression; a condition may be null where it does not hold."""
-    match expr:
-        case Column():
-            return pl.col(expr.name)
-        case Literal():
-            return constant(expr.value, expr.dtype)
-        case Arithmetic():
-            return _arithmetic(expr)
-        case Call():
-            return SCALARS[expr.function](expression(expr.operand), expr)
-        case If():
-            return _choice(expr)
-        case Compare():
-            return _compare(expr)
-        case Match():
-            return _match(expr)
-        case Matches():
-            return _matches(expr)
-        case Not():
-            return ~expression(expr.operand).fill_null(False)
-        case IsNull():
-            return _is_null(expr)
-        case MemberOf():
-            return _member(expr)
-        case And():
-            return reduce(and_, map(expression, expr.operands))
-        case Or():
-            return reduce(or_, map(expression, expr.operands))
-        case _:
-            raise TypeError(f"the plan is not resolved: {type(expr).__name__}")
+    build = _BUILDERS.get(type(expr))
+    if build is None:
+        raise TypeError(f"the plan is not resolved: {type(expr).__name__}")
+    return build(expr)
+
+
+def all_of(conditions: Iterable[Expr]) -> pl.Expr:
+    """One or more conditions that all have to hold; may be null where they do not."""
+    return reduce(and_, map(expression, conditions))
 
 
 def value(expr: Expr) -> pl.Expr:
     """A Polars expression for a column: conditions are true or false, never null."""
     built = expression(expr)
-    return built.fill_null(False) if isinstance(expr, Compare | Match | Matches | MemberOf | And | Or) else built
+    return built.fill_null(FALSE) if isinstance(expr, _CONDITIONS) else built
 
 
 def _arithmetic(expr: Arithmetic) -> pl.Expr:
     left, right = expression(expr.left), expression(expr.right)
     if expr.dtype.physical is Physical.FLOAT64:
-        real = _REAL[expr.op](left.cast(pl.Float64), right.cast(pl.Float64))
+        real = _REAL[expr.op](left.cast(FLOAT64), right.cast(FLOAT64))
         return pl.when(real.is_finite()).then(real)
     if Physical.FLOAT64 in (expr.left.dtype.physical, expr.right.dtype.physical):
-        return _REAL[expr.op](left, right).round().cast(pl.Int64, strict=False)
+        return _REAL[expr.op](left, right).round().cast(INT64, strict=False)
     if Kind.DATETIME in (expr.left.dtype.kind, expr.right.dtype.kind):
         return _EXACT[expr.op](left, right)
     wide = _EXACT[expr.op](left.cast(pl.Int128), right.cast(pl.Int128))
-    return wide.cast(pl.Int64, strict=False)  # null beyond 64 bits
+    return wide.cast(INT64, strict=False)  # null beyond 64 bits
 
 
 def _choice(expr: If) -> pl.Expr:
-    held = polars_type(expr.dtype)
-    return (
-        pl.when(expression(expr.condition))
-        .then(value(expr.then).cast(held))
-        .otherwise(value(expr.otherwise).cast(held))
-    )
+    then, otherwise = (held(value(part), expr.dtype) for part in (expr.then, expr.otherwise))
+    return pl.when(expression(expr.condition)).then(then).otherwise(otherwise)
 
 
 def _compare(expr: Compare) -> pl.Expr:
@@ -147,7 +129,7 @@ def _match(expr: Match) -> pl.Expr:
     operand = expression(expr.operand)
     dtype = expr.operand.dtype
     if dtype.kind in (Kind.STRINGS, Kind.OBJECTS):
-        hit = elements(operand, dtype).list.eval(matches(pl.element(), pattern).fill_null(False)).list.any()
+        hit = elements(operand, dtype).list.eval(matches(pl.element(), pattern).fill_null(FALSE)).list.any()
         if not expr.negated:
             return some(operand, dtype) & hit
         return pl.when(some(operand, dtype)).then(~hit).otherwise(pl.lit(expr.null_is_value))
@@ -196,14 +178,34 @@ def _member(expr: MemberOf) -> pl.Expr:
     if not isinstance(expr.values, tuple):
         raise TypeError("the plan is not resolved: Parameter")
     dtype = member_type(expr.operand, expr.values)
-    values = [comparable_value(item.value, dtype) for item in expr.values]
+    values: list[Any] = [comparable_value(item.value, dtype) for item in expr.values]
     operand = expression(expr.operand)
     form = comparable(operand, dtype)
     real = any(isinstance(item, float) or (isinstance(item, int) and abs(item) >= 2**63) for item in values)
-    held = pl.Float64() if real else polars_type(dtype)
-    hit = (form.cast(held) if real else form).is_in(pl.Series(values, dtype=held, strict=False).implode())
+    if real:
+        hit = form.cast(FLOAT64).is_in(pl.Series([[*map(float, values)]], dtype=pl.List(pl.Float64())))
+    else:
+        hit = form.is_in(pl.Series([values], dtype=pl.List(polars_type(dtype))))
     if not columns(expr.operand):
         hit = hit.first()  # else a column of one row, which does not stretch as a constant does
     if not expr.negated:
         return hit
     return _null_as(operand.is_null(), expr.null_is_value, ~hit)
+
+
+_CONDITIONS = (Compare, Match, Matches, MemberOf, And, Or)
+_BUILDERS: Mapping[type[Expr], Callable[[Any], pl.Expr]] = {
+    Column: lambda expr: col(expr.name),
+    Literal: lambda expr: constant(expr.value, expr.dtype),
+    Arithmetic: _arithmetic,
+    Call: lambda expr: SCALARS[expr.function](expression(expr.operand), expr),
+    If: _choice,
+    Compare: _compare,
+    Match: _match,
+    Matches: _matches,
+    Not: lambda expr: ~expression(expr.operand).fill_null(FALSE),
+    IsNull: _is_null,
+    MemberOf: _member,
+    And: lambda expr: all_of(expr.operands),
+    Or: lambda expr: reduce(or_, map(expression, expr.operands)),
+}

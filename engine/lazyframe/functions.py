@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import polars as pl
 
 from engine.bounds import CALENDAR, GREATEST, LOWEST
-from engine.lazyframe.dtypes import comparable
+from engine.lazyframe.dtypes import FLOAT64, INT64, col, comparable
 from nql.datatypes import MICROSECONDS, DataType, Kind, Physical
 from nql.plan.expressions import Call
 
@@ -26,7 +27,7 @@ class Measured:
     operand: pl.Expr | None
     dtype: DataType | None
     where: pl.Expr | None = None
-    order: tuple[pl.Expr, ...] = ()
+    order: tuple[str, ...] = ()
     weight: pl.Expr | None = None
     rank: int | None = None
 
@@ -45,16 +46,16 @@ class Measured:
 
 def _rows(rows: Measured) -> pl.Expr:
     counted = pl.len() if rows.where is None else rows.where.sum()
-    return counted.cast(pl.Int64)
+    return counted.cast(INT64)
 
 
 def _count(rows: Measured) -> pl.Expr:
-    return rows.values.count().cast(pl.Int64)
+    return rows.values.count().cast(INT64)
 
 
 def _distinct(rows: Measured) -> pl.Expr:
     values = rows.values if rows.dtype is None else comparable(rows.values, rows.dtype)
-    return values.drop_nulls().n_unique().cast(pl.Int64)
+    return values.drop_nulls().n_unique().cast(INT64)
 
 
 def _added(rows: Measured) -> pl.Expr:
@@ -62,7 +63,7 @@ def _added(rows: Measured) -> pl.Expr:
     count nor duration (292,000 years) comes so far, and 128 bits cost a third more."""
     if rows.dtype is None or rows.dtype.kind is not Kind.BYTES or rows.dtype.real:
         return rows.values.sum()
-    return rows.values.cast(pl.Int128).sum().cast(pl.Int64, strict=False)
+    return rows.values.cast(pl.Int128).sum().cast(INT64, strict=False)
 
 
 def _sum(rows: Measured) -> pl.Expr:
@@ -70,7 +71,7 @@ def _sum(rows: Measured) -> pl.Expr:
 
 
 def _real_sum(rows: Measured) -> pl.Expr:
-    return pl.when(rows.values.count() > 0).then(rows.values.cast(pl.Float64).sum())
+    return pl.when(rows.values.count() > 0).then(rows.values.cast(FLOAT64).sum())
 
 
 def _total(rows: Measured) -> pl.Expr:
@@ -82,13 +83,18 @@ def _sumif(rows: Measured) -> pl.Expr:
 
 
 def _ordered(rows: Measured, missing: int) -> pl.Expr:
-    """What orders the rows that have a value: two whole numbers are compared as one of 128 bits."""
+    """What orders the rows that have a value."""
     if not rows.order:
         raise TypeError("this measure needs an order")
     present = rows.value.is_not_null() if rows.where is None else rows.value.is_not_null() & rows.where
-    order = [column.fill_null(missing) for column in rows.order]
-    key = order[0] if len(order) == 1 else order[0].cast(pl.Int128) * 2**64 + order[1]
-    return pl.when(present).then(key)
+    return pl.when(present).then(ordering(rows.order, missing))
+
+
+@lru_cache(maxsize=256)
+def ordering(names: tuple[str, ...], missing: int) -> pl.Expr:
+    """What orders rows by one or two columns, null taken for `missing`: two are compared as one number of 128 bits."""
+    keys = [col(name).fill_null(missing) for name in names]
+    return keys[0] if len(keys) == 1 else keys[0].cast(pl.Int128) * 2**64 + keys[1]
 
 
 def _percentile(rows: Measured) -> pl.Expr:
@@ -96,7 +102,7 @@ def _percentile(rows: Measured) -> pl.Expr:
         raise TypeError("a percentile needs a rank")
     if rows.weight is None:
         # a hair below, because 0.07 * 10000 is more than 700 where numbers are floats
-        return rows.values.quantile(rows.rank / 100 - 1e-12, "equiprobable").cast(pl.Float64)
+        return rows.values.quantile(rows.rank / 100 - 1e-12, "equiprobable").cast(FLOAT64)
     rank = rows.rank
     return _weighed(rows, lambda total: total // 100 * rank + (total % 100 * rank + 99) // 100)[0]
 
@@ -106,7 +112,7 @@ def _median(rows: Measured) -> pl.Expr:
         low, high = _weighed(rows, lambda total: (total + 1) // 2, lambda total: total // 2 + 1)
         return (low + high) / 2
     middle = rows.values.median()
-    return middle.floor().cast(pl.Int64) if rows.dtype is not None and rows.dtype.kind is Kind.DATETIME else middle
+    return middle.floor().cast(INT64) if rows.dtype is not None and rows.dtype.kind is Kind.DATETIME else middle
 
 
 def _weighed(rows: Measured, *positions: Callable[[pl.Expr], pl.Expr]) -> list[pl.Expr]:
@@ -116,7 +122,7 @@ def _weighed(rows: Measured, *positions: Callable[[pl.Expr], pl.Expr]) -> list[p
     counts = rows.values.is_not_null() & (rows.weight > 0)
     values, weights = rows.values.filter(counts), rows.weight.filter(counts)
     ascending, reached = values.sort(), weights.sort_by(values).cum_sum()
-    return [ascending.filter(reached >= at(weights.sum())).first().cast(pl.Float64) for at in positions]
+    return [ascending.filter(reached >= at(weights.sum())).first().cast(FLOAT64) for at in positions]
 
 
 MEASURES: Mapping[str, Callable[[Measured], pl.Expr]] = {
@@ -149,15 +155,15 @@ def _abs(operand: pl.Expr, call: Call) -> pl.Expr:
     """The lowest whole number has none and gives null."""
     if call.dtype.physical is Physical.FLOAT64:
         return operand.abs()
-    return operand.cast(pl.Int128).abs().cast(pl.Int64, strict=False)
+    return operand.cast(pl.Int128).abs().cast(INT64, strict=False)
 
 
 def _round(operand: pl.Expr, call: Call) -> pl.Expr:
     """Half away from zero, by the same steps in every engine so that their last digits agree."""
-    real, scale = operand.cast(pl.Float64), 10.0 ** abs(call.digits)
+    real, scale = operand.cast(FLOAT64), 10.0 ** abs(call.digits)
     steps = ((real.abs() * scale if call.digits >= 0 else real.abs() / scale) + 0.5).floor()
     near = (steps / scale if call.digits >= 0 else steps * scale) * real.sign()
-    return near if call.dtype.physical is Physical.FLOAT64 else near.cast(pl.Int64, strict=False)
+    return near if call.dtype.physical is Physical.FLOAT64 else near.cast(INT64, strict=False)
 
 
 SCALARS: Mapping[str, Callable[[pl.Expr, Call], pl.Expr]] = {
@@ -165,8 +171,8 @@ SCALARS: Mapping[str, Callable[[pl.Expr, Call], pl.Expr]] = {
     "lower": lambda operand, call: operand.str.to_lowercase(),
     "upper": lambda operand, call: operand.str.to_uppercase(),
     "round": _round,
-    "hour": lambda operand, call: _clock(operand, call).dt.hour().cast(pl.Int64),
-    "day": lambda operand, call: _clock(operand, call).dt.day().cast(pl.Int64),
-    "day_of_week": lambda operand, call: _clock(operand, call).dt.weekday().cast(pl.Int64),
+    "hour": lambda operand, call: _clock(operand, call).dt.hour().cast(INT64),
+    "day": lambda operand, call: _clock(operand, call).dt.day().cast(INT64),
+    "day_of_week": lambda operand, call: _clock(operand, call).dt.weekday().cast(INT64),
     "whole_days": lambda operand, call: operand // MICROSECONDS["d"],
 }

@@ -16,14 +16,13 @@ import polars as pl
 
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
-from engine.lazyframe.dtypes import orderable, polars_type, some
+from engine.lazyframe.dtypes import col, held, orderable, renamed, some
 from engine.lazyframe.exprs import expression, value
-from engine.lazyframe.functions import MEASURES, Measured
+from engine.lazyframe.functions import MEASURES, Measured, ordering
 from engine.lazyframe.scans import Rows, scanned
 from engine.order import ordered
 from engine.source import Source
 from nql.datatypes import Kind
-from nql.functions import MEASURES as FUNCTIONS
 from nql.plan.expressions import And, Column, Expr, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
@@ -50,6 +49,9 @@ DEVICE = "@device"
 _BUCKET = "@bucket"
 _CONSTANT = "@constant"
 _ROWS = "@rows"
+_ZERO = pl.lit(0)
+_INSIDE = pl.lit(True).alias("@inside")
+_EVER = pl.lit(True).alias("@ever")
 _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
 
@@ -57,12 +59,9 @@ def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
     """The lazy frame of a plan over one snapshot of the tables."""
     wanted = frozenset(output.column for output in plan.outputs) | ({plan.device} if plan.device else set())
     rows = relation(ordered(plan.relation), source, wanted).complete()
-    shown = [
-        pl.col(output.column).cast(polars_type(output.dtype)).alias(str(position))
-        for position, output in enumerate(plan.outputs)
-    ]
+    shown = [held(col(output.column), output.dtype).alias(str(at)) for at, output in enumerate(plan.outputs)]
     if plan.device is not None:
-        shown.append(pl.col(plan.device).alias(DEVICE))
+        shown.append(renamed(plan.device, DEVICE))
     return rows.frame.select(shown)
 
 
@@ -89,12 +88,12 @@ def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
         case Sort():
             keys = [key.column.name for key in node.keys]
             rows = relation(node.input, source, wanted.union(keys)).having(keys)
-            return replace(rows, frame=_sort(node, rows.frame), ordered=True)
+            return Rows(_sort(node, rows.frame), source, rows.owed, ordered=True)
         case Limit():
             if not isinstance(node.count, int) or not isinstance(node.offset, int):
                 raise TypeError("the plan is not resolved")
             rows = relation(node.input, source, wanted)
-            return replace(rows, frame=rows.frame.slice(node.offset, node.count))
+            return rows.over(rows.frame.slice(node.offset, node.count))
         case Latest():
             return _latest(node, relation(node.input, source, frozenset(node.schema)).complete())
 
@@ -106,8 +105,9 @@ def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
     while isinstance(below, Filter):
         parts[:0] = _conjuncts(below.predicate)
         below = below.input
-    read = wanted.union(*map(columns, parts))
-    return relation(below, source, read).where(parts, wanted)
+    asked = [(part, columns(part)) for part in parts]
+    read = wanted.union(*(read for _, read in asked))
+    return relation(below, source, read).where(asked, wanted)
 
 
 def _conjuncts(expr: Expr) -> list[Expr]:
@@ -119,8 +119,8 @@ def _conjuncts(expr: Expr) -> list[Expr]:
 def _extend(node: Extend, rows: Rows) -> Rows:
     names = {name for name, _ in node.items}
     rows = rows.having([*names, *(name for _, item in node.items for name in columns(item))])
-    items = [value(item).cast(polars_type(item.dtype)).alias(name) for name, item in node.items]
-    return replace(rows, frame=rows.frame.with_columns(items))
+    items = [held(value(item), item.dtype).alias(name) for name, item in node.items]
+    return rows.over(rows.frame.with_columns(items))
 
 
 def _select(node: Select, rows: Rows) -> Rows:
@@ -129,67 +129,76 @@ def _select(node: Select, rows: Rows) -> Rows:
     later = {column.name for column in owed}
     keys = [column.link.key for column in owed if column.link is not None]
     names = [name for name in node.names if name not in later]
-    return replace(rows, frame=rows.frame.select(list(dict.fromkeys([*names, *keys]))), owed=owed)
+    return Rows(rows.frame.select([*map(col, dict.fromkeys([*names, *keys]))]), rows.source, owed, rows.ordered)
 
 
 def _active(node: Active, rows: Rows) -> Rows:
     window = absolute(node.samples)
     if window is None:
         raise TypeError("activity needs a window")
-    inside = _keys(node.samples, node.key, rows.source).with_columns(pl.lit(True).alias("@inside"))
-    ever = _keys(node.stored, node.key, rows.source).with_columns(pl.lit(True).alias("@ever"))
-    joined = rows.frame.join(inside, on=OBJECT_KEY, how="left").join(ever, on=OBJECT_KEY, how="left")
-    begun = (pl.col(node.first_seen) < window.end).fill_null(True)
-    overlaps = begun & (pl.col(node.last_seen) >= window.start)
-    active = pl.col("@inside").is_not_null() | (pl.col("@ever").is_null() & overlaps)
-    return replace(rows, frame=joined.filter(active).select(list(node.schema)), ordered=False)
+    inside = _keys(node.samples, node.key, rows.source).with_columns(_INSIDE)
+    ever = _keys(node.stored, node.key, rows.source).with_columns(_EVER)
+    joined = rows.frame.join(inside, on=col(OBJECT_KEY), how="left").join(ever, on=col(OBJECT_KEY), how="left")
+    begun = (col(node.first_seen) < window.end).fill_null(True)
+    overlaps = begun & (col(node.last_seen) >= window.start)
+    active = col("@inside").is_not_null() | (col("@ever").is_null() & overlaps)
+    return Rows(joined.filter(active).select([*map(col, node.schema)]), rows.source)
 
 
 def _keys(node: Relation, key: str, source: Source) -> pl.LazyFrame:
     """The objects that rows point to, each once, as `@id`."""
-    return relation(node, source, frozenset({key})).frame.select(pl.col(key).alias(OBJECT_KEY)).unique()
+    return relation(node, source, frozenset({key})).frame.select(renamed(key, OBJECT_KEY)).unique()
 
 
 def _semi_join(node: SemiJoin, rows: Rows) -> Rows:
     keys = _keys(node.events, node.key, rows.source)
-    return replace(rows, frame=rows.frame.join(keys, on=OBJECT_KEY, how="semi"), ordered=False)
+    return Rows(rows.frame.join(keys, on=col(OBJECT_KEY), how="semi"), rows.source)
 
 
 def _attach(node: Attach, rows: Rows) -> Rows:
-    names = [measure.name for measure in node.measures]
-    frame = rows.frame.drop([name for name in names if name in node.input.schema])
+    replaced = [measure.name for measure in node.measures if measure.name in node.input.schema]
+    frame = rows.frame.drop(replaced) if replaced else rows.frame
     below, measures = _spread(node.events, node.measures)
     read = frozenset({node.key}).union(*(item.reads() for item in measures))
     events = relation(below, rows.source, read).having(read)
-    sums = events.frame.group_by(pl.col(node.key).alias(OBJECT_KEY)).agg(map(_measure, measures))
+    sums = events.frame.group_by(renamed(node.key, OBJECT_KEY)).agg([*map(_measure, measures)])
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
-    joined = frame.join(sums, on=OBJECT_KEY, how=how)
-    empties = ((item.name, FUNCTIONS[item.function].empty) for item in node.measures)
-    filled = [pl.col(name).fill_null(empty) for name, empty in empties if empty is not None and node.keep_all]
-    return replace(rows, frame=joined.with_columns(filled), ordered=False)
+    joined = frame.join(sums, on=col(OBJECT_KEY), how=how)
+    filled = _empties(node.measures) if node.keep_all else []
+    return Rows(joined.with_columns(filled) if filled else joined, rows.source)
+
+
+def _empties(measures: tuple[Measure, ...]) -> list[pl.Expr]:
+    """The measures that are 0 over nothing, with 0 for null."""
+    return [col(item.name).fill_null(_ZERO) for item in measures if item.counts]
 
 
 def _latest(node: Latest, rows: Rows) -> Rows:
-    order = [pl.col(name).fill_null(LOWEST) for name in node.order]
-    key = order[0] if len(order) == 1 else order[0].cast(pl.Int128) * 2**64 + order[1]
-    others = [pl.col(name).max_by(key) for name in node.schema if name not in node.keys]
+    key = ordering(node.order, LOWEST)
+    others = [col(name).max_by(key) for name in node.schema if name not in node.keys]
     frame = rows.frame.group_by(node.keys).agg(others).select(list(node.schema))
-    return replace(rows, frame=frame, ordered=False)
+    return Rows(frame, rows.source)
 
 
 def _spread(below: Relation, measures: tuple[Measure, ...]) -> tuple[Relation, tuple[Measure, ...]]:
     """Constants that are summed up become columns: Polars would take a constant for one row, not for one in each."""
+    if not any(_is_constant(part) for item in measures for part in (item.operand, item.where)):
+        return below, measures
     constants: dict[str, Expr] = {}
 
-    def held(part: Expr | None) -> Expr | None:
-        if part is None or columns(part):
+    def named(part: Expr | None) -> Expr | None:
+        if part is None or not _is_constant(part):
             return part
         name = f"{_CONSTANT}{len(constants)}"
         constants[name] = part
         return Column(name, part.dtype)
 
-    spread = tuple(replace(item, operand=held(item.operand), where=held(item.where)) for item in measures)
-    return (Extend(below, tuple(constants.items())), spread) if constants else (below, measures)
+    spread = tuple(replace(item, operand=named(item.operand), where=named(item.where)) for item in measures)
+    return Extend(below, tuple(constants.items())), spread
+
+
+def _is_constant(part: Expr | None) -> bool:
+    return part is not None and not columns(part)
 
 
 def _measure(measure: Measure) -> pl.Expr:
@@ -200,7 +209,7 @@ def _measure(measure: Measure) -> pl.Expr:
         operand=operand,
         dtype=None if measure.operand is None else measure.operand.dtype,
         where=None if measure.where is None else expression(measure.where),
-        order=tuple(pl.col(name) for name in measure.order),
+        order=measure.order,
         weight=None if measure.weight is None else value(measure.weight),
         rank=measure.rank,
     )
@@ -209,14 +218,12 @@ def _measure(measure: Measure) -> pl.Expr:
 
 def _aggregate(node: Aggregate, source: Source) -> Rows:
     below, measures = _spread(node.input, node.measures)
-    node = replace(node, input=below, measures=measures)
-    read = frozenset(node.keys).union(*(item.reads() for item in node.measures), {node.time} if node.time else ())
-    rows = relation(node.input, source, read).having(read)
-    return Rows(_grouped(node, rows.frame), source)
+    read = frozenset(node.keys).union(*(item.reads() for item in measures), {node.time} if node.time else ())
+    rows = relation(below, source, read).having(read)
+    return Rows(_grouped(node, [*map(_measure, measures)], rows.frame), source)
 
 
-def _grouped(node: Aggregate, frame: pl.LazyFrame) -> pl.LazyFrame:
-    measures = [_measure(measure) for measure in node.measures]
+def _grouped(node: Aggregate, measures: list[pl.Expr], frame: pl.LazyFrame) -> pl.LazyFrame:
     if not node.keys and node.period is None:
         return frame.select(*measures, pl.len().alias(_ROWS))  # one row even without measures
     if node.period is None:
@@ -224,11 +231,11 @@ def _grouped(node: Aggregate, frame: pl.LazyFrame) -> pl.LazyFrame:
     if not isinstance(node.period, Buckets) or node.time is None:
         raise TypeError("the plan is not resolved")
     parts = runs(node.period)
-    bucket = _bucket(pl.col(node.time), parts).alias(_BUCKET)
+    bucket = _bucket(col(node.time), parts).alias(_BUCKET)
     grouped = frame.group_by(*node.keys, bucket).agg(measures)
     if node.period.filled:
         grouped = _filled(node, node.period.filled, grouped)
-    number = pl.col(_BUCKET)
+    number = col(_BUCKET)
     width = _by_run(number, parts, lambda run: pl.lit(run.step, dtype=pl.Int64))
     start = _by_run(number, parts, lambda run: run.start + (number - run.first) * run.step)
     edges = [start.alias("start_time"), (start + width).alias("end_time"), width.alias("bucket_duration")]
@@ -241,9 +248,7 @@ def _filled(node: Aggregate, count: int, grouped: pl.LazyFrame) -> pl.LazyFrame:
     on = [*node.keys, _BUCKET]
     grid = grouped.select(node.keys).unique().join(numbers, how="cross") if node.keys else numbers
     every = pl.concat([grid.select(on), grouped.select(on)]).unique()
-    empties = ((item.name, FUNCTIONS[item.function].empty) for item in node.measures)
-    zeros = [pl.col(name).fill_null(empty) for name, empty in empties if empty is not None]
-    return every.join(grouped, on=on, how="left", nulls_equal=True).with_columns(zeros)
+    return every.join(grouped, on=on, how="left", nulls_equal=True).with_columns(_empties(node.measures))
 
 
 def _bucket(time: pl.Expr, parts: tuple[Run, ...]) -> pl.Expr:
@@ -264,9 +269,9 @@ def _by_run(number: pl.Expr, parts: tuple[Run, ...], part: Callable[[Run], pl.Ex
 
 def _sort(node: Sort, frame: pl.LazyFrame) -> pl.LazyFrame:
     """Sorted by the comparable forms; spellings that compare equal come in the order of their text, last of all."""
-    by = [orderable(pl.col(key.column.name), key.column.dtype) for key in node.keys]
+    by = [orderable(col(key.column.name), key.column.dtype) for key in node.keys]
     text = [key.column.name for key in node.keys if key.column.dtype.kind in (Kind.STRING, Kind.VERSION)]
     descending = [key.descending for key in node.keys] + [False] * len(text)
     # row keys are never null, and a frame known to be sorted by one is sorted again only if nulls have to come last
     nulls = [key.column.name not in (OBJECT_KEY, EVENT_KEY) for key in node.keys] + [True] * len(text)
-    return frame.sort([*by, *map(pl.col, text)], descending=descending, nulls_last=nulls)
+    return frame.sort([*by, *map(col, text)], descending=descending, nulls_last=nulls)

@@ -10,17 +10,18 @@ wanted.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal as Choice
 
 import polars as pl
 
 from engine.comparing import holds_for_nothing
-from engine.lazyframe.exprs import expression
+from engine.lazyframe.dtypes import FALSE, col, renamed
+from engine.lazyframe.exprs import all_of, expression
 from engine.order import scan_key
 from engine.source import Source
 from nql.datatypes import Physical
-from nql.plan.expressions import Expr, columns
+from nql.plan.expressions import Expr
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
 
 
@@ -33,12 +34,16 @@ class Rows:
     owed: tuple[ScanColumn, ...] = ()
     ordered: bool = False
 
+    def over(self, frame: pl.LazyFrame) -> Rows:
+        """The same rows in another frame."""
+        return Rows(frame, self.source, self.owed, self.ordered)
+
     def having(self, names: Collection[str]) -> Rows:
         """The same rows with these columns in the frame."""
         rows = self
         for link in dict.fromkeys(column.link for column in self.owed if column.name in names):
             if link is not None:
-                frame = rows.frame.join(rows._objects(link), on=link.key, how="left", maintain_order=rows._order)
+                frame = rows.frame.join(rows._objects(link), on=col(link.key), how="left", maintain_order=rows._order)
                 rows = rows._settled(frame, link)
         return rows
 
@@ -46,61 +51,58 @@ class Rows:
         """The same rows, owing nothing."""
         return self.having([column.name for column in self.owed])
 
-    def where(self, parts: Iterable[Expr], wanted: Collection[str]) -> Rows:
-        """The rows for which all conditions hold; `wanted` are the columns that will be read later."""
-        alone = [(part, self._link(part)) for part in parts]
-        mixed = [part for part, link in alone if link is None and self._owes(part)]
-        read = frozenset(wanted).union(*map(columns, mixed))
-        rows = self._where(part for part, link in alone if link is None and not self._owes(part))
-        for link in dict.fromkeys(link for _, link in alone if link is not None):
-            rows = rows._where_object(link, [part for part, at in alone if at == link], read)
-        return rows._where(mixed)
-
-    def _where(self, parts: Iterable[Expr]) -> Rows:
-        rows = self
-        for part in parts:
-            rows = rows.having(columns(part))
-            rows = replace(rows, frame=rows.frame.filter(expression(part)))
+    def where(self, parts: Iterable[tuple[Expr, frozenset[str]]], wanted: frozenset[str]) -> Rows:
+        """The rows for which all conditions hold, each with the columns it reads; `wanted` will be read later."""
+        owed = {column.name: column.link for column in self.owed}
+        own: list[Expr] = []
+        alone: dict[Link, list[tuple[Expr, bool]]] = {}
+        mixed: list[tuple[Expr, frozenset[str]]] = []
+        for part, read in parts:
+            links = {owed.get(name) for name in read}
+            if links <= {None}:
+                own.append(part)
+            elif len(links) == 1 and (link := links.pop()) and (of_none := holds_for_nothing(part)) is not None:
+                alone.setdefault(link, []).append((part, of_none))
+            else:
+                mixed.append((part, read))
+        rows = self.over(self.frame.filter(all_of(own))) if own else self
+        later = wanted.union(*(read for _, read in mixed))
+        for link, asked in alone.items():
+            rows = rows._where_object(link, asked, later)
+        for part, read in mixed:
+            rows = rows.having(read)
+            rows = rows.over(rows.frame.filter(expression(part)))
         return rows
 
-    def _where_object(self, link: Link, parts: list[Expr], wanted: Collection[str]) -> Rows:
-        """The rows whose object fulfils conditions; those without an object go by what the conditions say of null."""
+    def _where_object(self, link: Link, asked: list[tuple[Expr, bool]], wanted: Collection[str]) -> Rows:
+        """The rows whose object fulfils conditions, each with whether it holds for a row without an object."""
         objects = self._objects(link)
         rows = self
-        for part in filter(holds_for_nothing, parts):
-            failing = objects.filter(~expression(part).fill_null(False)).select(link.key)
-            rows = replace(rows, frame=rows.frame.join(failing, on=link.key, how="anti", maintain_order=rows._order))
-        strict = [expression(part) for part in parts if not holds_for_nothing(part)]
+        for part in (part for part, of_none in asked if of_none):
+            failing = objects.filter(~expression(part).fill_null(FALSE)).select(col(link.key))
+            rows = rows.over(rows.frame.join(failing, on=col(link.key), how="anti", maintain_order=rows._order))
+        strict = [part for part, of_none in asked if not of_none]
         if not strict:
             return rows
-        kept = objects.filter(*strict)
+        kept = objects.filter(all_of(strict))
         if any(column.name in wanted for column in self.owed if column.link == link):
-            return rows._settled(rows.frame.join(kept, on=link.key, how="inner", maintain_order=rows._order), link)
-        semi = rows.frame.join(kept.select(link.key), on=link.key, how="semi", maintain_order=rows._order)
+            return rows._settled(rows.frame.join(kept, on=col(link.key), how="inner", maintain_order=rows._order), link)
+        semi = rows.frame.join(kept.select(col(link.key)), on=col(link.key), how="semi", maintain_order=rows._order)
         return rows._settled(semi, link)
 
     @property
     def _order(self) -> Choice["left", "none"]:
         return "left" if self.ordered else "none"
 
-    def _link(self, part: Expr) -> Link | None:
-        """The link whose object alone a condition is about, if it is known what it says of rows without an object."""
-        owed = {column.name: column.link for column in self.owed}
-        links = {owed.get(name) for name in columns(part)}
-        return links.pop() if len(links) == 1 and holds_for_nothing(part) is not None else None
-
-    def _owes(self, part: Expr) -> bool:
-        return any(column.name in columns(part) for column in self.owed)
-
     def _objects(self, link: Link) -> pl.LazyFrame:
         """The objects at the end of a link, keyed like the rows, with all columns owed of them."""
         wanted = [column for column in self.owed if column.link == link]
         stored = dict.fromkeys([OBJECT_KEY, *(column.stored for column in wanted)])
         objects = self.source.scan(link.table, list(stored))
-        return objects.select(pl.col(OBJECT_KEY).alias(link.key), *map(_picked, wanted))
+        return objects.select([renamed(OBJECT_KEY, link.key), *map(_picked, wanted)])
 
     def _settled(self, frame: pl.LazyFrame, link: Link) -> Rows:
-        return replace(self, frame=frame, owed=tuple(column for column in self.owed if column.link != link))
+        return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered)
 
 
 def scanned(node: Scan, source: Source) -> Rows:
@@ -120,14 +122,14 @@ def scanned(node: Scan, source: Source) -> Rows:
         daily=bool(node.daily),
     )
     named = {column.name for column in own}
-    hidden = [pl.col(key) for key in keys if key not in named]
-    return Rows(frame.select(*map(_picked, own), *hidden) if own or keys else frame, source, owed)
+    hidden = [col(key) for key in keys if key not in named]
+    return Rows(frame.select([*map(_picked, own), *hidden]) if own or keys else frame, source, owed)
 
 
 def _picked(column: ScanColumn) -> pl.Expr:
     if column.entry is None:
-        return pl.col(column.stored).alias(column.name)
-    entry = pl.col(column.stored).list.filter(pl.element().struct.field("name") == column.entry).list.first()
+        return renamed(column.stored, column.name)
+    entry = col(column.stored).list.filter(pl.element().struct.field("name") == column.entry).list.first()
     match column.dtype.physical:
         case Physical.INT64:
             picked = entry.struct.field("number")

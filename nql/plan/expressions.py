@@ -239,26 +239,30 @@ def _check_predicates(operands: tuple[Expr, ...]) -> None:
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct operands."""
     match expr:
+        case Column() | Literal():  # first, because they are most of what is asked
+            return ()
         case Arithmetic() | Compare():
             return (expr.left, expr.right)
         case Call() | IsNull() | SameDay() | Matches() | Not():
             return (expr.operand,)
-        case If():
-            return (expr.condition, expr.then, expr.otherwise)
+        case And() | Or():
+            return expr.operands
         case Match():
             return (expr.operand, expr.pattern)
         case MemberOf():
             return (expr.operand, *(expr.values if isinstance(expr.values, tuple) else (expr.values,)))
-        case And() | Or():
-            return expr.operands
+        case If():
+            return (expr.condition, expr.then, expr.otherwise)
         case _:
             return ()
 
 
 def columns(expr: Expr) -> frozenset[str]:
     """The names of all columns an expression reads."""
+    if isinstance(expr, Column):
+        return frozenset((expr.name,))
     found: set[str] = set()
-    waiting = [expr]
+    waiting: list[Expr] = [expr]
     while waiting:
         part = waiting.pop()
         if isinstance(part, Column):
