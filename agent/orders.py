@@ -94,7 +94,7 @@ def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied
 
 
 def _authored(order: wire.Order, authors: tuple[bytes, ...]) -> bool:
-    said = statements.author_bytes(order.action, order.action_version)
+    said = statements.author_bytes(order.action, order.action_version, order.serial)
     return order.author is not None and any(verify(key, order.author, said) for key in authors)
 
 

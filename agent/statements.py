@@ -6,9 +6,11 @@ made here and nowhere else, and no two statements have the same bytes. The porta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import sha256
 
 from agent.wire import VERSION, Order, canonical
+from agent.wire_configuration import LocalOrder
 
 
 def request_bytes(device: str, method: str, path: str, time: int, nonce: str, body: bytes) -> bytes:
@@ -40,7 +42,16 @@ def order_bytes(order: Order) -> bytes:
     """What the portal signs of an order. The content is covered by its digest, which the device computes itself."""
     parameters = sha256(canonical(order.parameters)).digest()
     head = (order.run, order.device, order.attempt, order.nonce, order.expires_at, order.action, order.action_version)
-    return _signed("order", *head, parameters, order.author or b"", order.priority)
+    return _signed(
+        "order", *head, parameters, order.author or b"", order.serial, _secrets(order.secrets), order.priority
+    )
+
+
+def local_order_bytes(order: LocalOrder) -> bytes:
+    """What the portal signs of an order of a local schedule."""
+    parameters = sha256(canonical(order.parameters)).digest()
+    head = (order.schedule, order.revision, order.device, order.every, order.action, order.action_version)
+    return _signed("local order", *head, parameters, order.author or b"", order.serial, _secrets(order.secrets))
 
 
 def cancel_bytes(run: str, device: str, attempt: int, nonce: str) -> bytes:
@@ -48,14 +59,33 @@ def cancel_bytes(run: str, device: str, attempt: int, nonce: str) -> bytes:
     return _signed("cancel", run, device, attempt, nonce)
 
 
-def author_bytes(action: str, version: str) -> bytes:
-    """What an author signs, outside the portal: this version of this action."""
-    return _signed("author", action, version)
+def author_bytes(action: str, version: str, serial: int) -> bytes:
+    """What an author signs, outside the portal: this version of this action. `serial` grows with each signature."""
+    return _signed("author", action, version, serial)
+
+
+def endorsement_bytes(key: bytes) -> bytes:
+    """What an author signs to vouch for another author's key."""
+    return _signed("endorsement", key)
+
+
+def succession_bytes(key: bytes) -> bytes:
+    """What a key of the portal signs to name the one that follows it."""
+    return _signed("succession", key)
 
 
 def report_bytes(run: str, device: str, attempt: int, nonce: str, state: str, outcome: bytes) -> bytes:
     """What a device signs of a report; `outcome` is the JSON as it travels."""
     return _signed("report", run, device, attempt, nonce, state, sha256(outcome).digest())
+
+
+def local_report_bytes(schedule: str, device: str, sequence: int, state: str, outcome: bytes) -> bytes:
+    """What a device signs of a report of a local schedule."""
+    return _signed("local report", schedule, device, sequence, state, sha256(outcome).digest())
+
+
+def _secrets(sealed: Mapping[str, bytes]) -> bytes:
+    return _signed("secrets", *(part for name in sorted(sealed) for part in (name, sealed[name])))
 
 
 def _signed(purpose: str, *fields: str | int | bytes) -> bytes:
@@ -65,3 +95,8 @@ def _signed(purpose: str, *fields: str | int | bytes) -> bytes:
         data = item if isinstance(item, bytes) else str(item).encode("utf-8", "surrogatepass")
         parts.append(len(data).to_bytes(8, "big") + data)
     return b"".join(parts)
+
+
+def fingerprint(key: bytes) -> str:
+    """The short name of a public key: 16 hexadecimal digits of its SHA-256."""
+    return sha256(key).hexdigest()[:16]

@@ -20,13 +20,21 @@ VERSION = 1
 PREFIX = "/agent/v1"
 ENROL, CHANNEL = f"{PREFIX}/enrol", f"{PREFIX}/channel"
 WORK, REPORTS, BATCHES = f"{PREFIX}/work", f"{PREFIX}/reports", f"{PREFIX}/batches"
+CONFIG = f"{PREFIX}/config"
 
 DEVICE_HEADER, TIME_HEADER = "Muster-Device", "Muster-Time"
 NONCE_HEADER, SIGNATURE_HEADER = "Muster-Nonce", "Muster-Signature"
+PINNED_HEADER = "Muster-Pinned"  # which key of the portal the device goes by: `fingerprint` of it
 WINDOW = 300_000_000  # a request is taken if its time lies within this of the portal's; a nonce is remembered that long
 
 KIB, MIB = 1 << 10, 1 << 20
-MOST_BYTES = {ENROL: 8 * KIB, WORK: 64 * KIB, REPORTS: 2 * MIB, BATCHES: 2 * MIB}  # of a request as sent
+MOST_BYTES = {
+    ENROL: 8 * KIB,
+    WORK: 64 * KIB,
+    REPORTS: 2 * MIB,
+    BATCHES: 2 * MIB,
+    CONFIG: 8 * KIB,
+}  # of a request
 BATCH_BYTES = 8 * MIB  # of a batch, unpacked
 BATCH_ROWS = 50_000
 ANSWER_BYTES = 8 * MIB  # the most that a device reads of any answer
@@ -36,6 +44,7 @@ Micros = Annotated[int, Meta(ge=0, le=1 << 62)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]  # a raw public key
 Digest = Annotated[bytes, Meta(min_length=32, max_length=32)]  # SHA-256
 Signature = Annotated[bytes, Meta(min_length=64, max_length=64)]  # Ed25519
+Sealed = Annotated[bytes, Meta(min_length=32, max_length=16_384)]  # a secret under the device's X25519 key (HPKE)
 Nonce16 = Annotated[bytes, Meta(min_length=16, max_length=64)]
 Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.-]{1,64}\Z")]
 Text = Annotated[str, Meta(max_length=255)]
@@ -45,7 +54,7 @@ Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 State = Literal[
-    "in_progress", "success", "failure", "cancelled", "interrupted",
+    "in_progress", "waiting_on_user", "success", "failure", "cancelled", "interrupted",
     "expired", "no_script", "old_collector", "policy_denied",
 ]  # fmt: skip
 # An output in physical form: times and durations in microseconds, sizes in bytes, ratios in percent.
@@ -85,6 +94,7 @@ class Enrolled(Told, frozen=True):
     portal_key: Key
     server_time: Micros
     authors: Annotated[list[Key], Meta(max_length=64)] = field(default_factory=list)
+    tls_pins: Annotated[list[Digest], Meta(max_length=8)] = field(default_factory=list)
 
 
 # --- work --------------------------------------------------------------------------------------
@@ -120,6 +130,8 @@ class Order(Told, frozen=True):
     parameters: Annotated[dict[Name, Annotated[str, Meta(max_length=30_000)]], Meta(max_length=50)]
     signature: Signature
     author: Signature | None = None
+    serial: Annotated[int, Meta(ge=0, le=1 << 62)] = 0  # of the author's signature: a device takes no lower one again
+    secrets: Annotated[dict[Name, Sealed], Meta(max_length=20)] = field(default_factory=dict)
     priority: int = 0
 
 
@@ -201,11 +213,27 @@ class Report(Said, frozen=True):
     signature: Signature
 
 
-class Reports(Said, frozen=True):
-    """Reports in the order in which they came to be."""
+class LocalReport(Said, frozen=True):
+    """An end of an execution that a local schedule began. `sequence` counts them on the device; `signature` covers
+    `local_report_bytes`."""
 
-    reports: Annotated[list[Report], Meta(min_length=1, max_length=64)]
+    schedule: Id
+    sequence: Annotated[int, Meta(ge=1, le=1 << 53)]
+    state: State
+    outcome: Raw
+    signature: Signature
+
+
+class Reports(Said, frozen=True):
+    """Reports in the order in which they came to be. One of the two lists has something."""
+
+    reports: Annotated[list[Report], Meta(max_length=64)] = field(default_factory=list)
+    local: Annotated[list[LocalReport], Meta(max_length=64)] = field(default_factory=list)
     version: Literal[1] = 1
+
+    def __post_init__(self) -> None:
+        if not self.reports and not self.local:
+            raise ValueError("there is no report in it")
 
 
 class Verdict(Told, frozen=True):

@@ -50,7 +50,7 @@ def order(
     """An order, signed after the changes."""
     raw = raw or content()
     version = wire.action_version(raw)
-    signed = author.sign(statements.author_bytes("#a", version)) if author else None
+    signed = author.sign(statements.author_bytes("#a", version, 0)) if author else None
     made = wire.Order(
         "run", DEVICE, 1, "nonce", NOW + 1, "#a", version, msgspec.Raw(raw), {"mode": "clean"}, bytes(64), signed
     )

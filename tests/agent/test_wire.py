@@ -47,7 +47,7 @@ def test_moving_a_border_between_fields_changes_the_signed_bytes(fields: list[An
 
 
 def test_purposes_are_apart() -> None:
-    assert statements.hello_bytes("a", b"b") != statements.author_bytes("a", "b")
+    assert statements.hello_bytes("a", b"b") != statements.author_bytes("a", "b", 0)
     assert statements.cancel_bytes("r", "d", 1, "n") != statements.report_bytes("r", "d", 1, "n", "success", b"")
 
 

@@ -32,8 +32,24 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "storage": ("nql.catalog", "nql.datatypes"),
     "storage.tables": ("storage", "nql.catalog", "nql.datatypes"),
     "storage.control": ("storage", "nql.catalog", "nql.datatypes"),
-    "portal": ("engine", "storage.tables.api", "storage.control", "nql.*", "agent.wire", "agent.statements"),
-    "portal.app": ("portal", "engine", "storage.*", "nql.*", "agent.wire", "agent.statements"),  # the composition root
+    "portal": (
+        "engine",
+        "storage.tables.api",
+        "storage.control",
+        "nql.*",
+        "agent.wire",
+        "agent.wire_configuration",
+        "agent.statements",
+    ),
+    "portal.app": (
+        "portal",
+        "engine",
+        "storage.*",
+        "nql.*",
+        "agent.wire",
+        "agent.wire_configuration",
+        "agent.statements",
+    ),  # the composition root
     "agent": (),
     "muster": ("nql.*", "engine", "storage.*", "portal.*", "agent"),
 }
