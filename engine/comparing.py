@@ -28,7 +28,7 @@ from nql.plan.expressions import (
 
 def common_type(left: Expr, right: Expr) -> DataType:
     """The type in whose form two operands are compared: text if either is text, or two enums of different members."""
-    kinds = {left.dtype.kind, right.dtype.kind}
+    kinds = (left.dtype.kind, right.dtype.kind)
     if Kind.STRING in kinds:
         return STRING
     constants = isinstance(left, Literal) or isinstance(right, Literal)

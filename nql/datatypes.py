@@ -20,6 +20,8 @@ BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
 class Kind(Enum):
     """What a value is. The names are the ones shown to users."""
 
+    __hash__ = object.__hash__  # kinds are looked up hundreds of times a query; an enum's own hash is that of its name
+
     STRING = "string"
     INT = "int"
     FLOAT = "float"
@@ -39,6 +41,8 @@ class Kind(Enum):
 
 class Physical(Enum):
     """How a value is held."""
+
+    __hash__ = object.__hash__
 
     INT64 = "int64"
     FLOAT64 = "float64"

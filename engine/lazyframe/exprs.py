@@ -32,7 +32,7 @@ from engine.lazyframe.dtypes import (
 )
 from engine.lazyframe.functions import SCALARS
 from engine.patterns import Pattern, Shape, classify, regex
-from nql.datatypes import Kind, Physical
+from nql.datatypes import DataType, Kind, Physical
 from nql.plan.expressions import (
     And,
     Arithmetic,
@@ -114,12 +114,12 @@ def _choice(expr: If) -> pl.Expr:
 
 def _compare(expr: Compare) -> pl.Expr:
     dtype = common_type(expr.left, expr.right)
-    left, right = (
-        comparable_constant(side, dtype) if isinstance(side, Literal) else comparable(expression(side), dtype)
-        for side in (expr.left, expr.right)
-    )
     table = _NULL_SAFE if expr.null_is_value and expr.op in _NULL_SAFE else _COMPARE
-    return table[expr.op](left, right)
+    return table[expr.op](_side(expr.left, dtype), _side(expr.right, dtype))
+
+
+def _side(expr: Expr, dtype: DataType) -> pl.Expr:
+    return comparable_constant(expr, dtype) if isinstance(expr, Literal) else comparable(expression(expr), dtype)
 
 
 def _match(expr: Match) -> pl.Expr:

@@ -62,7 +62,7 @@ def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
     shown = [held(col(output.column), output.dtype).alias(str(at)) for at, output in enumerate(plan.outputs)]
     if plan.device is not None:
         shown.append(renamed(plan.device, DEVICE))
-    return rows.frame.select(shown)
+    return rows.frame.select(*shown)
 
 
 def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
@@ -129,7 +129,7 @@ def _select(node: Select, rows: Rows) -> Rows:
     later = {column.name for column in owed}
     keys = [column.link.key for column in owed if column.link is not None]
     names = [name for name in node.names if name not in later]
-    return Rows(rows.frame.select([*map(col, dict.fromkeys([*names, *keys]))]), rows.source, owed, rows.ordered)
+    return Rows(rows.frame.select(*map(col, dict.fromkeys([*names, *keys]))), rows.source, owed, rows.ordered)
 
 
 def _active(node: Active, rows: Rows) -> Rows:
@@ -142,7 +142,7 @@ def _active(node: Active, rows: Rows) -> Rows:
     begun = (col(node.first_seen) < window.end).fill_null(True)
     overlaps = begun & (col(node.last_seen) >= window.start)
     active = col("@inside").is_not_null() | (col("@ever").is_null() & overlaps)
-    return Rows(joined.filter(active).select([*map(col, node.schema)]), rows.source)
+    return Rows(joined.filter(active).select(*map(col, node.schema)), rows.source)
 
 
 def _keys(node: Relation, key: str, source: Source) -> pl.LazyFrame:
@@ -161,7 +161,7 @@ def _attach(node: Attach, rows: Rows) -> Rows:
     below, measures = _spread(node.events, node.measures)
     read = frozenset({node.key}).union(*(item.reads() for item in measures))
     events = relation(below, rows.source, read).having(read)
-    sums = events.frame.group_by(renamed(node.key, OBJECT_KEY)).agg([*map(_measure, measures)])
+    sums = events.frame.group_by(renamed(node.key, OBJECT_KEY)).agg(*map(_measure, measures))
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
     joined = frame.join(sums, on=col(OBJECT_KEY), how=how)
     filled = _empties(node.measures) if node.keep_all else []

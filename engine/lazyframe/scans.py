@@ -99,7 +99,7 @@ class Rows:
         wanted = [column for column in self.owed if column.link == link]
         stored = dict.fromkeys([OBJECT_KEY, *(column.stored for column in wanted)])
         objects = self.source.scan(link.table, list(stored))
-        return objects.select([renamed(OBJECT_KEY, link.key), *map(_picked, wanted)])
+        return objects.select(renamed(OBJECT_KEY, link.key), *map(_picked, wanted))
 
     def _settled(self, frame: pl.LazyFrame, link: Link) -> Rows:
         return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered)
@@ -122,8 +122,9 @@ def scanned(node: Scan, source: Source) -> Rows:
         daily=bool(node.daily),
     )
     named = {column.name for column in own}
-    hidden = [col(key) for key in keys if key not in named]
-    return Rows(frame.select([*map(_picked, own), *hidden]) if own or keys else frame, source, owed)
+    if all(column.name == column.stored and column.entry is None for column in own):
+        return Rows(frame, source, owed)  # these columns are what the scan delivers
+    return Rows(frame.select(*map(_picked, own), *(col(key) for key in keys if key not in named)), source, owed)
 
 
 def _picked(column: ScanColumn) -> pl.Expr:

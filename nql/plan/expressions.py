@@ -9,7 +9,10 @@ holds for null), false means every comparison with null fails. `Moment`, `Now` a
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
 from typing import Literal as Choice
 
 from nql.datatypes import BOOLEAN, DATETIME, ORDERED, DataType, Kind
@@ -238,23 +241,7 @@ def _check_predicates(operands: tuple[Expr, ...]) -> None:
 
 def children(expr: Expr) -> tuple[Expr, ...]:
     """The direct operands."""
-    match expr:
-        case Column() | Literal():  # first, because they are most of what is asked
-            return ()
-        case Arithmetic() | Compare():
-            return (expr.left, expr.right)
-        case Call() | IsNull() | SameDay() | Matches() | Not():
-            return (expr.operand,)
-        case And() | Or():
-            return expr.operands
-        case Match():
-            return (expr.operand, expr.pattern)
-        case MemberOf():
-            return (expr.operand, *(expr.values if isinstance(expr.values, tuple) else (expr.values,)))
-        case If():
-            return (expr.condition, expr.then, expr.otherwise)
-        case _:
-            return ()
+    return _CHILDREN[type(expr)](expr)
 
 
 def columns(expr: Expr) -> frozenset[str]:
@@ -267,6 +254,40 @@ def columns(expr: Expr) -> frozenset[str]:
         part = waiting.pop()
         if isinstance(part, Column):
             found.add(part.name)
-        else:
-            waiting += children(part)
+        elif not isinstance(part, Literal):
+            waiting += _CHILDREN[type(part)](part)
     return frozenset(found)
+
+
+def _none(_: Expr) -> tuple[Expr, ...]:
+    return ()
+
+
+def _operand(expr: Call | SameDay | Matches | Not | IsNull) -> tuple[Expr, ...]:
+    return (expr.operand,)
+
+
+def _members(expr: MemberOf) -> tuple[Expr, ...]:
+    return (expr.operand, *(expr.values if isinstance(expr.values, tuple) else (expr.values,)))
+
+
+# Looked up by class, since columns are asked for at every relation that is built.
+_CHILDREN: Mapping[type[Expr], Callable[[Any], tuple[Expr, ...]]] = {
+    Column: _none,
+    Literal: _none,
+    Parameter: _none,
+    DateLiteral: _none,
+    Now: _none,
+    Arithmetic: attrgetter("left", "right"),
+    Call: _operand,
+    If: attrgetter("condition", "then", "otherwise"),
+    Compare: attrgetter("left", "right"),
+    SameDay: _operand,
+    Match: attrgetter("operand", "pattern"),
+    Matches: _operand,
+    Not: _operand,
+    IsNull: _operand,
+    And: attrgetter("operands"),
+    Or: attrgetter("operands"),
+    MemberOf: _members,
+}

@@ -149,6 +149,11 @@ class Measure:
             raise TypeError(f"{self.function} takes no such weight")
 
     @property
+    def value(self) -> tuple[object, ...]:
+        """All of it but the name: two measures with the same value give the same numbers."""
+        return (self.function, self.operand, self.dtype, self.where, self.order, self.weight, self.rank)
+
+    @property
     def counts(self) -> bool:
         """Whether nothing gives 0 rather than null."""
         return MEASURES[self.function].empty is not None
@@ -314,10 +319,13 @@ def absolute(scan: Scan) -> Absolute | None:
 
 
 def _need(relation: Relation, *names: str) -> None:
-    missing = [name for name in names if name not in relation.schema]
+    schema = relation.schema
+    missing = [name for name in names if name not in schema]
     if missing:
         raise TypeError(f"no column {', '.join(missing)} in {type(relation).__name__}")
 
 
 def _set_schema(relation: object, schema: Schema) -> None:
-    object.__setattr__(relation, "schema", MappingProxyType(schema))
+    """A schema taken over from the input stays the same object: each wrapping would make every look-up slower."""
+    kept = schema if isinstance(schema, MappingProxyType) else MappingProxyType(schema)
+    object.__setattr__(relation, "schema", kept)

@@ -7,8 +7,6 @@ weighed is decided in `nql.semantics.metrics`.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from nql.datatypes import FLOAT, STRING, Kind
 from nql.functions import FUNCTIONS, MEASURES, Function, Role, function_named, percentile_rank, result_type
 from nql.plan.expressions import Column, Expr, Literal
@@ -239,7 +237,7 @@ class Metrics:
         column = self._direct or f"@{self.state.measures}"
         measure = Measure(column, name, operand, dtype, where, order, weight, rank)
         for known in self.measures:
-            if known == measure or replace(known, name=column) == measure:
+            if known.value == measure.value:
                 return Column(known.name, dtype)
         self.state.measures += not self._direct
         self._direct = ""

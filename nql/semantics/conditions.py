@@ -74,6 +74,8 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
     if op == "is" and right != ast.Constant(None) and isinstance(right, ast.Constant):
         op = "=="
     match op:
+        case "==" | "!=":  # first, because most are
+            return _equality(state, value, right, clause, negated=op == "!=")
         case "is" | "is not":
             return _is(state, value, node, negated=op == "is not")
         case "like" | "!like":
@@ -90,8 +92,6 @@ def _comparison(state: State, node: ast.Comparison, clause: str) -> Expr:
             return _membership(state, value, node, negated=op == "!in")
         case "contains" | "!contains":
             return _contains(state, value, node, right, negated=op == "!contains")
-        case "==" | "!=":
-            return _equality(state, value, right, clause, negated=op == "!=")
         case _:
             return _order(state, value, node, right, cast("CompareOp", op), clause)
 

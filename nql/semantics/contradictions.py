@@ -98,19 +98,20 @@ def _worth_a_look(conditions: Sequence[ast.Expr]) -> bool:
     seen: set[str] = set()
     waiting = list(conditions)
     while waiting:
-        match waiting.pop():
-            case ast.Logic(_, operands):
-                waiting += operands
-            case ast.Comparison(op, left, right):
-                if op == "between" or (op == "in" and isinstance(right, ast.Items) and not right.items):
-                    return True
-                for side in (left, right):
-                    if isinstance(side, ast.Call) and side.function in _RANGES:
-                        return True
-                    name = side.text.rpartition(".")[2].lower() if isinstance(side, ast.Path) else ""
-                    if name and name in seen:
+        part = waiting.pop()
+        if isinstance(part, ast.Logic):
+            waiting += part.operands
+        elif isinstance(part, ast.Comparison):
+            if part.op == "between" or (part.op == "in" and isinstance(part.right, ast.Items) and not part.right.items):
+                return True
+            for side in (part.left, part.right):
+                if isinstance(side, ast.Path):
+                    name = side.text.rpartition(".")[2].lower()
+                    if name in seen:
                         return True
                     seen.add(name)
+                elif isinstance(side, ast.Call) and side.function in _RANGES:
+                    return True
     return False
 
 

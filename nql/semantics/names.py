@@ -63,13 +63,14 @@ Meaning = FieldRef | ObjectRef | Ambiguous | None
 class Names:
     """The names of one catalog. Answers are remembered, so that a name costs one look-up the second time."""
 
-    __slots__ = ("_fields", "_memo", "_objects", "_prefixes", "catalog")
+    __slots__ = ("_fields", "_links", "_memo", "_objects", "_prefixes", "catalog")
 
     def __init__(self, catalog: Catalog) -> None:
         self.catalog = catalog
         self._fields: dict[str, dict[str, Field]] = {}
         self._prefixes: dict[str, tuple[str, ...]] = {}
         self._objects: dict[str, tuple[tuple[str, str], ...]] = {}
+        self._links: dict[tuple[str, str], Link | None] = {}
         self._memo: dict[tuple[str, str], Meaning] = {}
 
     def find(self, table: Table, path: str) -> Meaning:
@@ -96,8 +97,11 @@ class Names:
 
     def link(self, table: Table, target: Table) -> Link | None:
         """The link from a table to an object table."""
-        own = {name: Link(f"@{name}", linked) for name, linked in table.links.items() if linked == target.name}
-        return own.get(target.record) or next(iter(own.values()), None)
+        key = (table.name, target.name)
+        if key not in self._links:
+            own = {name: Link(f"@{name}", linked) for name, linked in table.links.items() if linked == target.name}
+            self._links[key] = own.get(target.record) or next(iter(own.values()), None)
+        return self._links[key]
 
     def spellings(self, table: Table) -> Iterator[tuple[str, FieldRef]]:
         """Every field that a query may name over a table, in its shortest spelling: own fields, then linked ones."""
@@ -204,6 +208,7 @@ def names_of(catalog: Catalog) -> Names:
     return Names(catalog)
 
 
+@lru_cache(maxsize=4096)
 def label(path: str) -> str:
     """A path for people: `operating_system.name` is "Operating system → Name"."""
     steps = path.replace("()", "").split(".")

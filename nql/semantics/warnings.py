@@ -53,10 +53,9 @@ def days_beside_hours(state: State, query: ast.Query) -> None:
 
 def _filters_before(query: ast.Query, at: int) -> Iterator[ast.Expr]:
     """The conditions of the same scope: those of the `where` clauses right before it."""
-    for clause in reversed(query.clauses[:at]):
-        if not isinstance(clause, ast.Where):
-            return
+    while at > 0 and isinstance(clause := query.clauses[at - 1], ast.Where):
         yield clause.condition
+        at -= 1
 
 
 def _length(selection: ast.Selection | None) -> ast.Number | None:
