@@ -45,6 +45,11 @@ class Settings:
         return self.data / "portal.key"
 
     @property
+    def vault_key(self) -> Path:
+        """The file of the key under which stored secrets are sealed."""
+        return self.data / "vault.key"
+
+    @property
     def allowed_hosts(self) -> frozenset[str] | None:
         """Host names that requests may carry; None for any."""
         if self.hosts is None and self.host in LOOPBACK:
