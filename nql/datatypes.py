@@ -12,6 +12,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 
 MICROSECONDS = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
 BYTES = {"B": 1, "KB": 1 << 10, "MB": 1 << 20, "GB": 1 << 30, "TB": 1 << 40}
@@ -103,8 +104,12 @@ class DataType:
 
     def member(self, text: str) -> str | None:
         """The canonical spelling of an enum member; None if it is not one. Case does not matter."""
-        folded = text.lower()
-        return next((m for m in self.members if m.lower() == folded), None)
+        return _by_folded(self.members).get(text.lower())
+
+
+@lru_cache(maxsize=1024)
+def _by_folded(members: tuple[str, ...]) -> dict[str, str]:
+    return {member.lower(): member for member in reversed(members)}
 
 
 STRING = DataType(Kind.STRING)

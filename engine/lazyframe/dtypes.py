@@ -44,6 +44,7 @@ _CASTS = {physical: dtype.to_dtype_expr() for physical, dtype in _TYPES.items()}
 INT64 = _CASTS[Physical.INT64]
 FLOAT64 = _CASTS[Physical.FLOAT64]
 FALSE = pl.lit(False)
+_SHORT = 100  # characters of a text that is worth keeping
 
 
 def held(value: pl.Expr, dtype: DataType) -> pl.Expr:
@@ -64,19 +65,19 @@ def renamed(stored: str, name: str) -> pl.Expr:
     return col(stored) if stored == name else col(stored).alias(name)
 
 
-@lru_cache(maxsize=4096)
-def _whole(value: int, physical: Physical) -> pl.Expr:
+@lru_cache(maxsize=4096, typed=True)
+def _kept(value: int | str, physical: Physical) -> pl.Expr:
     return pl.lit(value, dtype=_TYPES[physical])
 
 
 def constant(value: Value, dtype: DataType) -> pl.Expr:
     """A constant. A whole number beyond 64 bits becomes a float, so that comparing with it still works."""
-    if isinstance(value, str) and dtype.physical is Physical.UTF8:
-        return pl.lit(value)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return _whole(value, dtype.physical) if -(2**63) <= value < 2**63 else pl.lit(float(value), dtype=pl.Float64())
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return pl.lit(float(value), dtype=pl.Float64())
     if isinstance(value, float):
         return pl.lit(value, dtype=pl.Float64())
+    if isinstance(value, int) or (isinstance(value, str) and len(value) <= _SHORT):
+        return _kept(value, dtype.physical)
     return pl.lit(value, dtype=polars_type(dtype))
 
 

@@ -79,7 +79,7 @@ class Rows:
         objects = self._objects(link)
         rows = self
         for part in (part for part, of_none in asked if of_none):
-            failing = objects.filter(~expression(part).fill_null(FALSE)).select(col(link.key))
+            failing = objects.filter(~expression(part).fill_null(FALSE))
             rows = rows.over(rows.frame.join(failing, on=col(link.key), how="anti", maintain_order=rows._order))
         strict = [part for part, of_none in asked if not of_none]
         if not strict:
@@ -87,8 +87,7 @@ class Rows:
         kept = objects.filter(all_of(strict))
         if any(column.name in wanted for column in self.owed if column.link == link):
             return rows._settled(rows.frame.join(kept, on=col(link.key), how="inner", maintain_order=rows._order), link)
-        semi = rows.frame.join(kept.select(col(link.key)), on=col(link.key), how="semi", maintain_order=rows._order)
-        return rows._settled(semi, link)
+        return rows._settled(rows.frame.join(kept, on=col(link.key), how="semi", maintain_order=rows._order), link)
 
     @property
     def _order(self) -> Choice["left", "none"]:

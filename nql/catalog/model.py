@@ -102,7 +102,7 @@ class Table:
     @property
     def namespace(self) -> str:
         """The part before the first dot."""
-        return self.name.split(".", 1)[0]
+        return self.name.partition(".")[0]
 
     @property
     def row_key(self) -> str:
@@ -111,8 +111,8 @@ class Table:
 
     def header(self, path: str) -> str:
         """The canonical result header of an own field: `device.name`, `execution.event.cpu_time`."""
-        prefix = self.record if self.namespace == self.record else f"{self.namespace}.{self.record}"
-        return f"{prefix}.{path}"
+        space = self.namespace
+        return f"{space}.{path}" if space == self.record else f"{space}.{self.record}.{path}"
 
     def stored(self) -> tuple[StoredColumn, ...]:
         """All columns the table holds, hidden keys first."""

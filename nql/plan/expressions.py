@@ -235,7 +235,8 @@ Expr = (
 
 
 def _check_predicates(operands: tuple[Expr, ...]) -> None:
-    if not operands or any(operand.dtype.kind is not Kind.BOOLEAN for operand in operands):
+    kinds = [operand.dtype.kind for operand in operands]
+    if not kinds or kinds.count(Kind.BOOLEAN) < len(kinds):
         raise TypeError("and/or take one or more conditions")
 
 

@@ -22,7 +22,7 @@ from nql.semantics.scope import Alias, Rows, State
 from nql.syntax import ast
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: one is made for each name in the text, and freezing makes that thrice as dear
 class Value:
     """A typed value of a row. `computed` values are aliases of metrics: a null among them fails `!=` too. `header` and
     `label` name it in a result."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from operator import is_
 
 from nql.datatypes import DATETIME
 from nql.diagnostics import NOWHERE, Diagnostic, QueryError
@@ -106,12 +107,12 @@ class _Resolver:
                 found, kept = self.relation(samples), self.relation(stored)
                 assert isinstance(found, Scan)
                 assert isinstance(kept, Scan)
-                return replace(relation, input=self.relation(below), samples=found, stored=kept)
+                return Active(self.relation(below), found, kept, relation.key, relation.first_seen, relation.last_seen)
             case SemiJoin(below, events):
-                return replace(relation, input=self.relation(below), events=self.relation(events))
+                return SemiJoin(self.relation(below), self.relation(events), relation.key)
             case Attach(below, events):
-                measures = tuple(self._measure(measure) for measure in relation.measures)
-                return replace(relation, input=self.relation(below), events=self.relation(events), measures=measures)
+                inner, rows = self.relation(below), self.relation(events)
+                return Attach(inner, rows, relation.key, self._measures(relation), relation.keep_all)
             case _:
                 below = self.relation(relation.input)
                 return self._above(relation, below)
@@ -120,7 +121,8 @@ class _Resolver:
         if scan.window is None:
             return scan
         window = self.window(scan.window)
-        return replace(scan, window=window, daily=scan.daily is True or (scan.daily is None and _in_days(window)))
+        daily = scan.daily is True or (scan.daily is None and _in_days(window))
+        return Scan(scan.table, scan.columns, window, scan.time, daily)
 
     def _said(self, window: Window) -> Window:
         """The window with a length that is a parameter replaced by its value."""
@@ -149,13 +151,12 @@ class _Resolver:
                 now = self.expr(predicate)
                 return relation if below is relation.input and now is predicate else Filter(below, now)
             case Extend(_, items):
-                return replace(relation, input=below, items=tuple((name, self.expr(expr)) for name, expr in items))
+                return Extend(below, tuple((name, self.expr(expr)) for name, expr in items))
             case Aggregate():
-                measures = tuple(self._measure(measure) for measure in relation.measures)
-                return replace(relation, input=below, measures=measures, period=self._period(relation))
+                period = self._period(relation)
+                return Aggregate(below, relation.keys, self._measures(relation), period, relation.time)
             case Limit():
-                count, offset = self._number(relation.count), self._number(relation.offset)
-                return replace(relation, input=below, count=count, offset=offset)
+                return Limit(below, self._number(relation.count), self._number(relation.offset))
             case _:
                 return relation if below is relation.input else replace(relation, input=below)
 
@@ -174,6 +175,9 @@ class _Resolver:
         if not isinstance(value, int) or not 0 <= value <= MOST_ROWS:
             raise ValueError(f"${number.name}: a number of rows is whole, from 0 to {MOST_ROWS:,}.")
         return value
+
+    def _measures(self, relation: Attach | Aggregate) -> tuple[Measure, ...]:
+        return tuple(map(self._measure, relation.measures))
 
     def _measure(self, measure: Measure) -> Measure:
         parts = (measure.operand, measure.where, measure.weight)
@@ -200,9 +204,11 @@ class _Resolver:
                 test, then, otherwise = map(self.expr, (expr.condition, expr.then, expr.otherwise))
                 return If(test, then, otherwise, expr.dtype)
             case And(operands):
-                return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
+                after = tuple(map(self.expr, operands))
+                return expr if all(map(is_, operands, after)) else And(after)
             case Or(operands):
-                return _changed(expr, operands, tuple(self.expr(operand) for operand in operands))
+                after = tuple(map(self.expr, operands))
+                return expr if all(map(is_, operands, after)) else Or(after)
             case Compare(op, left, Parameter(name)) if self.given[name].days:
                 return self._with_day(op, left, self.given[name].days[0], expr)
             case Arithmetic() | Compare():
@@ -255,10 +261,6 @@ class _Resolver:
 
 def _in_days(window: Absolute) -> bool:
     return window.precision is Precision.DAY
-
-
-def _changed(expr: And | Or, before: tuple[Expr, ...], after: tuple[Expr, ...]) -> Expr:
-    return expr if all(a is b for a, b in zip(before, after, strict=True)) else replace(expr, operands=after)
 
 
 def _root_window(relation: Relation) -> Window | None:
