@@ -13,6 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from nql.value import value
+
 
 class Severity(Enum):
     """How bad: an error stops the query, a warning travels with its result."""
@@ -21,12 +23,15 @@ class Severity(Enum):
     WARNING = "warning"
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value
 class Span:
     """A half-open range of characters in the query text."""
 
     start: int
     end: int
+
+    def __lt__(self, other: Span) -> bool:
+        return (self.start, self.end) < (other.start, other.end)
 
     def join(self, other: Span) -> Span:
         """The smallest span that covers both."""

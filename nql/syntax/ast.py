@@ -8,21 +8,22 @@ a number with a unit, a date, even one that no calendar has); what they mean bes
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from nql.diagnostics import NOWHERE, Span
+from nql.value import value
 
 # --- expressions ------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Word:
     """A word of the language that is there or is not, such as `distinct`."""
 
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Path:
     """Names joined by dots, as written but for space around the dots."""
 
@@ -30,7 +31,7 @@ class Path:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Constant:
     """`true`, `false` or `null`."""
 
@@ -38,7 +39,7 @@ class Constant:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Text:
     """A quoted text, without its quotes."""
 
@@ -46,7 +47,7 @@ class Text:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Number:
     """A number, with its unit as written in lower case: one of durations or sizes, or empty."""
 
@@ -55,7 +56,7 @@ class Number:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Version:
     """`v24.4.1`, without the v."""
 
@@ -63,7 +64,7 @@ class Version:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Address:
     """An address or a network of addresses."""
 
@@ -71,7 +72,7 @@ class Address:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Date:
     """A date, with a clock time if `hour` is set. `year` is None where it was left out; `zone` is how many
     minutes ahead of UTC the time was written, 0 for a Z."""
@@ -86,7 +87,7 @@ class Date:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Parameter:
     """`$name`, without the sign."""
 
@@ -94,7 +95,7 @@ class Parameter:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Items:
     """`[a, b]`; not `square` where round brackets stand in the place of a list."""
 
@@ -104,7 +105,7 @@ class Items:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """`target.function(arguments)`; no target for `count()`. `name_span` is the function's name alone. A target that is
     neither a path nor a call stood in round brackets."""
@@ -117,7 +118,7 @@ class Call:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Negative:
     """`-operand`."""
 
@@ -126,7 +127,7 @@ class Negative:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Binary:
     """`left op right` of arithmetic: one of `+ - * / ^`."""
 
@@ -137,7 +138,7 @@ class Binary:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Comparison:
     """`left op right`: one of `== != < > <= >= in !in contains !contains`, a single `=` read as `==`; or one of ours:
     `is`, `is not` and, each also with a `!` before it, `matches`, `like`, `starts with`, `ends with`, `between`, whose
@@ -151,7 +152,7 @@ class Comparison:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not:
     """`not operand`, of a condition."""
 
@@ -160,7 +161,7 @@ class Not:
     depth: int = field(default=1, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Logic:
     """Two or more conditions joined by `and`, or by `or`."""
 
@@ -191,7 +192,7 @@ Expr = (
 # --- tables and time --------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Past:
     """`past <length>`, with or without `during`."""
 
@@ -199,7 +200,7 @@ class Past:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ago:
     """`<length> ago`."""
 
@@ -207,7 +208,7 @@ class Ago:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Between:
     """`from <start> to <end>`."""
 
@@ -216,7 +217,7 @@ class Between:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OnDay:
     """`on <date>`."""
 
@@ -227,7 +228,7 @@ class OnDay:
 Selection = Past | Between | OnDay
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class TableRef:
     """A table with its time selection; `resolution` is the length after `by` (`by 30s`), `shift` how far back the whole
     selection is moved."""
@@ -242,7 +243,7 @@ class TableRef:
 # --- clauses ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Where:
     """`where <condition>`."""
 
@@ -250,7 +251,7 @@ class Where:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Join:
     """`with <table>`, or `include <table>` if `keep_all`."""
 
@@ -259,7 +260,7 @@ class Join:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Assign:
     """`name = value`. `op` is `==` where that was written by mistake."""
 
@@ -269,7 +270,7 @@ class Assign:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Compute:
     """`compute <name = value>, ...`."""
 
@@ -277,7 +278,7 @@ class Compute:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Summarize:
     """`summarize <name = value>, ... by <fields and a period>`. A period is a `Number` with a unit. `fill` is the word
     that asks for empty buckets too."""
@@ -288,7 +289,7 @@ class Summarize:
     fill: Word | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ListClause:
     """`list <columns>`; a column may be given a name. `distinct` is the word."""
 
@@ -297,7 +298,7 @@ class ListClause:
     distinct: Word | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SortItem:
     """One key of `sort`."""
 
@@ -306,7 +307,7 @@ class SortItem:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sort:
     """`sort <keys>`."""
 
@@ -314,7 +315,7 @@ class Sort:
     span: Span = field(default=NOWHERE, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limit:
     """`limit <count>`, perhaps after the first `offset` rows."""
 
@@ -323,7 +324,7 @@ class Limit:
     offset: Number | Parameter | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Latest:
     """`latest by <objects or fields>`."""
 
@@ -334,7 +335,7 @@ class Latest:
 Clause = Where | Join | Compute | Summarize | ListClause | Sort | Limit | Latest
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Query:
     """A table and the clauses after it. This is the `Ast` of a text. `lets` are the names given before the table."""
 

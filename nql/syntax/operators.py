@@ -8,29 +8,37 @@ tree later may recurse. Chains of `and` or `or` become one node, however long.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from nql.diagnostics import Diagnostic, QueryError, Span
-from nql.syntax.ast import Binary, Call, Comparison, Expr, Items, Logic, Negative, Not
+from nql.syntax.ast import Binary, Comparison, Expr, Items, Logic, Not
 
 DEEPEST = 120
 
-_LEVEL = {"or": 1, "and": 2, "not": 3, "..": 5, "+": 6, "-": 6, "*": 7, "/": 7, "^": 8}
-_COMPARISON = 4
+_OR, _AND, _NOT, _COMPARISON, _RANGE, _SUM, _PRODUCT, _POWER = range(1, 9)
+_LEVEL = {"or": _OR, "and": _AND, "not": _NOT, "+": _SUM, "-": _SUM, "*": _PRODUCT, "/": _PRODUCT, "^": _POWER}
 _SPELLED = {
     "=": "==", "isnot": "is not", "startswith": "starts with", "endswith": "ends with",
     "!startswith": "!starts with", "!endswith": "!ends with",
 }  # fmt: skip
+_SPACES = re.compile(r"\s+")
 NEGATED = ("in", "contains", "matches", "like", "between", "startswith", "endswith")
 
 
-@dataclass(frozen=True, slots=True)
-class Operator:
-    """An operator as written, in lower case and without inner space."""
+class Operator(NamedTuple):
+    """An operator as written, in lower case and without inner space, with its level of precedence."""
 
     text: str
     span: Span
+    level: int
+
+
+def operator(text: str, span: Span) -> Operator:
+    """The operator of a text."""
+    bare = text if len(text) == 1 else _SPACES.sub("", text).lower()
+    return Operator(bare, span, _LEVEL.get(bare, _COMPARISON))
 
 
 def shape(parts: Sequence[Expr | Operator]) -> Expr:
@@ -40,15 +48,15 @@ def shape(parts: Sequence[Expr | Operator]) -> Expr:
     keep = False
     for part in parts:
         if not isinstance(part, Operator):
-            operands.append(_operand(part, keep=keep))
+            operands.append(part if keep or not isinstance(part, Items) else _bare(part))
             continue
-        if part.text == "not":
+        if part.level == _AND and _between(waiting):
+            part = Operator("..", part.span, _RANGE)
+        elif part.level == _NOT:
             waiting.append(part)
             continue
-        if part.text == "and" and _between(waiting):
-            part = Operator("..", part.span)
-        level = _LEVEL.get(part.text, _COMPARISON)
-        while waiting and _before(waiting[-1], level):
+        level = part.level
+        while waiting and (waiting[-1].level > level or waiting[-1].level == level != _POWER):
             _reduce(operands, waiting.pop())
         waiting.append(part)
         keep = part.text in ("in", "!in")
@@ -74,47 +82,38 @@ def bounded(depth: int, span: Span) -> int:
 
 def depth(expr: Expr) -> int:
     """The height of an expression."""
-    return expr.depth if isinstance(expr, Binary | Comparison | Logic | Call | Negative | Not | Items) else 0
+    height: int = getattr(expr, "depth", 0)
+    return height
 
 
-def _operand(part: Expr | Operator, *, keep: bool = False) -> Expr:
-    """An operand without the round brackets around it, unless they stand in the place of a list."""
-    assert not isinstance(part, Operator)
-    return part.items[0] if isinstance(part, Items) and not part.square and len(part.items) == 1 and not keep else part
-
-
-def _before(earlier: Operator, level: int) -> bool:
-    own = _LEVEL.get(earlier.text, _COMPARISON)
-    return own > level or (own == level and level != _LEVEL["^"])
+def _bare(part: Items) -> Expr:
+    """An operand without the round brackets around it."""
+    return part.items[0] if not part.square and len(part.items) == 1 else part
 
 
 def _between(waiting: list[Operator]) -> bool:
     """Whether the next `and` parts the two ends of a `between`."""
-    for operator in reversed(waiting):
-        level = _LEVEL.get(operator.text, _COMPARISON)
-        if level <= _LEVEL[".."]:
-            return operator.text.endswith("between")
-    return False
+    nearest = next((operator for operator in reversed(waiting) if operator.level <= _RANGE), None)
+    return nearest is not None and nearest.text.endswith("between")
 
 
 def _reduce(operands: list[Expr], operator: Operator) -> None:
     right = operands.pop()
-    if operator.text == "not":
-        span = operator.span.join(right.span)
+    if operator.level == _NOT:
+        span = Span(operator.span.start, right.span.end)
         operands.append(Not(right, span, bounded(depth(right) + 1, span)))
         return
     left = operands.pop()
-    span = left.span.join(right.span)
+    span = Span(left.span.start, right.span.end)
     high = bounded(max(depth(left), depth(right)) + 1, span)
-    match _LEVEL.get(operator.text, _COMPARISON):
-        case 1 | 2:
-            operands.append(_logic(operator.text, left, right, span, high))
-        case 4:
-            operands.append(Comparison(comparison(operator.text), left, right, span, operator.span, high))
-        case 5:
-            operands.append(Items((left, right), True, span, high))
-        case _:
-            operands.append(Binary(operator.text, left, right, span, high))
+    if operator.level == _COMPARISON:
+        operands.append(Comparison(comparison(operator.text), left, right, span, operator.span, high))
+    elif operator.level < _COMPARISON:
+        operands.append(_logic(operator.text, left, right, span, high))
+    elif operator.level == _RANGE:
+        operands.append(Items((left, right), True, span, high))
+    else:
+        operands.append(Binary(operator.text, left, right, span, high))
 
 
 def _logic(op: str, left: Expr, right: Expr, span: Span, high: int) -> Expr:

@@ -13,7 +13,7 @@ from graphlib import CycleError, TopologicalSorter
 from tests.architecture.tree import PACKAGES, Module, within
 
 PLAN_SIDE = ("nql.plan", "nql.catalog", "nql.functions", "nql.datatypes", "nql.diagnostics")
-TYPES = ("nql.datatypes", "nql.diagnostics")
+TYPES = ("nql.datatypes", "nql.diagnostics", "nql.value")
 
 # The longest key that holds a module decides what it may import beside its own key: the modules under another key
 # or some of them by a longer name, with ".*" those under longer keys too.
@@ -25,7 +25,8 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "nql.functions": TYPES,
     "nql.catalog": TYPES,
     "nql.datatypes": ("nql.diagnostics",),
-    "nql.diagnostics": (),
+    "nql.diagnostics": ("nql.value",),
+    "nql.value": (),
     "nql.rules": (),
     "nql.extensions": (),
     "engine": PLAN_SIDE,

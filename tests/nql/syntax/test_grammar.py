@@ -1,66 +1,76 @@
-"""The parse table of the package: read instead of made, stale ones not used, and the accelerator reads the same."""
+"""The parse table of the package: read instead of made, the same from each making, and stale ones not used."""
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
-from types import MappingProxyType
-from typing import Any
 
 import pytest
 
 from nql.syntax import grammar
-from nql.syntax.parse import _Builder, parse
-from tests.logic.records import parse as records
 
-QUERIES = [
-    record.query
-    for path in sorted((Path(__file__).parents[2] / "logic" / "spec").glob("*.nqltest"))
-    for record in records(path.read_text(encoding="utf-8"))
-    if not any(finding.code.startswith(("NQL1", "NQL5")) for finding in record.findings)
-]
-PURE: MappingProxyType[str, Any] = MappingProxyType({})
+ROOT = grammar.FOLDER.parent
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the grammar alone, from which parsers are made."""
+    """A folder with the grammar alone, from which tables are made."""
     shutil.copy(grammar.FOLDER / "grammar.lark", tmp_path)
     monkeypatch.setattr(grammar, "FOLDER", tmp_path)
     return tmp_path
 
 
-def test_a_parser_from_the_table_reads_what_one_from_the_grammar_reads(folder: Path) -> None:
-    made = grammar.parser(_Builder(), plugins=PURE)
+def run(script: str, **environment: str) -> str:
+    """What a script says in a process of its own."""
+    told = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    return told.stdout
+
+
+def test_a_table_is_made_once_and_then_read(folder: Path) -> None:
+    made = grammar.table()
     assert grammar.write_table(folder)
     assert not grammar.write_table(folder)
-    held = grammar.parser(_Builder(), plugins=PURE)
-    assert len(QUERIES) > 80
-    for query in QUERIES:
-        assert held.parse(query) == made.parse(query)
+    assert json.dumps(grammar.table()) == json.dumps(made)
 
 
 def test_a_table_of_another_grammar_is_not_used(folder: Path) -> None:
     grammar.write_table(folder)
     table = json.loads((folder / grammar.TABLE).read_bytes())
-    (folder / grammar.TABLE).write_text(json.dumps({**table, "digest": "another", "data": {}, "memo": {}}))
-    assert grammar.parser(_Builder(), plugins=PURE).parse("devices | limit 1") == parse("devices | limit 1")
+    (folder / grammar.TABLE).write_text(json.dumps({**table, "digest": "another", "states": []}))
+    assert len(grammar.table()["states"]) > 200
     assert grammar.write_table(folder)
 
 
-def test_the_accelerator_reads_the_same() -> None:
-    pytest.importorskip("lark_cython")
-    assert grammar.PLUGINS
-    fast, plain = grammar.parser(_Builder()), grammar.parser(_Builder(), plugins=PURE)
-    for query in QUERIES:
-        assert fast.parse(query) == plain.parse(query)
+def test_the_same_grammar_gives_the_same_table() -> None:
+    script = "import json; from nql.syntax import grammar as g; print(json.dumps(g.made({text!r})))"
+    text = 'query: WORD ("," WORD)* [last]\nlast: SIGN WORD\nWORD: /[a-z]+/\nSIGN: "!"\n%ignore SPACE\nSPACE: / +/\n'
+    told = {run(script.format(text=text), PYTHONHASHSEED=seed, PATH=os.defpath) for seed in ("0", "1", "2")}
+    assert len(told) == 1
 
 
-def test_nothing_is_written_elsewhere(tmp_path: Path) -> None:
-    script = "import nql.syntax.parse as p; p.parse('devices')"
-    environment = {"TMPDIR": str(tmp_path), "HOME": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
-    subprocess.run([sys.executable, "-c", script], env=environment, cwd=grammar.FOLDER.parent, check=True)
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("query: (A | [B])", "may be empty"),
+        ("query: part B\n?part: A | A part", "left out where it has one part"),
+        ('query: A B "long"', "signs are one character"),
+        ('query: A "!" | B SIGN\nSIGN: "!"', "dropped everywhere or nowhere"),
+    ],
+)
+def test_what_the_reader_does_not_know_is_refused_when_the_table_is_made(rules: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        grammar.made(f"{rules}\nA: /a+/\nB: /b+/\nSPACE: / +/\n%ignore SPACE\n")
+
+
+def test_reading_writes_nothing_and_needs_no_lark(tmp_path: Path) -> None:
+    grammar.write_table()
+    script = "import sys; from nql.syntax.parse import parse; parse('devices'); print('lark' in sys.modules)"
+    told = run(script, TMPDIR=str(tmp_path), HOME=str(tmp_path), PYTHONDONTWRITEBYTECODE="1")
+    assert told == "False\n"
     assert list(tmp_path.iterdir()) == []
