@@ -16,6 +16,7 @@ from storage.control import deadlines, enrolment
 from storage.control.accounts import Accounts
 from storage.control.actions import Actions
 from storage.control.audit import Audit
+from storage.control.authors import Authors
 from storage.control.configured import Configured
 from storage.control.database import Database
 from storage.control.deadlines import Deadlines
@@ -44,6 +45,7 @@ class Control:
         self.sites = Sites(self._database)
         self.enrolment = Enrolment(self._database)
         self.actions = Actions(self._database)
+        self.authors = Authors(self._database)
         self.configured = Configured(self._database)
         self.runs = Runs(self._database)
         self.executions = Executions(self._database)
