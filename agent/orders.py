@@ -86,7 +86,7 @@ def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied
             return Denied("no_script", f"the action has no script for {trust.platform}")
         if script.language not in LANGUAGES[trust.platform]:
             return Denied("old_collector", f"this version of the agent runs no {script.language} on {trust.platform}")
-    inputs, problem = _inputs(content, order.parameters)
+    inputs, problem = _inputs(content, order.parameters, trust.platform)
     if problem:
         return Denied("policy_denied", problem)
     head = (order.run, order.attempt, order.nonce, order.action, order.expires_at)
@@ -98,8 +98,9 @@ def _authored(order: wire.Order, authors: tuple[bytes, ...]) -> bool:
     return order.author is not None and any(verify(key, order.author, said) for key in authors)
 
 
-def _inputs(content: wire.Content, given: dict[str, str]) -> tuple[dict[str, str], str]:
-    """The value of every input in the order of the manifest, and what is wrong with them, if anything."""
+def _inputs(content: wire.Content, given: dict[str, str], platform: str) -> tuple[dict[str, str], str]:
+    """The value of every input of a platform's script in the order of the manifest, and what is wrong with them, if
+    anything."""
     declared = {item.name for item in content.inputs}
     if unknown := sorted(set(given) - declared):
         return {}, f"the action has no input {unknown[0]!r}"
@@ -112,7 +113,8 @@ def _inputs(content: wire.Content, given: dict[str, str]) -> tuple[dict[str, str
             return {}, f"the value of input {item.name} is not one that the action allows"
         if "\0" in value:
             return {}, f"the value of input {item.name} holds a NUL character"
-        values[item.name] = value
+        if not item.platforms or platform in item.platforms:
+            values[item.name] = value
     if sum(len(value.encode("utf-8", "surrogatepass")) for value in values.values()) > PARAMETER_BYTES:
         return {}, f"the inputs together are larger than {PARAMETER_BYTES} bytes"
     return values, ""

@@ -163,27 +163,33 @@ class Script(Told, frozen=True):
 
 
 class Input(Told, frozen=True):
-    """A parameter. With allowed values, others are taken only if `custom`."""
+    """A parameter of the scripts of some platforms (none named: of all). With allowed values, others are taken only if
+    `custom`."""
 
     name: Name
     allowed: Annotated[tuple[str, ...], Meta(max_length=1000)] = ()
     custom: bool = False
     default: str | None = None
+    platforms: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
 
 class Output(Told, frozen=True):
-    """A value that the script may write."""
+    """A value that the scripts of some platforms (none named: of all) may write."""
 
     name: Name
     type: Text
+    platforms: Annotated[tuple[Text, ...], Meta(max_length=16)] = ()
 
 
 class Content(Told, frozen=True):
-    """What an action does. `timeout` is in seconds; `simulate` is read by simulated devices only."""
+    """What an action does. `timeout` is in seconds; `service` is the account of `run_as: service`; an `idempotent`
+    one may run again after an interruption; `simulate` is read by simulated devices only."""
 
     scripts: Annotated[dict[Text, Script], Meta(max_length=16)]
     timeout: Annotated[int, Meta(ge=1, le=3600)]
     run_as: Text = "system"
+    service: Text | None = None
+    idempotent: bool = False
     inputs: Annotated[tuple[Input, ...], Meta(max_length=50)] = ()
     outputs: Annotated[tuple[Output, ...], Meta(max_length=50)] = ()
     simulate: dict[str, Any] | None = None

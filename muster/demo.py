@@ -205,7 +205,7 @@ def define_actions(portal: Portal) -> int:
     """Define the starter actions, and what the history needs configured; how many actions there are."""
     found = [msgspec.convert(manifest, Manifest) for manifest in manifests(content())]
     for manifest in found:
-        portal.control.actions.save_action(manifest, by=ACTOR, now=now(), origin="library")
+        portal.control.actions.save_action(manifest, by=ACTOR, now=now())
     portal.control.configured.declare(items(), by=ACTOR, now=now())
     portal.catalogs.refresh()
     return len(found)

@@ -19,6 +19,7 @@ from portal.actions.views import action_info, device_ref, execution_info, run_in
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
+from storage.control.actions import manifest_of
 from storage.control.ids import is_uuid
 from storage.control.manifest import Manifest
 
@@ -45,6 +46,14 @@ def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[
             most_bytes=MANIFEST_BYTES,
         ),
         Endpoint("GET", "/actions/{nql_id}", routes.action, "One action, with its scripts.", QUERY, answer=m.ActionOne),
+        Endpoint(
+            "GET",
+            "/actions/{nql_id}/manifest",
+            routes.manifest,
+            "The manifest with which an action would be defined as it is.",
+            QUERY,
+            answer=Manifest,
+        ),
         Endpoint(
             "GET",
             "/runs",
@@ -119,6 +128,9 @@ class _Routes:
 
     async def action(self, asked: Asked) -> m.ActionOne:
         return m.ActionOne(action_info(await self._actions.action(asked.path("nql_id")), scripts=True))
+
+    async def manifest(self, asked: Asked) -> Manifest:
+        return manifest_of(await self._actions.action(asked.path("nql_id")))
 
     async def preview(self, asked: Asked) -> m.Preview:
         count, sample, facts = await self._actions.preview(asked.caller, asked.body.target)

@@ -19,7 +19,7 @@ from storage.control import audit, outbox, schema
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
-from storage.control.manifest import Input, Manifest, Output, check, content
+from storage.control.manifest import Input, Manifest, Output, check, content, from_content
 from storage.control.records import digest_of_json, from_json, to_json
 
 ACTIONS, VERSIONS, OUTPUTS = schema.actions, schema.action_versions, schema.action_outputs
@@ -56,7 +56,7 @@ class Actions:
         self._database = database
         self._random = random
 
-    def save_action(self, manifest: Manifest, *, by: str, now: int, origin: str = "custom") -> Action:
+    def save_action(self, manifest: Manifest, *, by: str, now: int) -> Action:
         """Store a manifest: a new action, a new version, or new words on the same version. Raises RefusedError."""
         check(manifest)
         body = content(manifest)
@@ -64,7 +64,7 @@ class Actions:
 
         def work(connection: Connection) -> Action:
             row = connection.execute(select(ACTIONS).where(ACTIONS.c.nql_id == manifest.nql_id)).one_or_none()
-            words = _words(manifest, origin)
+            words = _words(manifest)
             uid = row.uid if row else uuid7(now, self._random)
             if row is None:
                 first = {"nql_id": manifest.nql_id, "uid": uid, "version": version, "number": 0, "created_at": now}
@@ -77,7 +77,7 @@ class Actions:
             connection.execute(update(ACTIONS).where(ACTIONS.c.nql_id == manifest.nql_id).values(change))
             shown = {
                 "nql_id": manifest.nql_id, "uid": uid, "name": manifest.name, "description": manifest.description,
-                "purpose": manifest.purpose[0], "origin": origin,
+                "purpose": manifest.purpose[0], "origin": manifest.origin,
             }  # fmt: skip
             outbox.put(connection, [("remote_action.remote_actions", shown)], now=now)
             detail = {"version": version, "number": number}
@@ -106,15 +106,21 @@ class Actions:
         return types
 
 
+def manifest_of(action: Action) -> Manifest:
+    """The manifest with which this version would be saved again."""
+    words = {name: getattr(action, name) for name in ("nql_id", "name", "description", "purpose", "triggers", "origin")}
+    return from_content(words, from_json(action.content))
+
+
 def load(connection: Connection, nql_id: str, version: str | None = None) -> Action:
     """An action on the caller's connection. Raises NotFoundError."""
     return _load(connection, nql_id, version)
 
 
-def _words(manifest: Manifest, origin: str) -> dict[str, str]:
+def _words(manifest: Manifest) -> dict[str, str]:
     return {
         "name": manifest.name, "description": manifest.description, "purpose": to_json(manifest.purpose),
-        "triggers": to_json(manifest.triggers), "origin": origin,
+        "triggers": to_json(manifest.triggers), "origin": manifest.origin,
     }  # fmt: skip
 
 

@@ -1,13 +1,14 @@
 """What an action says about itself: the form of its manifest, and what parameters a run of it may have.
 
 In: a manifest decoded from JSON (msgspec checks shapes and bounds), parameter texts. Out: the content that a
-version's hash covers, or RefusedError with every problem found. Invariant: what passes here can be run by any agent
-and gives typed columns; texts hold no NUL.
+version's hash covers, and the manifest of a content again, or RefusedError with every problem found. Invariants: what
+passes here can be run by any agent and gives typed columns; texts hold no NUL; a part that says nothing is not in the
+content, so that the version of an action stays when manifests learn to say more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -19,14 +20,18 @@ OutputType = Literal[
     "string", "bool", "uint32", "float", "size", "ratio", "bitrate", "date_time", "duration", "string_list"
 ]
 Purpose = Literal["data_collection", "remediation"]
+Platform = Literal["linux", "macos", "windows"]
 Trigger = Literal["manual", "manual_multiple", "api", "workflow", "schedule"]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$(?!\n)")]
 NqlId = Annotated[str, Meta(pattern=r"^#[a-z0-9_]{2,255}$(?!\n)")]
 Label = Annotated[str, Meta(max_length=255)]
 Description = Annotated[str, Meta(max_length=4096)]
 ParameterText = Annotated[str, Meta(max_length=4096)]
+AccountName = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$(?!\n)")]
+Platforms = Annotated[tuple[Platform, ...], Meta(max_length=3)]
 
 PARAMETER_BYTES = 30_000  # of all values of one run
+SCRIPT_BYTES = 600_000
 SIMULATE_BYTES = 65_536
 LANGUAGES = {"linux": {"bash", "python"}, "macos": {"bash", "zsh", "python"}, "windows": {"powershell", "python"}}
 
@@ -39,7 +44,8 @@ class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A parameter of the scripts. Without allowed values any text goes; with them, others only if `custom`."""
+    """A parameter of the scripts of some platforms (none named: of all). Without allowed values any text goes; with
+    them, others only if `custom`."""
 
     name: Name
     label: Label = ""
@@ -47,37 +53,82 @@ class Input(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed: Annotated[tuple[ParameterText, ...], Meta(max_length=100)] = ()
     custom: bool = False
     default: ParameterText | None = None
+    platforms: Platforms = ()
 
 
 class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A typed value that the scripts may write."""
+    """A typed value that the scripts of some platforms (none named: of all) may write."""
 
     name: Name
     type: OutputType
     label: Label = ""
     description: Description = ""
+    platforms: Platforms = ()
+
+
+class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An answer that may be chosen."""
+
+    label: Name
+    text: Annotated[str, Meta(min_length=1, max_length=255)]
+
+
+class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a person is asked. `single` and `multiple` have choices, `text` and `rating` (1 to 5) have none."""
+
+    label: Name
+    text: Annotated[str, Meta(min_length=1, max_length=2000)]
+    kind: Literal["single", "multiple", "text", "rating"] = "single"
+    choices: Annotated[tuple[Choice, ...], Meta(max_length=20)] = ()
+
+
+class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Questions that a script may put to whoever is logged in."""
+
+    nql_id: NqlId
+    title: Annotated[str, Meta(min_length=1, max_length=255)]
+    questions: Annotated[tuple[Question, ...], Meta(min_length=1, max_length=20)]
 
 
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An action as its author gives it. `timeout` is in seconds; `simulate` is read by simulated devices only."""
+    """An action as its author gives it. `timeout` is in seconds; `service` names the account of `run_as: service`;
+    `secrets` are names in the vault; an `idempotent` action may run again after an interruption; `simulate` is read by
+    simulated devices only."""
 
     nql_id: NqlId
     name: Annotated[str, Meta(min_length=1, max_length=255)]
-    scripts: Annotated[dict[Literal["linux", "macos", "windows"], Script], Meta(min_length=1)]
+    scripts: Annotated[dict[Platform, Script], Meta(min_length=1)]
     description: Description = ""
+    origin: Literal["custom", "library"] = "custom"
     purpose: Annotated[tuple[Purpose, ...], Meta(min_length=1, max_length=2)] = ("data_collection",)
     triggers: Annotated[tuple[Trigger, ...], Meta(max_length=5)] = ("manual", "manual_multiple", "api")
     timeout: Annotated[int, Meta(ge=1, le=3600)] = 60
-    run_as: Literal["system", "user"] = "system"
+    run_as: Literal["system", "user", "service"] = "system"
+    service: AccountName | None = None
     inputs: Annotated[tuple[Input, ...], Meta(max_length=50)] = ()
     outputs: Annotated[tuple[Output, ...], Meta(max_length=50)] = ()
+    secrets: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    campaigns: Annotated[tuple[Campaign, ...], Meta(max_length=8)] = ()
+    idempotent: bool = False
     simulate: dict[str, Any] | None = None
+
+
+ALWAYS = ("scripts", "timeout", "run_as", "inputs", "outputs", "simulate")
+IF_SAID = ("service", "secrets", "campaigns", "idempotent")
 
 
 def content(manifest: Manifest) -> dict[str, Any]:
     """What a version is: the part of a manifest that decides what a device does and answers."""
-    parts = ("scripts", "timeout", "run_as", "inputs", "outputs", "simulate")
-    return {part: msgspec.to_builtins(getattr(manifest, part)) for part in parts}
+    parts = {part: msgspec.to_builtins(getattr(manifest, part)) for part in (*ALWAYS, *IF_SAID)}
+    for item in (*parts["inputs"], *parts["outputs"]):
+        if not item["platforms"]:
+            del item["platforms"]
+    return {part: value for part, value in parts.items() if part in ALWAYS or value}
+
+
+def from_content(words: Mapping[str, Any], body: Mapping[str, Any]) -> Manifest:
+    """The manifest that a content and its words (id, name, description, purpose, triggers, origin) were made of."""
+    return msgspec.convert({**words, **body}, Manifest)
 
 
 def check(manifest: Manifest) -> None:
@@ -88,15 +139,19 @@ def check(manifest: Manifest) -> None:
 
 def _problems(manifest: Manifest) -> Iterator[str]:
     for kind, named in (("input", manifest.inputs), ("output", manifest.outputs)):
-        names = [item.name.lower() for item in named]
-        for name in sorted({name for name in names if names.count(name) > 1}):
-            yield f"two {kind}s are called {name}"
+        yield from _twice(f"{kind}s", [item.name for item in named])
+    yield from _twice("secrets", manifest.secrets)
+    yield from _campaign_problems(manifest.campaigns)
+    if (manifest.run_as == "service") != (manifest.service is not None):
+        yield "run_as is service together with the name of an account in service, and only then"
     for platform, script in manifest.scripts.items():
         if script.language not in LANGUAGES[platform]:
             languages = " or ".join(sorted(LANGUAGES[platform]))
             yield f"a script for {platform} is written in {languages}, not {script.language}"
         if "\0" in script.text:
             yield f"the script for {platform} holds a NUL character"
+        if len(script.text.encode("utf-8", "surrogatepass")) > SCRIPT_BYTES:
+            yield f"the script for {platform} is larger than {SCRIPT_BYTES} bytes"
     for item in manifest.inputs:
         if item.default is not None and item.allowed and not item.custom and item.default not in item.allowed:
             yield f"the default of input {item.name} is not among its allowed values"
@@ -104,6 +159,26 @@ def _problems(manifest: Manifest) -> Iterator[str]:
             yield f"a value of input {item.name} holds a NUL character"
     if len(msgspec.json.encode(manifest.simulate)) > SIMULATE_BYTES:
         yield f"simulate is larger than {SIMULATE_BYTES} bytes"
+
+
+def _twice(kind: str, names: Sequence[str]) -> Iterator[str]:
+    folded = [name.lower() for name in names]
+    for name in sorted({name for name in folded if folded.count(name) > 1}):
+        yield f"two {kind} are called {name}"
+
+
+def _campaign_problems(campaigns: tuple[Campaign, ...]) -> Iterator[str]:
+    yield from _twice("campaigns", [campaign.nql_id for campaign in campaigns])
+    for campaign in campaigns:
+        where = f"in campaign {campaign.nql_id}"
+        for problem in _twice("questions", [question.label for question in campaign.questions]):
+            yield f"{where} {problem}"
+        for question in campaign.questions:
+            for problem in _twice("choices", [choice.label for choice in question.choices]):
+                yield f"{where} {problem} in question {question.label}"
+            if (question.kind in ("single", "multiple")) != bool(question.choices):
+                needs = "needs choices" if not question.choices else "takes no choices"
+                yield f"{where} question {question.label} of kind {question.kind} {needs}"
 
 
 def check_parameters(inputs: tuple[Input, ...], given: Mapping[str, str]) -> dict[str, str]:

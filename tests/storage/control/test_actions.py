@@ -7,6 +7,7 @@ from json import dumps, loads
 
 import pytest
 
+from storage.control.actions import manifest_of
 from storage.control.api import Control
 from storage.control.errors import NotFoundError, RefusedError
 from tests.storage.control.conftest import NOW, manifest
@@ -75,5 +76,75 @@ def test_bad_manifests(control: Control, changes: dict[str, object], said: str) 
     "changes", [{"nql_id": "#a b"}, {"nql_id": "#abc\n"}, {"timeout": 3601}, {"more": 1}, {"scripts": {}}]
 )
 def test_shapes(changes: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        manifest(**changes)
+
+
+CAMPAIGN: dict[str, object] = {
+    "nql_id": "#ask_restart",
+    "title": "Restart",
+    "questions": [{"label": "when", "text": "When?", "choices": [{"label": "now", "text": "Now"}]}],
+}
+
+
+def question(**changes: object) -> dict[str, object]:
+    return {"label": "when", "text": "When?", "choices": [{"label": "now", "text": "Now"}], **changes}
+
+
+def test_what_a_manifest_says_comes_back(control: Control) -> None:
+    whole = manifest(
+        origin="library",
+        purpose=["remediation", "data_collection"],
+        triggers=["schedule"],
+        run_as="service",
+        service="backup",
+        inputs=[{"name": "path", "platforms": ["linux"], "allowed": ["/a", "/b"], "custom": True}],
+        outputs=[{"name": "freed", "type": "size", "platforms": ["windows"], "label": "Freed"}],
+        secrets=["token"],
+        campaigns=[CAMPAIGN],
+        idempotent=True,
+        simulate={"duration": 1},
+    )
+    action = control.actions.save_action(whole, by=BY, now=NOW)
+    assert manifest_of(action) == whole
+    assert sorted(loads(action.content)) == [
+        "campaigns", "idempotent", "inputs", "outputs", "run_as", "scripts", "secrets", "service", "simulate",
+        "timeout",
+    ]  # fmt: skip
+    assert control.actions.save_action(manifest_of(action), by=BY, now=NOW + 1) == action
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"run_as": "service"}, "name of an account"),
+        ({"service": "backup"}, "name of an account"),
+        ({"secrets": ["token", "Token"]}, "two secrets are called token"),
+        ({"campaigns": [CAMPAIGN, CAMPAIGN]}, "two campaigns are called #ask_restart"),
+        ({"campaigns": [CAMPAIGN | {"questions": [question(), question()]}]}, "two questions are called when"),
+        ({"campaigns": [CAMPAIGN | {"questions": [question(kind="text")]}]}, "of kind text takes no choices"),
+        ({"campaigns": [CAMPAIGN | {"questions": [question(choices=[])]}]}, "of kind single needs choices"),
+        ({"scripts": {"linux": {"language": "bash", "text": "é" * 300_001}}}, "larger than 600000 bytes"),
+    ],
+)
+def test_manifests_that_contradict_themselves(control: Control, changes: dict[str, object], said: str) -> None:
+    with pytest.raises(RefusedError, match=said):
+        control.actions.save_action(manifest(**changes), by=BY, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"origin": "elsewhere"},
+        {"run_as": "service", "service": "../root"},
+        {"run_as": "service", "service": "-u root"},
+        {"campaigns": [CAMPAIGN] * 9},
+        {"campaigns": [CAMPAIGN | {"questions": [question()] * 21}]},
+        {"secrets": [f"s{n}" for n in range(21)]},
+        {"inputs": [{"name": "a", "platforms": ["amiga"]}]},
+        {"idempotent": "yes"},
+    ],
+)
+def test_shapes_of_the_newer_parts(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"."):
         manifest(**changes)
