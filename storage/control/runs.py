@@ -43,6 +43,7 @@ class RunRequest:
     external_source: str | None = None
     external_reference: str | None = None
     idempotency_key: str | None = None
+    schedule: str | None = None  # the schedule whose firing asks
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,43 +73,8 @@ class Runs:
         self._random = random
 
     def create_run(self, request: RunRequest, *, now: int) -> tuple[Run, bool]:
-        """Store a run with its executions; False if the idempotency key had made it before. Raises NotFoundError,
-        RefusedError, ConflictError."""
-        devices = sorted(set(request.devices))
-        if not devices:
-            raise RefusedError("no_devices", "the target has no devices")
-        if len(devices) > MOST_DEVICES:
-            raise RefusedError(
-                "too_many_devices", f"a run takes at most {MOST_DEVICES} devices, the target has {len(devices)}"
-            )
-        if request.expires_at <= now:
-            raise RefusedError("expired", "the run would expire before it begins")
-        asked = _digest_of(request)
-
-        def work(connection: Connection) -> tuple[Run, bool]:
-            if (before := _repeated(connection, request, asked)) is not None:
-                return before, False
-            action = actions.load(connection, request.action)
-            parameters = check_parameters(action.inputs, request.parameters)
-            values = _values(request, action, parameters, devices, now, uuid7(now, self._random)) | {
-                "request_digest": asked
-            }
-            connection.execute(insert(TABLE).values(values))
-            executions.add(connection, values, devices, self._random)
-            run = _run(connection.execute(select(TABLE).where(TABLE.c.id == values["id"])).one())
-            detail = {
-                "action": run.action,
-                "version": run.version,
-                "devices": len(devices),
-                "digest": run.digest,
-                "target": run.target_text,
-            }
-            audit.record(
-                connection, audit.Entry(now, f"account:{run.requested_by}", "run.created", f"run:{run.id}", detail)
-            )
-            return run, True
-
-        return self._database.write(work)
+        """As `create`, in a transaction of its own."""
+        return self._database.write(lambda connection: create(connection, request, self._random, now=now))
 
     def run(self, identifier: str) -> Run:
         """One run. Raises NotFoundError."""
@@ -125,6 +91,40 @@ class Runs:
             query = query.where(TABLE.c.id < before)
         with self._database.read() as connection:
             return [_run(row) for row in connection.execute(query)]
+
+
+def create(
+    connection: Connection, request: RunRequest, random: Random = secrets.token_bytes, *, now: int
+) -> tuple[Run, bool]:
+    """Store a run with its executions, in the caller's transaction; False if the idempotency key had made it before.
+    Raises NotFoundError, RefusedError, ConflictError."""
+    devices = sorted(set(request.devices))
+    if not devices:
+        raise RefusedError("no_devices", "the target has no devices")
+    if len(devices) > MOST_DEVICES:
+        raise RefusedError(
+            "too_many_devices", f"a run takes at most {MOST_DEVICES} devices, the target has {len(devices)}"
+        )
+    if request.expires_at <= now:
+        raise RefusedError("expired", "the run would expire before it begins")
+    asked = _digest_of(request)
+    if (before := _repeated(connection, request, asked)) is not None:
+        return before, False
+    action = actions.load(connection, request.action)
+    parameters = check_parameters(action.inputs, request.parameters)
+    values = _values(request, action, parameters, devices, now, uuid7(now, random)) | {"request_digest": asked}
+    connection.execute(insert(TABLE).values(values))
+    executions.add(connection, values, devices, random)
+    run = _run(connection.execute(select(TABLE).where(TABLE.c.id == values["id"])).one())
+    detail = {
+        "action": run.action,
+        "version": run.version,
+        "devices": len(devices),
+        "digest": run.digest,
+        "target": run.target_text,
+    }
+    audit.record(connection, audit.Entry(now, f"account:{run.requested_by}", "run.created", f"run:{run.id}", detail))
+    return run, True
 
 
 def _digest_of(request: RunRequest) -> str:
@@ -172,6 +172,7 @@ def _values(
         "external_source": request.external_source,
         "external_reference": request.external_reference,
         "idempotency_key": request.idempotency_key,
+        "schedule": request.schedule,
     }
 
 
