@@ -66,9 +66,8 @@ class Rows:
             else:
                 mixed.append((part, read))
         rows = self.over(self.frame.filter(all_of(own))) if own else self
-        later = wanted.union(*(read for _, read in mixed))
         for link, asked in alone.items():
-            rows = rows._where_object(link, asked, later)
+            rows = rows._where_object(link, asked, wanted.union(*(read for _, read in mixed)))
         for part, read in mixed:
             rows = rows.having(read)
             rows = rows.over(rows.frame.filter(expression(part)))

@@ -17,7 +17,7 @@ from nql.functions import MEASURES
 from nql.plan.expressions import Column, Expr, Parameter, columns
 from nql.plan.windows import Absolute, Buckets, Period, Window
 
-Schema = Mapping[str, DataType]
+Schema = MappingProxyType[str, DataType]
 
 OBJECT_KEY = "@id"
 EVENT_KEY = "@row"
@@ -180,7 +180,7 @@ class Attach:
     def __post_init__(self) -> None:
         _need(self.input, OBJECT_KEY)
         _need(self.events, self.key, *(name for measure in self.measures for name in measure.reads()))
-        _set_schema(self, {**self.input.schema, **{measure.name: measure.dtype for measure in self.measures}})
+        _set_schema(self, self.input.schema | {measure.name: measure.dtype for measure in self.measures})
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ class Extend:
 
     def __post_init__(self) -> None:
         _need(self.input, *(name for _, expr in self.items for name in columns(expr)))
-        _set_schema(self, {**self.input.schema, **{name: expr.dtype for name, expr in self.items}})
+        _set_schema(self, self.input.schema | {name: expr.dtype for name, expr in self.items})
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,7 +325,7 @@ def _need(relation: Relation, *names: str) -> None:
         raise TypeError(f"no column {', '.join(missing)} in {type(relation).__name__}")
 
 
-def _set_schema(relation: object, schema: Schema) -> None:
+def _set_schema(relation: object, schema: Mapping[str, DataType]) -> None:
     """A schema taken over from the input stays the same object: each wrapping would make every look-up slower."""
     kept = schema if isinstance(schema, MappingProxyType) else MappingProxyType(schema)
     object.__setattr__(relation, "schema", kept)
