@@ -56,9 +56,3 @@ def test_a_calculation_on_an_object_filters_the_objects() -> None:
     text = explained("session.logins | where user.last_seen.time_elapsed() > 1d | summarize n = count()")
     assert text.count("SEMI JOIN:") == 1
     assert "LEFT JOIN:" not in text
-
-
-def test_conditions_on_own_columns_are_one_filter() -> None:
-    one, two = "where time > 2024-01-01", "where time > 2024-01-01 | where time < 2025-01-01"
-    filters = [explained(f"session.logins | {text} | summarize n = count()").count("FILTER") for text in (one, two)]
-    assert filters[0] == filters[1]
