@@ -21,6 +21,7 @@ from nql.plan.text import show
 from nql.plan.windows import Period
 from nql.rules import DEFAULT, Rules
 from nql.semantics.bind import bind, read
+from nql.semantics.clauses import clause
 from nql.semantics.lets import without_lets
 from nql.semantics.names import Names, names_of
 from nql.semantics.problems import Problems
@@ -68,17 +69,19 @@ class _Telling:
     def query(self, query: ast.Query, plan: Plan) -> Iterator[str]:
         """The sentences, in the order of the clauses."""
         meant = without_lets(query, Problems())
-        state = self._before(meant, 0)
+        state = read(replace(meant, clauses=()), self.text, self.names, rules=self.rules)
         for let in query.lets:
             yield f"{let.name.text} stands for {value(state, let.value)}."
         yield self._table(state)
-        for at, clause in enumerate(meant.clauses):
-            yield from self._clause(self._before(meant, at), self._before(meant, at + 1), clause)
-        if not any(isinstance(clause, ast.ListClause) for clause in meant.clauses):
+        for node in meant.clauses:
+            if isinstance(node, ast.Join):
+                clause(state, node)
+                yield self._join(state, node)
+            else:
+                yield from self._clause(state, node)
+                clause(state, node)
+        if not any(isinstance(node, ast.ListClause) for node in meant.clauses):
             yield f"Shown: {listed([_shown(output) for output in plan.outputs])}."
-
-    def _before(self, query: ast.Query, at: int) -> State:
-        return read(replace(query, clauses=query.clauses[:at]), self.text, self.names, rules=self.rules)
 
     def _table(self, state: State) -> str:
         rows = state.root
@@ -96,16 +99,15 @@ class _Telling:
         daily = ", as one sample a day" if rows.daily else ""
         return f"{said} {in_window(rows.window, self.context)}{daily}"
 
-    def _clause(self, state: State, after: State, clause: ast.Clause) -> Iterator[str]:
-        match clause:
+    def _clause(self, state: State, node: ast.Clause) -> Iterator[str]:
+        """A clause, told from the state before it."""
+        match node:
             case ast.Where(test):
                 yield self._where(state, test)
-            case ast.Join():
-                yield self._join(after, clause)
             case ast.Compute(items):
                 yield from self._compute(state, items)
             case ast.Summarize():
-                yield from self._summarize(state, after, clause)
+                yield from self._summarize(state, node)
             case ast.ListClause(items, _, distinct):
                 columns = listed([self._column(state, item) for item in items])
                 yield f"Shown: {columns}{', each combination once' if distinct is not None else ''}."
@@ -122,11 +124,12 @@ class _Telling:
             return f"Of these {noun(state.joined)} only those count for which {condition(state, test)}."
         return f"Kept if {condition(state, test)}."
 
-    def _join(self, after: State, clause: ast.Join) -> str:
-        rows = after.joined
+    def _join(self, state: State, node: ast.Join) -> str:
+        """A join, told from the state after it."""
+        rows = state.joined
         assert rows is not None
-        root = after.root
-        if clause.keep_all:
+        root = state.root
+        if node.keep_all:
             return (
                 f"Each {one(root)} is looked at together with its {self._events(rows)}; {noun(root)} without any stay."
             )
@@ -146,12 +149,12 @@ class _Telling:
         parts += [f"{listed(others)} {'has' if len(others) == 1 else 'have'} no value"] if others else []
         yield f"For {noun(state.root)} without such {noun(rows)}, {' and '.join(parts)}."
 
-    def _summarize(self, state: State, after: State, clause: ast.Summarize) -> Iterator[str]:
-        named = "; ".join(f"{item.name.text} is {value(state, item.value)}" for item in clause.items)
-        keys = [self._key(state, key) for key in clause.by]
+    def _summarize(self, state: State, node: ast.Summarize) -> Iterator[str]:
+        named = "; ".join(f"{item.name.text} is {value(state, item.value)}" for item in node.items)
+        keys = [self._key(state, key) for key in node.by]
         rows = f"One row for each {listed(keys)}" if keys else "One row for all"
         yield f"{rows}: {named}."
-        if clause.fill is not None:
+        if node.fill is not None:
             yield "Times without any get a row too: counts are 0 there, all else has no value."
 
     def _key(self, state: State, key: ast.Path | ast.Number) -> str:

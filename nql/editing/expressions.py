@@ -222,7 +222,8 @@ def _compared(place: Place, here: Around, state: State, values: Values | None) -
     elif sign in _TEXT_SIGNS:
         yield from _texts(here.field, values, place.word)
     else:
-        yield from _typed(place, state, left, here.field, values)
+        if left is None or left.kind is not Kind.IP or sign in ("==", "!=", "in"):  # a network has no order
+            yield from _typed(place, state, left, here.field, values)
         if here.frame.sign in ("==", "!=", "in", "!in"):
             yield offers.null()
         if not here.frame.listed and left is not None and not (left.kind is Kind.BOOLEAN or left.closed):

@@ -7,6 +7,7 @@ back as it is. Invariant: the new text says the same (its `Ast` is equal) and is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,10 @@ from nql.diagnostics import QueryError
 from nql.editing.layout import STEP, Doc, Group, Line, LineComment, lay_out
 from nql.editing.pieces import VALUES, Comment, Piece, pieces
 from nql.syntax.operators import DEEPEST
-from nql.syntax.parse import parse, terminals
+from nql.syntax.parse import parse
 
 _ROUNDS = 6
+_COMMENT = re.compile(r"/[*/]")
 _BRACKETS = {"LPAR": 1, "LSQB": 1, "RPAR": -1, "RSQB": -1}
 _LEVELS = (("or",), ("and",), ("+", "-"), ("*", "/"))
 _NO_SPACE_BEFORE = frozenset({"COMMA", "RPAR", "RSQB", "CHAIN", "_SEMICOLON"})
@@ -27,35 +29,46 @@ def format_query(text: str) -> str:
     """The text in its one form; unchanged if it cannot be read, or has brackets too deep. Never raises."""
     try:
         meant = parse(text)
-        if _deepest(text) > DEEPEST:
+        found, last = pieces(text)
+        if _deepest(found) > DEEPEST:
             return text
-        formatted = settled(text)
+        formatted = _settled(text, _laid_out(text, found, last))
         return formatted if parse(formatted) == meant else text
     except QueryError:
         return text
 
 
-def _deepest(text: str) -> int:
-    """How many brackets stand one in the other."""
-    depth = deepest = 0
-    for kind, _ in terminals(text):
-        depth += _BRACKETS.get(kind, 0)
-        deepest = max(depth, deepest)
-    return deepest
-
-
 def settled(text: str) -> str:
     """The layout of a text that can be read, laid out until it stays as it is."""
-    for _ in range(_ROUNDS):
-        before, text = text, laid_out(text)
-        if text == before:
-            break
-    return text
+    return _settled(text, laid_out(text))
 
 
 def laid_out(text: str) -> str:
     """One layout of a text that can be read."""
-    found, last = pieces(text)
+    return _laid_out(text, *pieces(text))
+
+
+def _settled(text: str, once: str) -> str:
+    """A text that was laid out once, laid out until it stays as it is: only comments move again."""
+    if not _COMMENT.search(text):
+        return once
+    for _ in range(_ROUNDS - 1):
+        if once == text:
+            break
+        text, once = once, laid_out(once)
+    return once
+
+
+def _deepest(found: Sequence[Piece]) -> int:
+    """How many brackets stand one in the other."""
+    depth = deepest = 0
+    for piece in found:
+        depth += _BRACKETS.get(piece.kind, 0)
+        deepest = max(depth, deepest)
+    return deepest
+
+
+def _laid_out(text: str, found: Sequence[Piece], last: Sequence[Comment]) -> str:
     parts: list[Doc] = []
     for block in _blocks(found):
         if parts:
@@ -157,6 +170,8 @@ def _items(nodes: Sequence[_Node], *, fill: bool) -> Group:
 
 def _operands(nodes: Sequence[_Node], level: int, *, indent: int) -> Doc:
     """An expression, broken before the operators that bind least."""
+    if not any(_is(node, "OPERATOR") for node in nodes):
+        return Group(tuple(_run(nodes)))
     while level < len(_LEVELS):
         parts = _parted(nodes, _at_level(nodes, level))
         if len(parts) > 1:

@@ -7,8 +7,8 @@ unchanged, and a comment to the end of its line always has the line's end behind
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 WIDTH = 100
 STEP = 4
@@ -31,11 +31,16 @@ class LineComment:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Parts on one line, or one level deeper in lines of their own. `fill` takes only the line ends it needs."""
+    """Parts on one line, or one level deeper in lines of their own. `fill` takes only the line ends it needs. `size` is
+    the width on one line, None if it cannot stand on one; measured once, since groups stand in groups."""
 
     parts: tuple[Doc, ...]
     indent: int = 0
     fill: bool = False
+    size: int | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", _total(self.parts))
 
 
 Doc = str | Line | LineComment | Group
@@ -95,7 +100,7 @@ class _Printer:
 def _opened(group: Group, indent: int, flat: bool, column: int, rest: list[_Task]) -> list[_Task]:
     """The parts of a group as tasks, the last first."""
     deeper = indent + group.indent
-    whole = flat or _fits([(deeper, True, part) for part in reversed(group.parts)], column, rest)
+    whole = flat or _stands(group, column, rest)
     if whole or not group.fill:
         return [(deeper, whole, part) for part in reversed(group.parts)]
     return _filled(group.parts, deeper, column)
@@ -103,23 +108,30 @@ def _opened(group: Group, indent: int, flat: bool, column: int, rest: list[_Task
 
 def _filled(parts: tuple[Doc, ...], indent: int, column: int) -> list[_Task]:
     """The parts of a fill: each line end is taken if what stands before the next one would not fit."""
+    sizes = [_size(part) for part in parts]
+    between = iter(_between(parts, sizes))
+    next(between)
     tasks: list[_Task] = []
-    for at, part in enumerate(parts):
+    for part, size in zip(parts, sizes, strict=True):
         if not isinstance(part, Line):
-            size = _size(part)
             tasks.append((indent, size is not None and indent + size <= WIDTH, part))
             column = WIDTH if size is None else column + size
             continue
-        size = 0
-        for after in parts[at + 1 :]:
-            if isinstance(after, Line):
-                break
-            one = _size(after)
-            size = WIDTH if one is None else size + one
-        taken = column + len(part.flat) + size > WIDTH
+        taken = column + len(part.flat) + next(between) > WIDTH
         tasks.append((indent, not taken, part))
         column = indent if taken else column + len(part.flat)
     return tasks[::-1]
+
+
+def _between(parts: tuple[Doc, ...], sizes: list[int | None]) -> list[int]:
+    """The widths of what stands before, between and after line ends."""
+    widths = [0]
+    for part, size in zip(parts, sizes, strict=True):
+        if isinstance(part, Line):
+            widths.append(0)
+        else:
+            widths[-1] = WIDTH if size is None else widths[-1] + size
+    return widths
 
 
 def _size(doc: Doc) -> int | None:
@@ -127,26 +139,46 @@ def _size(doc: Doc) -> int | None:
     match doc:
         case str():
             return None if "\n" in doc else len(doc)
-        case LineComment():
-            return None
+        case Group():
+            return doc.size
         case Line(flat):
             return len(flat)
-        case Group(parts):
-            sizes = [_size(part) for part in parts]
-            return None if None in sizes else sum(size for size in sizes if size is not None)
+        case LineComment():
+            return None
 
 
-def _fits(todo: list[_Task], column: int, rest: list[_Task]) -> bool:
-    """Whether tasks and what follows them up to the next line end stand on the rest of this line."""
-    own = len(todo)
+def _total(parts: tuple[Doc, ...]) -> int | None:
+    """The width of parts side by side; None if they cannot stand on one line."""
+    total = 0
+    for part in parts:
+        size = _size(part)
+        if size is None:
+            return None
+        total += size
+    return total
+
+
+def _stands(group: Group, column: int, rest: list[_Task]) -> bool:
+    """Whether a group and what follows it up to the next line end stand on the rest of this line."""
+    if group.size is None:
+        return _fits([iter(group.parts)], column, rest)
+    return column + group.size <= WIDTH and _fits([], column + group.size, rest)
+
+
+def _fits(todo: list[Iterator[Doc]], column: int, rest: list[_Task]) -> bool:
+    """Whether parts on one line and what follows them stand there, looked at only as far as needed."""
+    flat = own = bool(todo)
     later = len(rest)
     while column <= WIDTH:
         if todo:
-            indent, flat, part = todo.pop()
+            part = next(todo[-1], None)
+            if part is None:
+                todo.pop()
+                continue
         elif later:
             later -= 1
-            own = 0
-            indent, flat, part = rest[later]
+            own = False
+            _, flat, part = rest[later]
         else:
             return True
         match part:
@@ -156,11 +188,11 @@ def _fits(todo: list[_Task], column: int, rest: list[_Task]) -> bool:
                 if newline:
                     return column <= WIDTH
             case LineComment():
-                return not own or not todo
+                return not own or not any(True for parts in todo for _ in parts)
             case Line(between):
                 if not flat:
                     return True
                 column += len(between)
             case Group():
-                todo += [(indent, flat or bool(own), inner) for inner in reversed(part.parts)]
+                todo.append(iter(part.parts))
     return False

@@ -16,6 +16,7 @@ from nql.syntax.parse import terminals
 VALUES = frozenset({"PATH", "TEXT", "NUMBER", "DATE", "ADDRESS", "VERSION", "PARAMETER", "CHAIN"})
 _GAP = re.compile(r"(?P<comment>/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*)|\s+|.", re.DOTALL)
 _SPACES = re.compile(r"\s+")
+_PLAIN = re.compile(r"[\w.#-]*")
 _BLANK = re.compile(r"\n[^\S\n]*\r?\n")
 
 
@@ -67,6 +68,8 @@ def pieces(text: str) -> tuple[list[Piece], list[Comment]]:
 def _comments(gap: str, *, start: bool) -> tuple[list[Comment], list[Comment], bool]:
     """The comments of a gap: those of the piece before it, those of the piece after it, and whether a blank line stands
     right before that piece."""
+    if not gap or gap.isspace():
+        return [], [], bool(_BLANK.search(gap))
     trailing: list[Comment] = []
     leading: list[Comment] = []
     space = ""
@@ -75,7 +78,8 @@ def _comments(gap: str, *, start: bool) -> tuple[list[Comment], list[Comment], b
             space += part[0]
             continue
         first = "\n" in space or bool(leading) or start
-        last = "\n" in gap[part.end() :].partition("/")[0]
+        following = gap.find("/", part.end())
+        last = gap.find("\n", part.end(), following if following >= 0 else len(gap)) >= 0
         comment = Comment(part[0].rstrip(), "\n" in space, bool(_BLANK.search(space)), last)
         (leading if first else trailing).append(comment)
         space = ""
@@ -86,7 +90,7 @@ def _tidy(kind: str, text: str, *, value: bool) -> str:
     """A terminal as it should be written. `value` says that a value is expected there, not a name."""
     match kind:
         case "PATH":
-            tidied = text if text.isidentifier() else _without_space(text)
+            tidied = _without_space(text)
             return tidied.lower() if value and tidied.lower() in ("true", "false", "null") else tidied
         case "CHAIN":
             return _without_space(text)
@@ -105,6 +109,8 @@ def _tidy(kind: str, text: str, *, value: bool) -> str:
 
 def _without_space(path: str) -> str:
     """A path without the space around its dots; its comments stay, those to the end of a line with that end."""
+    if _PLAIN.fullmatch(path):
+        return path
     parts: list[str] = []
     for part in re.finditer(r"/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*|\s+|[^\s/]+|/", path):
         if part[0].startswith("//"):

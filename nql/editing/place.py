@@ -8,19 +8,20 @@ skipped. Invariant: reads the text before the cursor only.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from nql.diagnostics import QueryError, Span
 from nql.semantics.bind import read
 from nql.semantics.clauses import close_join
 from nql.semantics.names import Names
 from nql.semantics.scope import State
-from nql.syntax.parse import LONGEST, parse, stop, terminals
+from nql.syntax.parse import LONGEST, MOST_CLAUSES, parse, stop, terminals
 
 _PARTS = re.compile(r"\"[^\"\r\n]*\"|'[^'\r\n]*'|/\*(?:[^*]|\*(?!/))*\*/|//[^\r\n]*|[|;]|[\"']|/\*")
-_WORD_BEFORE = re.compile(r"[$#.\w]*?(?:\bsha-\w*[.\w]*)?$")
-_DATE_BEFORE = re.compile(r"\b\d{4}-[\d-]*$")
+_WORD_BACKWARDS = re.compile(r"[.\w]*+-ahs\b[$#.\w]*+|[$#.\w]*+")
+_DATE_BACKWARDS = re.compile(r"[\d-]*-\d{4}\b")
 _WORD_AFTER = re.compile(r"[#.\w]*")
 _LITERAL = re.compile(r"\b\d{4}-\d{1,2}-\d{1,2}(?:[ tT]\d{1,2}:\d{2}(?::\d{2})?\w*)?|\b\d+(?:\.\d+){3}(?:/\d+)?")
 _LEADING = re.compile(r"\b(not|distinct)\s+$", re.IGNORECASE)
@@ -86,7 +87,8 @@ def place_of(text: str, offset: int, names: Names) -> Place | None:
 def segments(text: str) -> list[Span]:
     """The parts of a text between its pipes and semicolons; a text that ends inside a comment or quote too."""
     text = text[:LONGEST]
-    cuts = [part.start() for part in _PARTS.finditer(text) if part[0] in ("|", ";")]
+    said = takewhile(lambda part: part[0] != "/*", _PARTS.finditer(text))  # a comment without end takes all the rest
+    cuts = [part.start() for part in said if part[0] in ("|", ";")]
     return [Span(start, end) for start, end in pairwise([0, *(cut + 1 for cut in cuts), len(text) + 1])]
 
 
@@ -100,8 +102,9 @@ def _replaced(text: str, offset: int, opened: int | None) -> tuple[int, Span]:
     for literal in _LITERAL.finditer(text) if any(map(str.isdigit, near)) else ():
         if literal.start() <= offset <= literal.end():
             return literal.start(), Span(literal.start(), literal.end())
-    found = _DATE_BEFORE.search(text[:offset]) or _WORD_BEFORE.search(text[:offset])
-    start = found.start() if found is not None else offset
+    backwards = text[:offset][::-1]
+    found = _DATE_BACKWARDS.match(backwards) or _WORD_BACKWARDS.match(backwards)
+    start = offset - (found.end() if found is not None else 0)
     after = _WORD_AFTER.match(text, offset)
     return start, Span(start, after.end() if after is not None else offset)
 
@@ -133,36 +136,38 @@ def _marks(before: str) -> tuple[list[int], int | None] | None:
 
 
 def _state(before: str, pipes: list[int], names: Names, clause: str) -> State | None:
-    """What is known after the clauses before the cursor; those that cannot be read are left out, the last first."""
+    """What is known after the clauses before the cursor; those that cannot be read are left out."""
     if not pipes:
         return None
-    cuts = [0, *(pipe + 1 for pipe in pipes[:-1])]
-    parts = [before[cut:pipe].strip() for cut, pipe in zip(cuts, pipes, strict=True)]
-    for _ in range(_TRIES):
-        text = "\n| ".join(parts)
-        try:
-            state = read(parse(text), text, names)
-        except QueryError as error:
-            broken = _broken(parts, error)
-            if broken:
-                del parts[broken]
-            elif (table := parts[0].rpartition(";")[2].split()[:1]) and table != [parts[0]]:
-                parts[0] = table[0]
-            else:
-                return None
-            continue
-        if clause not in ("where", "compute", ""):
-            close_join(state)
-        return state
+    parts = [before[cut:pipe] for cut, pipe in pairwise([0, *pipes])]
+    state = _read(before[: pipes[-1]], names) if len(parts) <= MOST_CLAUSES else None
+    if state is None:
+        state = _read("".join(_readable(parts, names)), names)
+    if state is not None and clause not in ("where", "compute", ""):
+        close_join(state)
+    return state
+
+
+def _read(text: str, names: Names) -> State | None:
+    """What is known after a query; None if it cannot be read."""
+    with suppress(QueryError):
+        return read(parse(text), text, names)
     return None
 
 
-def _broken(parts: list[str], error: QueryError) -> int:
-    """Which part an error lies in."""
-    at = error.diagnostics[0].span.start
-    end = -3
-    for index, part in enumerate(parts):
-        end += len(part) + 3
-        if at < end or index == len(parts) - 1:
-            return index
-    return 0
+def _readable(parts: list[str], names: Names) -> list[str]:
+    """The parts that can be read, each with its pipe: of the first its table at least, no more clauses than allowed,
+    and none after too many that cannot be read."""
+    first = parts[0]
+    found = [first if _read(first, names) is not None else "".join(first.rpartition(";")[2].split()[:1])]
+    broken = 0
+    for part in parts[1:]:
+        if len(found) > MOST_CLAUSES or broken > _TRIES:
+            break
+        try:
+            parse(f"devices{part}")
+        except QueryError:
+            broken += 1
+        else:
+            found.append(part)
+    return found

@@ -68,11 +68,13 @@ def column_of(state: State, value: Value) -> Column:
 def unique(shown: list[Shown]) -> list[Shown]:
     """The same columns; a header that is taken gets a number."""
     taken: set[str] = set()
+    following: dict[str, int] = {}  # of each header the number to try next: those before are taken
     result: list[Shown] = []
     for one in shown:
-        header, count = one.header, 2
+        header, folded = one.header, one.header.lower()
         while header.lower() in taken:
-            header, count = f"{one.header}_{count}", count + 1
+            number = following.get(folded, 2)
+            header, following[folded] = f"{one.header}_{number}", number + 1
         taken.add(header.lower())
         result.append(Shown(header, one.label, one.column, one.format))
     return result

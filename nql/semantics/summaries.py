@@ -32,7 +32,7 @@ def summarize(state: State, node: ast.Summarize) -> None:
     if state.summary is not None:
         state.extension("second_summarize", node.span)
     keys, period = _keys(state, node.by, fill=node.fill is not None)
-    if node.fill is not None and period is None:
+    if node.fill is not None and not any(isinstance(one, ast.Number) for one in node.by):
         hint = "Write by 1d fill."
         raise state.problems.error("NQL405", "fill needs a period.", node.fill.span, hint)
     metrics, items = metrics_of(state, node.items, "summarize")

@@ -2,7 +2,7 @@
 
 In: families of `hostile`. Out: for each the seconds of the processor at the longest text, and how many times more that
 is than at half of it. `python -m tests.fuzz.cost` prints them all, the worst last. Invariant: measured by the time of
-this process, the least of several runs, and never from memory: each run adds a space to the text.
+this process, the least of several runs, and never from memory: each run has one more space before the text.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def _measured(family: str, step: str, runs: int) -> Cost:
 def _least(text: str, step: Callable[[str], object], runs: int) -> float:
     found = []
     for run in range(runs):
-        spaced = text + " " * run
+        spaced = " " * run + text
         gc.collect()
         began = time.process_time()
         step(spaced)

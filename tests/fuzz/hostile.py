@@ -38,6 +38,20 @@ def nested(head: str, opening: str, core: str, closing: str, tail: str = "") -> 
     return made
 
 
+def clauses(table: str, head: str, part: str, tail: str = "", times: int = 99) -> Callable[[int], str]:
+    """Nearly as many clauses as a query may have, if there is room: each a head, parts, a tail; `@` is its number."""
+
+    def made(length: int) -> str:
+        ends = [(f" | {head}".replace("@", str(at)), tail.replace("@", str(at))) for at in range(times)]
+        empty = len("".join(ends[-1]))
+        number = max(1, min(times, (length - len(table)) // (empty + len(part))))
+        parts = (length - len(table) - number * empty) // len(part)
+        sizes = [parts // number + (at < parts % number) for at in range(number)]
+        return table + "".join(f"{begin}{part * size}{end}" for (begin, end), size in zip(ends, sizes, strict=False))
+
+    return made
+
+
 def lets(length: int) -> str:
     """Each name stands for twice the name before."""
     tail = "devices | list n = a1"
@@ -120,5 +134,26 @@ FAMILIES: Mapping[str, Callable[[int], str]] = {
     "parameters": numbered("devices | where name in [", "$p@,", "$p]"),
     "hashes": repeated("devices | list ", "#a,", "name"),
     "betweens": repeated("devices | where hardware.memory between 1 and 2", " and hardware.memory between 1 and 2"),
+    "hundred filters": clauses("devices", "where name == 'a'", " or name == 'b'"),
+    "hundred of joins": clauses(
+        "devices",
+        "include execution.crashes past 7d | where name == 'a'",
+        " or name == 'b'",
+        " | compute n@ = count()",
+        33,
+    ),
+    "hundred columns": clauses("devices", "compute n@ = name", ".lower()"),
+    "hundred sorts": clauses("devices", "sort name", ", name"),
+    "hundred unfinished": clauses("devices", "where name == 'a'", " or name == 'b'", " or name =="),
+    "hundred and a long word": clauses("devices", "where name == ", "a"),
+    "one word and space": repeated("devices | list ", "a", " "),
+    "one number and space": repeated("devices | list ", "9", " "),
+    "numbers and dashes": repeated("devices | where name == ", "2024-", " /"),
+    "comments without end": repeated("devices ", "/* "),
+    "brackets in calls": repeated("devices | where if(name is null, ", "(1), (1", ") == 1"),
+    "comparisons of comparisons": clauses("devices", "where ((name is null) == ", "(name is null) == ", "true)"),
+    "nested lists of numbers": nested("devices | where name in ", "[1, ", "1", "]"),
+    "items of items": repeated("devices | list name", ", if(name is null, (1 + 1) * 2, 1)"),
+    "comments in items": repeated("devices | list name", ", /* a */ name // b\n"),
     "countifs": nested("devices | summarize n = ", "countif(", "name == 1", ")"),
 }

@@ -16,20 +16,20 @@ from tests.fuzz.hostile import FAMILIES
 @pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_text_is_bounded(family: str) -> None:
-    assert quick(family) < 4 * MOST_SECONDS
+    assert quick(family) < 2 * MOST_SECONDS
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("step", ["complete", "hover", "format", "explain"])
 def test_an_editor_asks_without_breaking_anything(step: str) -> None:
     slow = {family: quick(family, step) for family in FAMILIES}
-    assert max(slow.values()) < 12, slow
+    assert max(slow.values()) < 2 * MOST_SECONDS, slow
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["ors", "patterns", "columns", "dates", "metrics", "lets", "unknown members"])
 def test_twice_the_text_costs_about_twice_as_much(family: str) -> None:
-    assert cost(family).growth < 3.5
+    assert cost(family).growth < 3
 
 
 @pytest.mark.parametrize("length", [200, 8_000, LONGEST])

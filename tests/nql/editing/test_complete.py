@@ -40,6 +40,11 @@ def offered(text: str) -> list[str]:
             ["with", "latest"],
             id="after-summarize",
         ),
+        pytest.param("devices |\n", ["where", "include"], ["devices"], id="clauses-in-a-new-line"),
+        pytest.param("devices\n| where name\n", ["==", "contains"], ["name"], id="operators-in-a-new-line"),
+        pytest.param("devices | where hardware.sha-", [], ["name"], id="a-dash"),
+        pytest.param("devices | where collector.local_ip in ", ["["], ["10.0.0.0/8"], id="networks-in-a-list"),
+        pytest.param("devices | where collector.local_ip > ", [], ["10.0.0.0/8"], id="no-order-of-networks"),
         pytest.param("devices | where ", ["name", "hardware.memory"], ["count()", "time"], id="fields"),
         pytest.param("devices | where hardware.", ["hardware.memory"], ["name"], id="group"),
         pytest.param("users | include session.logins | where device.na", ["device.name"], ["name"], id="linked"),
@@ -272,3 +277,17 @@ def test_completion_is_quick() -> None:
     for _ in range(10):
         complete(text, len(text), builtin())
     assert (time.process_time() - start) / 10 < 0.02
+
+
+def test_only_the_clauses_that_cannot_be_read_are_left_out() -> None:
+    broken = (
+        "devices | include execution.crashes past 7d | where binary.name == | compute n = count() | list n, m = ) | "
+    )
+    assert "n" in offered(f"{broken}sort ")
+    assert "n" in offered(f"let a = ; {broken}{'| where == ' * 10} | sort ")
+
+
+def test_of_too_many_clauses_the_first_are_known() -> None:
+    begun = "devices | include execution.crashes past 7d | compute n = count()"
+    assert "n" in offered(f"{begun}{' | limit 1' * 200} | sort ")
+    assert "n" not in offered(f"devices{' | limit 1' * 200}{begun.removeprefix('devices')} | sort ")
