@@ -1,9 +1,9 @@
 """The private folder that one script runs in: the script, its inputs, the output functions, the output pipe.
 
 In: a job. Out: a folder, the command line and the environment of the script. Invariants: the folder's name comes from
-randomness, never from a message; only the agent's account may look into it; it is removed after the run, and what a
-crash left is removed at the next start. Inputs reach the script as environment, as positional text and as a JSON file,
-never as part of a program's text.
+randomness, never from a message; only the account that the script runs under may look into it; it is removed after
+the run, and what a crash left is removed at the next start, without following what the script laid there. Inputs reach
+the script as environment, as positional text and as a JSON file, never as part of a program's text.
 """
 
 from __future__ import annotations
@@ -16,16 +16,29 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from agent import files, output_functions, wire
+from agent.accounts import Account
 
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ELSEWHERE = Path("/tmp")  # every account reaches it; the names there are nobody's guess, and open to one account
 INTERPRETERS = {"bash": ("bash",), "zsh": ("zsh",), "python": ("python3", "-B")}
 
 
 class RunFolder:
-    """One run's folder, made when the object is; `remove` it."""
+    """One run's folder, made when the object is; `remove` it. `account` is that of the script, where it is not the
+    agent's own: it could not reach the agent's folders, so its folder lies elsewhere, under the name of an empty one
+    here. `search` is where programs are looked for."""
 
-    def __init__(self, parent: Path, script: wire.Script, inputs: Mapping[str, str]) -> None:
-        self.path = files.private_folder(files.private_folder(parent) / secrets.token_hex(12))
+    def __init__(
+        self,
+        parent: Path,
+        script: wire.Script,
+        inputs: Mapping[str, str],
+        account: Account | None = None,
+        search: str = SEARCH,
+    ) -> None:
+        self._marker = files.private_folder(files.private_folder(parent) / secrets.token_hex(12))
+        self.path = files.private_folder(_elsewhere(self._marker)) if account else self._marker
+        self._account, self._search = account, search
         self._language = script.language
         self._inputs = inputs
         self.pipe = self.path / "output"
@@ -41,7 +54,7 @@ class RunFolder:
     def command(self) -> list[str]:
         """The command line. Raises OSError if the interpreter is not on this device."""
         program, *options = INTERPRETERS[self._language]
-        found = _find(program) or (sys.executable if self._language == "python" else None)
+        found = _find(program, self._search) or (sys.executable if self._language == "python" else None)
         if found is None:
             raise OSError(f"there is no {program} on this device")
         return [found, *options, str(self.path / "script"), *self._inputs.values()]
@@ -52,9 +65,9 @@ class RunFolder:
         named = {f"MUSTER_INPUT_{name.upper()}": value for name, value in self._inputs.items() if name.isidentifier()}
         return {
             **named,
-            "PATH": SEARCH,
+            "PATH": self._search,
             "LANG": "C.UTF-8",
-            "HOME": os.environ.get("HOME", "/"),
+            **(self._account.environment() if self._account else {"HOME": os.environ.get("HOME", "/")}),
             "TMPDIR": str(self.path / "tmp"),
             "MUSTER": here,
             "MUSTER_INPUTS": str(self.path / "inputs.json"),
@@ -63,9 +76,18 @@ class RunFolder:
             "NEXTHINK": here,
         }
 
+    def hand_over(self) -> None:
+        """Give the folder to the script's account. From then on nothing in it can be trusted."""
+        if self._account is None:
+            return
+        for entry in sorted(self.path.rglob("*"), reverse=True):
+            os.chown(entry, self._account.user, self._account.group, follow_symlinks=False)
+        os.chown(self.path, self._account.user, self._account.group)
+
     def remove(self) -> None:
         """Remove the folder and all in it, as far as the script let us."""
         remove(self.path)
+        remove(self._marker)
 
     def _write(self, name: str, text: str) -> None:
         descriptor = files.open_private(self.path / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
@@ -76,23 +98,62 @@ class RunFolder:
 def sweep(parent: Path) -> None:
     """Remove what runs before a crash left behind."""
     for path in files.private_folder(parent).iterdir():
+        remove(_elsewhere(path))
         remove(path)
 
 
 def remove(path: Path) -> None:
-    """Remove a folder and all in it; links are removed, never followed."""
-    for name, below, names in os.walk(path, topdown=False):
-        folder = Path(name)
-        for entry in (*names, *below):
-            with contextlib.suppress(OSError):
-                if entry in names or (folder / entry).is_symlink():
-                    (folder / entry).unlink()
-                else:
-                    (folder / entry).rmdir()
+    """Remove a folder and all in it. Links are removed, never followed, even if somebody changes the folder meanwhile;
+    folders within folders are brought to the top first, so that no depth is too deep."""
     with contextlib.suppress(OSError):
+        top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _empty(top)
+        finally:
+            os.close(top)
         path.rmdir()
 
 
-def _find(program: str) -> str | None:
-    places = (Path(folder) / program for folder in SEARCH.split(":"))
+def _empty(top: int) -> None:
+    """Remove what lies in an open folder."""
+    waiting, raised = _names(top), 0
+    while waiting:
+        name = waiting.pop()
+        if _gone(name, top):
+            continue
+        with contextlib.suppress(OSError):
+            below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=top)
+            try:
+                for entry in _names(below):
+                    if not _gone(entry, below):
+                        raised += 1
+                        os.rename(entry, f"muster.{raised}", src_dir_fd=below, dst_dir_fd=top)
+                        waiting.append(f"muster.{raised}")
+            finally:
+                os.close(below)
+            os.rmdir(name, dir_fd=top)
+
+
+def _names(folder: int) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]
+
+
+def _gone(name: str, folder: int) -> bool:
+    """Whether an entry of an open folder could be removed as what it is: anything but a folder with something in it."""
+    with contextlib.suppress(OSError):
+        os.unlink(name, dir_fd=folder)
+        return True
+    with contextlib.suppress(OSError):
+        os.rmdir(name, dir_fd=folder)
+        return True
+    return False
+
+
+def _elsewhere(marker: Path) -> Path:
+    return ELSEWHERE / f"muster-{marker.name}"
+
+
+def _find(program: str, search: str) -> str | None:
+    places = (Path(folder) / program for folder in search.split(":"))
     return next((str(place) for place in places if os.access(place, os.X_OK)), None)

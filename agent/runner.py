@@ -24,14 +24,16 @@ from typing import Any
 import msgspec
 
 from agent import outputs, wire
+from agent.accounts import Account, AccountError, Accounts
 from agent.clock import Clock
 from agent.orders import Job
-from agent.run_folder import RunFolder
+from agent.run_folder import SEARCH, RunFolder
 
 GRACE_SECONDS = 2.0
 MOST_PROCESSES = 512
 ERROR_HEAD, ERROR_TAIL = 1000, 2900
 SLOW_AFTER = 1 << 20  # bytes of a stream, from which on it is read slowly
+PLATFORM = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 Started = Callable[[int], None]
 
 
@@ -73,24 +75,28 @@ class _Stream:
 
 
 class ProcessRunner:
-    """Runs scripts as processes of the agent's own account."""
+    """Runs scripts as processes, of the agent's own account or, if it is the system, of the one an action names.
+    `search` is where programs are looked for."""
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
+    def __init__(self, folder: Path, clock: Clock, accounts: Accounts, search: str = SEARCH) -> None:
         self._folder = folder
         self._clock = clock
+        self._accounts = accounts
+        self._search = search
 
     def run(self, job: Job, started: Started, cancelled: Event) -> Ended:
         """Run a job to its end. `started` is called once, with the time, when the process runs."""
-        if job.content.run_as == "user" and os.geteuid() == 0:
-            return Ended("failure", "the user context is not available: nobody's session can be entered")
         if job.script is None:
             return Ended("failure", "there is no script")
         try:
-            folder = RunFolder(self._folder, job.script, job.inputs)
+            account = self._accounts.of(job.content.run_as, job.content.service)
+            folder = RunFolder(self._folder, job.script, job.inputs, account, self._search)
+        except AccountError as error:
+            return Ended("failure", str(error))
         except OSError as error:
             return Ended("failure", f"the script could not be written: {error.strerror}")
         try:
-            return _Run(job, folder, self._clock, started, cancelled).run()
+            return _Run(job, folder, account, self._clock, started, cancelled).run()
         except OSError as error:
             return Ended("failure", f"the script could not be started: {error}")
         finally:
@@ -98,8 +104,10 @@ class ProcessRunner:
 
 
 class _Run:
-    def __init__(self, job: Job, folder: RunFolder, clock: Clock, started: Started, cancelled: Event) -> None:
-        self._job, self._folder, self._clock = job, folder, clock
+    def __init__(
+        self, job: Job, folder: RunFolder, account: Account | None, clock: Clock, started: Started, cancelled: Event
+    ) -> None:
+        self._job, self._folder, self._account, self._clock = job, folder, account, clock
         self._tell_started, self._cancelled = started, cancelled
         self._token = secrets.token_hex(16)
         self._said = bytearray()
@@ -109,7 +117,7 @@ class _Run:
 
     def run(self) -> Ended:
         pipe = os.open(
-            self._folder.pipe, os.O_RDWR | os.O_NONBLOCK
+            self._folder.pipe, os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW
         )  # ours stays open, so writers never wait for a reader
         error_read, error_write = os.pipe()
         os.set_blocking(error_read, False)
@@ -129,7 +137,9 @@ class _Run:
         spec = {
             "argv": self._folder.command(), "env": self._folder.environment(self._token), "cwd": str(self._folder.path),
             "timeout": self._job.content.timeout, "grace": GRACE_SECONDS, "stderr": error, "most": MOST_PROCESSES,
+            "account": self._account and [self._account.user, self._account.group, self._account.groups],
         }  # fmt: skip
+        self._folder.hand_over()
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
@@ -204,7 +214,8 @@ class _Run:
         if reason == "lost":
             kill_marked(self._token)
         cut = self._output.total > outputs.PIPE_BYTES
-        values, problems = outputs.read(bytes(self._output.head), self._job.content.outputs, cut=cut)
+        declared = [item for item in self._job.content.outputs if PLATFORM in (item.platforms or (PLATFORM,))]
+        values, problems = outputs.read(bytes(self._output.head), declared, cut=cut)
         state, detail = judge(reason, code, self._job.content.timeout, problems)
         at = (self._started_at, self._clock.now())
         return Ended(state, detail[:1024], code if reason == "exit" else None, values, self._error.text()[:4096], *at)

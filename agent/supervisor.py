@@ -2,10 +2,10 @@
 library only.
 
 In: on standard input a length and a JSON object (argv, env, cwd, timeout and grace in seconds, stderr: a descriptor,
-most: processes), then `cancel`, or nothing until the agent is gone. Out: on standard output a line of JSON when the
-script runs and one when all is over. Invariant: when this program ends, no process that the script started is left,
-whatever sessions and parents it gave itself: orphans fall to us (child subreaper), and we end when the agent does, so
-a script never outlives the agent that answers for it.
+most: processes, account: null, or user, group and groups to run as), then `cancel`, or nothing until the agent is
+gone. Out: on standard output a line of JSON when the script runs and one when all is over. Invariant: when this program
+ends, no process that the script started is left, whatever sessions and parents it gave itself: orphans fall to us
+(child subreaper), and we end when the agent does, so a script never outlives the agent that answers for it.
 """
 
 # ruff: noqa: PTH116, PTH123, PTH208
@@ -21,6 +21,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from typing import Any
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -39,7 +40,7 @@ class Supervisor:
     def start(self) -> None:
         """Start the script in a session of its own. Raises OSError."""
         devnull = os.open(os.devnull, os.O_RDWR)
-        stderr, argv, env = self.spec["stderr"], self.spec["argv"], self.spec["env"]
+        stderr, argv, env, account = (self.spec[name] for name in ("stderr", "argv", "env", "account"))
         os.set_inheritable(stderr, False)
         actions = [
             (os.POSIX_SPAWN_DUP2, devnull, 0),
@@ -48,7 +49,10 @@ class Supervisor:
         ]
         os.chdir(self.spec["cwd"])
         reset = (*IGNORED, signal.SIGPIPE, signal.SIGXFSZ)
-        self.pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=reset)
+        if account:
+            self.pid = spawn_as(account, self.spec, (devnull, devnull, stderr), reset)
+        else:
+            self.pid = os.posix_spawn(argv[0], argv, env, file_actions=actions, setsid=True, setsigdef=reset)
         os.close(stderr)
         os.close(devnull)
 
@@ -103,6 +107,46 @@ class Supervisor:
                     self.status = os.waitstatus_to_exitcode(found[1])
 
 
+def spawn_as(
+    account: tuple[int, int, list[int]], spec: dict[str, Any], standard: tuple[int, int, int], reset: Iterable[int]
+) -> int:
+    """Start the script under another account; its process id. We stay what we are, so that it cannot end us. Raises
+    OSError."""
+    report, write = os.pipe()  # closes without a word when the script begins
+    pid = os.fork()
+    if pid == 0:
+        try:
+            become(account, spec["most"])
+            os.setsid()
+            for number, descriptor in enumerate(standard):
+                os.dup2(descriptor, number)
+            for number in reset:
+                signal.signal(number, signal.SIG_DFL)
+            os.execve(spec["argv"][0], spec["argv"], spec["env"])
+        except BaseException as error:
+            os.write(write, str(error).encode("utf-8", "replace")[:1000] or b"unknown")
+        finally:
+            os._exit(127)
+    os.close(write)
+    said = b""
+    while more := os.read(report, 1024):
+        said += more
+    os.close(report)
+    if said:
+        os.waitpid(pid, 0)
+        raise OSError(said.decode("utf-8", "replace"))
+    return pid
+
+
+def become(account: tuple[int, int, list[int]], most: int) -> None:
+    """Take on an account for good, with no more processes than a script may have. Raises OSError."""
+    user, group, groups = account
+    limit_processes(user, most)
+    os.setgroups(groups)
+    os.setresgid(group, group, group)
+    os.setresuid(user, user, user)
+
+
 def descendants() -> list[int]:
     """Every living process below this one, where /proc shows it."""
     children: dict[int, list[int]] = {}
@@ -135,7 +179,13 @@ def confine(most: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    if os.geteuid() != 0 and (running := tasks_of(os.geteuid())):
+    if os.geteuid() != 0:
+        limit_processes(os.geteuid(), most)
+
+
+def limit_processes(user: int, most: int) -> None:
+    """No more processes of an account than it has now and a script may have."""
+    if user != 0 and (running := tasks_of(user)):
         hard = resource.getrlimit(resource.RLIMIT_NPROC)[1]
         wanted = running + most
         limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
+from agent.accounts import Accounts
 from agent.clock import Clock
 from agent.host import dpkg, people
 from agent.host.base import Account, Binary, Cpu, Disk, Load, Login, Machine, Package, Process, Session, Volume
@@ -48,7 +49,7 @@ class LinuxHost:
     def __init__(self, runs: Path, clock: Clock) -> None:
         self._procfs = Procfs()
         self._programs = Programs()
-        self._runner = ProcessRunner(runs, clock)
+        self._runner = ProcessRunner(runs, clock, Accounts(_logged_in))
 
     def name(self) -> str:
         """The host name."""
@@ -204,3 +205,7 @@ def _volumes() -> Iterator[Volume]:
             if found.f_blocks:
                 seen.add(device)
                 yield Volume(place, found.f_blocks * found.f_frsize, found.f_bavail * found.f_frsize, place == "/")
+
+
+def _logged_in() -> list[str]:
+    return [session.account for session in people.sessions() if session.state == "active"]

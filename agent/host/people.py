@@ -15,13 +15,12 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from agent.accounts import NOBODY, PEOPLE_FROM
 from agent.host.base import Account, Login, Session
 
 ENTRY = struct.Struct("hi32s4s32s256shhiii4i20x")  # struct utmp of glibc on machines of 64 bits
 USER_PROCESS = 7
 MOST_RECORDS = 20_000
-PEOPLE_FROM = 1000
-NOBODY = 65_534
 ADMIN_GROUPS = ("sudo", "wheel", "admin")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 
 from agent import wire
+from agent.accounts import Accounts
 from agent.clock import SteadyClock
 from agent.orders import Job
 from agent.runner import Ended, ProcessRunner
@@ -40,4 +41,4 @@ def run(
     folder: Path, work: Job, *, started: Callable[[int], None] = lambda at: None, cancelled: Event | None = None
 ) -> Ended:
     """Run a job in this thread."""
-    return ProcessRunner(folder / "runs", SteadyClock()).run(work, started, cancelled or Event())
+    return ProcessRunner(folder / "runs", SteadyClock(), Accounts()).run(work, started, cancelled or Event())

@@ -22,6 +22,7 @@ import msgspec
 import pytest
 
 from agent import wire
+from agent.accounts import Accounts
 from agent.clock import SteadyClock
 from agent.host.simulate import FIELDS, Simulation
 from agent.orders import Job
@@ -46,7 +47,7 @@ def run(tmp_path: Path, nql_id: str, **inputs: str) -> Ended:
     read = msgspec.json.decode(msgspec.json.encode(content(manifest)), type=wire.Content)
     values = {item.name: inputs.get(item.name, item.default or "") for item in manifest.inputs}
     job = Job("run", 1, "nonce", nql_id, 0, read, read.scripts["linux"], values)
-    return ProcessRunner(tmp_path / "runs", SteadyClock()).run(job, lambda _: None, Event())
+    return ProcessRunner(tmp_path / "runs", SteadyClock(), Accounts()).run(job, lambda _: None, Event())
 
 
 @pytest.mark.parametrize("nql_id", MANIFESTS)
