@@ -13,9 +13,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, or_, select
 
-from storage.control import audit, executions, schema
+from storage.control import audit, executions, runs, schema
 from storage.control.database import Database
-from storage.control.errors import NotFoundError
 from storage.control.executions import Change
 from storage.control.states import OPEN, RUNNING, State
 
@@ -43,14 +42,10 @@ class Deadlines:
         quiet = or_(TABLE.c.claimed_at.is_(None), TABLE.c.expires_at <= now - START_GRACE)
 
         def work(connection: Connection, rows: Sequence[Row[Any]]) -> list[Change]:
-            never = [row for row in rows if row.claimed_at is None]
-            handed = [row for row in rows if row.claimed_at is not None]
-            detail = "the device did not fetch it in time"
-            changes = executions.move(connection, never, State.EXPIRED, {}, by=audit.PORTAL, now=now, detail=detail)
-            detail = "the order was handed to the device, but no start was reported before it expired"
-            return changes + executions.move(
-                connection, handed, State.LOST_CONTACT, {}, by=audit.PORTAL, now=now, detail=detail
-            )
+            changes: list[Change] = []
+            for (state, detail), some in _expired(rows).items():
+                changes += executions.move(connection, some, state, {}, by=audit.PORTAL, now=now, detail=detail)
+            return changes
 
         return self._each((*due, quiet), work)
 
@@ -87,8 +82,10 @@ class Deadlines:
         Raises NotFoundError."""
 
         def work(connection: Connection) -> tuple[list[Change], list[str]]:
-            if connection.scalar(select(schema.runs.c.id).where(schema.runs.c.id == run)) is None:
-                raise NotFoundError("unknown_run", "there is no such run")
+            asked = runs.load(connection, run)
+            if device is None and now < asked.expires_at:  # nothing of it may begin any more, nor may a device join
+                entry = audit.Entry(now, by, "run.cancelled", f"run:{run}", {})
+                runs.change(connection, run, {"expires_at": now}, entry, only_from=("running", "halted"))
             mine = executions.wide().where(TABLE.c.run == run)
             if device is not None:
                 executions.one(connection, run, device)
@@ -114,6 +111,22 @@ class Deadlines:
             every += changes
             if len(changes) < BATCH:
                 return every
+
+
+def _expired(rows: Iterable[Row[Any]]) -> dict[tuple[State, str], list[Row[Any]]]:
+    """Executions past their expiry, by what becomes of them and why."""
+    found: dict[tuple[State, str], list[Row[Any]]] = {}
+    for row in rows:
+        if row.claimed_at is not None:
+            what = State.LOST_CONTACT, "the order was handed to the device, but no start was reported before it expired"
+        elif row.attempt > 1:
+            what = State.EXPIRED, f"{row.detail}; attempt {row.attempt} did not begin in time"
+        elif row.open_from is None:
+            what = State.EXPIRED, "the run expired before the wave of this device was released"
+        else:
+            what = State.EXPIRED, "the device did not fetch it in time"
+        found.setdefault(what, []).append(row)
+    return found
 
 
 def cancel_all_of(connection: Connection, device: str, *, by: str, now: int) -> list[Change]:

@@ -9,20 +9,23 @@ once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+import secrets
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, or_, select
+from sqlalchemy import Connection, Row, literal_column, or_, select, tuple_
 
 from storage.control import actions, audit, executions, schema
 from storage.control.database import Database
 from storage.control.errors import RefusedError
 from storage.control.executions import Change
+from storage.control.ids import Random
 from storage.control.outcomes import ERROR_BYTES, Outcome, cut, typed
+from storage.control.pacing import RETRIED, again, put_off
 from storage.control.records import from_json, to_json
-from storage.control.states import FINAL, REPORTED, RUNNING, State
+from storage.control.states import FINAL, NEXT, OPEN, REPORTED, RUNNING, State
 
 TABLE = schema.executions
 SECOND = 1_000_000
@@ -76,9 +79,12 @@ class Dispatch:
     """Handing out work and taking reports. `listen` is told of every change after it is durable, in the thread
     that made it."""
 
-    def __init__(self, database: Database, tell: Callable[[Iterable[Change]], None]) -> None:
+    def __init__(
+        self, database: Database, tell: Callable[[Iterable[Change]], None], random: Random = secrets.token_bytes
+    ) -> None:
         self._database = database
         self._tell = tell
+        self._random = random
 
     def claim_work(
         self, device: str, *, now: int, limit: int = AT_ONCE, held: Collection[tuple[str, int]] | None = None
@@ -91,26 +97,15 @@ class Dispatch:
         if not self._has_work(device, now, held):
             return []
 
-        def work(connection: Connection) -> list[Order]:
+        def work(connection: Connection) -> tuple[list[Order], list[Change]]:
             running = select(TABLE.c.run).where(TABLE.c.device == device, TABLE.c.state.in_([s.value for s in RUNNING]))
             free = min(limit, AT_ONCE) - len(connection.execute(running).all())
-            if free <= 0:
-                return []
-            # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
-            order = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
-            rows = connection.execute(
-                executions.wide().where(*_claimable(device, now, held)).order_by(*order).limit(free)
-            ).all()
-            for row in rows:
-                executions.note(connection, row, {"claimed_at": row.claimed_at or now, "lease_until": now + LEASE})
-                if row.claimed_at is None:
-                    detail = {"device": device, "attempt": row.attempt}
-                    audit.record(
-                        connection, audit.Entry(now, f"device:{device}", "execution.claimed", f"run:{row.run}", detail)
-                    )
-            return [_order(connection, row) for row in rows]
+            rows, changes = _claim(connection, device, now, free, held)
+            return [_order(connection, row) for row in rows], changes
 
-        return self._database.write(work)
+        orders, changes = self._database.write(work)
+        self._tell(changes)
+        return orders
 
     def cancellations(self, device: str) -> list[Cancel]:
         """What the device is asked to stop and has not answered yet."""
@@ -121,11 +116,18 @@ class Dispatch:
 
     def waiting_devices(self, *, now: int) -> set[str]:
         """Devices that have something to fetch: what the slow tick nudges again."""
-        waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & or_(
-            TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now
-        )
+        free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+        waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & free & (TABLE.c.open_from <= now)
         with self._database.read() as connection:
             return set(connection.scalars(select(TABLE.c.device).where(waiting).distinct()))
+
+    def opened(self, after: int, until: int) -> set[str]:
+        """Devices with something that may be fetched since an instant in (after, until]: a window opened, or a retry
+        is due."""
+        opens = (TABLE.c.open_from > literal_column("0"), TABLE.c.open_from > after, TABLE.c.open_from <= until)
+        query = select(TABLE.c.device).where(*opens, TABLE.c.state == State.WAITING_ON_DEVICE.value)
+        with self._database.read() as connection:
+            return set(connection.scalars(query.distinct()))
 
     def record_started(self, run: str, device: str, attempt: int, *, started_at: int, now: int) -> Recorded:
         """The script runs. `started_at` is the device's clock, brought between the claim and now. Raises
@@ -134,16 +136,7 @@ class Dispatch:
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
             row = _reported(connection, run, device, attempt)
             if attempt < row.attempt:
-                executions.keep(
-                    connection,
-                    row,
-                    "older_attempt",
-                    attempt,
-                    State.IN_PROGRESS.value,
-                    {"started_at": started_at},
-                    now=now,
-                )
-                return Recorded.STALE, []
+                return _older(connection, row, attempt, State.IN_PROGRESS, {"started_at": started_at}, now), []
             began = min(max(started_at, row.claimed_at), now)
             if row.state != State.WAITING_ON_DEVICE.value:
                 if row.state == State.LOST_CONTACT.value and row.started_at is None:
@@ -153,6 +146,31 @@ class Dispatch:
             return Recorded.ACCEPTED, executions.move(
                 connection, [row], State.IN_PROGRESS, values, by=f"device:{device}", now=now
             )
+
+        return self._record(work)
+
+    def record_progress(
+        self, run: str, device: str, attempt: int, state: State, *, changed_at: int, now: int
+    ) -> Recorded:
+        """The script waits for its user, or goes on. `changed_at` is the device's clock and orders what it says.
+        Raises NotFoundError, RefusedError."""
+        if state not in RUNNING:
+            raise RefusedError("bad_state", f"{state.value} is not how a running script stands")
+
+        def work(connection: Connection) -> tuple[Recorded, list[Change]]:
+            row = _reported(connection, run, device, attempt)
+            if attempt < row.attempt or State(row.state) not in OPEN:
+                return Recorded.STALE, []
+            if row.progress_at is not None and changed_at <= row.progress_at:
+                return Recorded.DUPLICATE, []
+            values: dict[str, Any] = {"progress_at": changed_at, "lease_until": None}
+            values["started_at"] = row.started_at or min(max(changed_at, row.claimed_at), now)
+            values["deadline"] = max(row.deadline or 0, now + row.timeout + GRACE)
+            if row.state == state.value:
+                executions.note(connection, row, values)
+                return Recorded.DUPLICATE, []
+            by = f"device:{device}"
+            return Recorded.ACCEPTED, executions.move(connection, [row], state, values, by=by, now=now)
 
         return self._record(work)
 
@@ -166,8 +184,7 @@ class Dispatch:
             row = _reported(connection, run, device, attempt)
             body = asdict(outcome) | {"state": outcome.state.value, "outputs": dict(outcome.outputs)}
             if attempt < row.attempt:
-                executions.keep(connection, row, "older_attempt", attempt, outcome.state.value, body, now=now)
-                return Recorded.STALE, []
+                return _older(connection, row, attempt, outcome.state, body, now), []
             if State(row.state) in FINAL:
                 if row.state != outcome.state.value:
                     executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
@@ -178,6 +195,10 @@ class Dispatch:
             if row.state == State.LOST_CONTACT.value:
                 before = {"detail": row.detail, "changed_at": row.changed_at}
                 executions.keep(connection, row, "replaced", attempt, row.state, before, now=now)
+            if outcome.state not in NEXT[State(row.state)]:
+                raise RefusedError("bad_state", f"what is {row.state} does not become {outcome.state.value}")
+            if (changes := again(connection, row, outcome, self._random, now=now)) is not None:
+                return Recorded.ACCEPTED, changes
             values, detail = _ended(connection, row, outcome, now)
             return Recorded.ACCEPTED, executions.move(
                 connection, [row], outcome.state, values, by=f"device:{device}", now=now, detail=detail
@@ -195,15 +216,50 @@ class Dispatch:
             return connection.scalar(select(TABLE.c.run).where(*_claimable(device, now, held)).limit(1)) is not None
 
 
+def _claim(
+    connection: Connection, device: str, now: int, free: int, held: Collection[tuple[str, int]] | None
+) -> tuple[list[Row[Any]], list[Change]]:
+    """Lease what a device may fetch; what must not begin now is put off, and what comes after it is looked at."""
+    # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
+    order = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
+    query = executions.wide().where(*_claimable(device, now, held)).order_by(*order)
+    taken: list[Row[Any]] = []
+    changes: list[Change] = []
+    late = True
+    while late and len(taken) < free:
+        late = False
+        more = query.where(TABLE.c.run.not_in([row.run for row in taken])).limit(free - len(taken))
+        for row in connection.execute(more).all():
+            put, changed = put_off(connection, row, now=now)
+            late, changes = late or put, changes + changed
+            if not put:
+                _lease(connection, row, now)
+                taken.append(row)
+    return taken, changes
+
+
+def _lease(connection: Connection, row: Row[Any], now: int) -> None:
+    executions.note(connection, row, {"claimed_at": row.claimed_at or now, "lease_until": now + LEASE})
+    if row.claimed_at is None:
+        detail = {"device": row.device, "attempt": row.attempt}
+        entry = audit.Entry(now, f"device:{row.device}", "execution.claimed", f"run:{row.run}", detail)
+        audit.record(connection, entry)
+
+
 def _claimable(device: str, now: int, held: Collection[tuple[str, int]] | None) -> tuple[Any, ...]:
-    fresh = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & (TABLE.c.expires_at > now) & TABLE.c.cancel_at.is_(None)
+    fresh = (
+        (TABLE.c.state == State.WAITING_ON_DEVICE.value)
+        & (TABLE.c.expires_at > now)
+        & TABLE.c.cancel_at.is_(None)
+        & (TABLE.c.open_from <= now)
+    )
     handed = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & TABLE.c.claimed_at.is_not(None)
     unknown = (TABLE.c.state == State.LOST_CONTACT.value) & TABLE.c.started_at.is_(None) & TABLE.c.settled_at.is_(None)
     states = TABLE.c.state.in_([State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value])
     if held is None:
         free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
     else:
-        free = TABLE.c.run.not_in([run for run, _ in held])
+        free = tuple_(TABLE.c.run, TABLE.c.attempt).not_in(list(held))
     return TABLE.c.device == device, states, free, or_(fresh, handed, unknown)
 
 
@@ -227,9 +283,21 @@ def _order(connection: Connection, row: Row[Any]) -> Order:
 
 def _reported(connection: Connection, run: str, device: str, attempt: int) -> Row[Any]:
     row = executions.one(connection, run, device)
-    if row.claimed_at is None or not 0 < attempt <= row.attempt:
+    claimed = row.claimed_at is not None or attempt < row.attempt  # an attempt is followed only by one that ended
+    if not claimed or not 0 < attempt <= row.attempt:
         raise RefusedError("not_ordered", "this execution was never handed to this device")
     return row
+
+
+def _older(
+    connection: Connection, row: Row[Any], attempt: int, state: State, body: Mapping[str, Any], now: int
+) -> Recorded:
+    """A report of an attempt that another one followed: said again, or something else and kept beside."""
+    ended = executions.kept_state(connection, row, RETRIED, attempt)
+    if ended is not None and state in (State.IN_PROGRESS, State(ended)):
+        return Recorded.DUPLICATE
+    executions.keep(connection, row, "older_attempt", attempt, state.value, body, now=now)
+    return Recorded.STALE
 
 
 def _ended(connection: Connection, row: Row[Any], outcome: Outcome, now: int) -> tuple[dict[str, Any], str | None]:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
 
 from storage.control import audit, outbox, schema
 from storage.control.database import Database
@@ -20,11 +20,13 @@ from storage.control.errors import NotFoundError
 from storage.control.ids import Random, uuid7
 from storage.control.outcomes import SLOTS, cut, texts, values
 from storage.control.records import from_json, to_json
-from storage.control.states import FINAL, NEXT, OPEN, State
+from storage.control.states import FINAL, NEXT, OPEN, WELL, State
 
 TABLE, HISTORY, RUNS = schema.executions, schema.execution_history, schema.runs
 ROWS = "remote_action.executions"
 PIECE = 500
+HELD = "held"  # what waits for its wave, or for its run to go on
+T = TypeVar("T")
 HISTORY_MOST = 20  # entries kept of one execution: a hostile device may send any number
 
 
@@ -60,6 +62,8 @@ class Execution:
     outputs: Mapping[str, Any]
     error: str | None
     duration: int | None
+    wave: int
+    open_from: int | None  # when it may be fetched; None: held back
 
 
 class Executions:
@@ -92,6 +96,25 @@ class Executions:
                 found[run][state] = count
         return found
 
+    def waves(self, run: str) -> dict[int, dict[str, int]]:
+        """For each wave of a run, how many of its executions are in each state; those that are held back are counted
+        as `held`."""
+        held = TABLE.c.open_from.is_(None) & (TABLE.c.state == State.WAITING_ON_DEVICE.value)
+        state = case((held, HELD), else_=TABLE.c.state)
+        query = select(TABLE.c.wave, state, func.count()).where(TABLE.c.run == run).group_by(TABLE.c.wave, state)
+        found: dict[int, dict[str, int]] = {}
+        with self._database.read() as connection:
+            for wave, name, count in connection.execute(query.order_by(TABLE.c.wave)):
+                found.setdefault(wave, {})[name] = count
+        return found
+
+    def ended_badly(self, run: str) -> list[str]:
+        """The devices of a run whose execution is over and did not end well."""
+        bad = [state.value for state in State if state is State.EXPIRED or state not in OPEN | WELL]
+        query = select(TABLE.c.device).where(TABLE.c.run == run, TABLE.c.state.in_(bad)).order_by(TABLE.c.device)
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
+
     def open_counts(self) -> dict[str, int]:
         """How many executions are in each state that is not final, over all runs."""
         states = sorted(state.value for state in (*OPEN, State.LOST_CONTACT))
@@ -119,22 +142,63 @@ class Executions:
             return table_rows(connection, found) + later
 
 
-def add(connection: Connection, run: Mapping[str, Any], devices: Iterable[str], random: Random) -> None:
-    """The executions of a new run (its columns), all waiting on their device; in the caller's transaction."""
-    now = run["requested_at"]
+def add(
+    connection: Connection,
+    run: Mapping[str, Any],
+    waves: Mapping[str, int],
+    opens: Mapping[int, int],
+    random: Random,
+    *,
+    now: int,
+) -> None:
+    """Executions of a run (its columns) in their waves, all waiting on their device; in the caller's transaction. A
+    wave that `opens` does not name is held back."""
     common = {
         "run": run["id"], "state": State.WAITING_ON_DEVICE.value, "attempt": 1, "priority": run["priority"],
         "changed_at": now, "expires_at": run["expires_at"],
     }  # fmt: skip
-    rows = [common | {"device": uid, "id": uuid7(now, random), "nonce": random(16).hex()} for uid in devices]
+    rows = [
+        common | {"device": uid, "id": uuid7(now, random), "nonce": random(16).hex(), "wave": wave,
+                  "open_from": opens.get(wave)}
+        for uid, wave in waves.items()
+    ]  # fmt: skip
     connection.execute(insert(TABLE), rows)
+
+
+def set_open(connection: Connection, run: str, waves: range, open_from: int | None) -> list[str]:
+    """Let devices fetch what was never handed out in these waves, from an instant on, or hold it back (None); the
+    devices that it is about."""
+    mine = (
+        TABLE.c.run == run,
+        TABLE.c.state == State.WAITING_ON_DEVICE.value,
+        TABLE.c.claimed_at.is_(None),
+        TABLE.c.wave.between(waves.start, waves.stop - 1),
+        TABLE.c.open_from.is_(None) if open_from is not None else TABLE.c.open_from.is_not(None),
+    )
+    devices = list(connection.scalars(select(TABLE.c.device).where(*mine)))
+    connection.execute(update(TABLE).where(*mine).values(open_from=open_from))
+    return devices
+
+
+def known_devices(connection: Connection, run: str) -> set[str]:
+    """The devices that have an execution in a run."""
+    return set(connection.scalars(select(TABLE.c.device).where(TABLE.c.run == run)))
+
+
+def count_states(connection: Connection, run: str, waves: range | None = None) -> dict[str, int]:
+    """How many executions of a run, or of some of its waves, are in each state."""
+    query = select(TABLE.c.state, func.count()).where(TABLE.c.run == run).group_by(TABLE.c.state)
+    if waves is not None:
+        query = query.where(TABLE.c.wave.between(waves.start, waves.stop - 1))
+    return {row[0]: row[1] for row in connection.execute(query)}
 
 
 def wide() -> Select[Any]:
     """Executions with the columns of their run beside them."""
     beside = ("action", "version", "parameters", "trigger_method", "requested_by", "requested_at", "timeout", "purpose",
               "reason", "internal_source", "external_source", "external_reference")  # fmt: skip
-    return select(TABLE, *(RUNS.c[name] for name in beside)).join(RUNS, RUNS.c.id == TABLE.c.run)
+    names = (*(RUNS.c[name] for name in beside), RUNS.c.plan, RUNS.c.state.label("run_state"))
+    return select(TABLE, *names).join(RUNS, RUNS.c.id == TABLE.c.run)
 
 
 def one(connection: Connection, run: str, device: str) -> Row[Any]:
@@ -189,8 +253,8 @@ def put_final(connection: Connection, rows: Iterable[Row[Any]], *, now: int) -> 
         outbox.put(connection, [(ROWS, row) for row in table_rows(connection, current)], now=now)
 
 
-def batched(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
-    """The rows in pieces small enough for one statement."""
+def batched(rows: Iterable[T]) -> Iterator[list[T]]:
+    """The rows (or keys) in pieces small enough for one statement."""
     whole = list(rows)
     for start in range(0, len(whole), PIECE):
         yield whole[start : start + PIECE]
@@ -215,6 +279,13 @@ def keep(connection: Connection, row: Row[Any], kind: str, attempt: int, state: 
         "body": to_json(body), "received_at": now,
     }  # fmt: skip
     connection.execute(insert(HISTORY).values(values))
+
+
+def kept_state(connection: Connection, row: Row[Any], kind: str, attempt: int) -> str | None:
+    """The state of what is kept of an attempt, None if nothing of this kind is."""
+    mine = (HISTORY.c.run == row.run, HISTORY.c.device == row.device)
+    query = select(HISTORY.c.state).where(*mine, HISTORY.c.kind == kind, HISTORY.c.attempt == attempt)
+    return connection.scalar(query)
 
 
 def output_types(connection: Connection, nql_id: str) -> dict[str, str]:
@@ -279,4 +350,6 @@ def _execution(row: Row[Any]) -> Execution:
         outputs=from_json(row.outputs) or {},
         error=row.error,
         duration=row.duration,
+        wave=row.wave,
+        open_from=row.open_from,
     )

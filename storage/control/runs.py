@@ -8,23 +8,26 @@ requester gives the same run, never two. How executions go on is the matter of `
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, insert, select, update
 
 from storage.control import actions, audit, executions, schema
 from storage.control.database import Database
 from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
 from storage.control.manifest import check_parameters
+from storage.control.pacing import plan_of, recent
+from storage.control.plans import Plan, check, next_open, waves_of
 from storage.control.records import digest_of_devices, digest_of_json, from_json, to_json
 
 TABLE = schema.runs
 MOST_DEVICES = 10_000
 SECOND = 1_000_000
 SCHEDULED = frozenset({"automatic", "scheduled"})
+EVERYONE_AT_ONCE = Plan()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,8 @@ class RunRequest:
     external_reference: str | None = None
     idempotency_key: str | None = None
     schedule: str | None = None  # the schedule whose firing asks
+    plan: Plan = EVERYONE_AT_ONCE
+    retry_of: str | None = None  # the run whose failed devices it is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,15 @@ class Run:
     requested_at: int
     expires_at: int
     reason: str | None
+    plan: Plan
+    state: str  # running | halted | ended
+    state_detail: str | None
+    wave: int  # the newest that was released, counted from 0
+    wave_at: int
+    ended_at: int | None
+    schedule: str | None
+    retry_of: str | None
+    skipped: int  # devices left out because they ran the action not long ago
 
 
 class Runs:
@@ -79,10 +93,18 @@ class Runs:
     def run(self, identifier: str) -> Run:
         """One run. Raises NotFoundError."""
         with self._database.read() as connection:
-            row = connection.execute(select(TABLE).where(TABLE.c.id == identifier)).one_or_none()
-        if row is None:
-            raise NotFoundError("unknown_run", "there is no such run")
-        return _run(row)
+            return load(connection, identifier)
+
+    def repeated(self, request: RunRequest) -> Run | None:
+        """The run that this request's idempotency key has made already. Raises ConflictError."""
+        with self._database.read() as connection:
+            return _repeated(connection, request)
+
+    def stopped(self, request: RunRequest, detail: Mapping[str, Any], *, now: int) -> None:
+        """Log that a guard stopped a request before anything was stored."""
+        subject = f"action:{request.action}"
+        entry = audit.Entry(now, f"account:{request.requested_by}", "run.stopped", subject, detail)
+        self._database.write(lambda connection: audit.record(connection, entry))
 
     def latest(self, limit: int = 50, *, before: str | None = None) -> list[Run]:
         """Runs, newest first; `before` is the id of a run to page on from."""
@@ -107,38 +129,72 @@ def create(
         )
     if request.expires_at <= now:
         raise RefusedError("expired", "the run would expire before it begins")
-    asked = _digest_of(request)
-    if (before := _repeated(connection, request, asked)) is not None:
+    if (before := _repeated(connection, request)) is not None:
         return before, False
+    check(request.plan)
     action = actions.load(connection, request.action)
     parameters = check_parameters(action.inputs, request.parameters)
-    values = _values(request, action, parameters, devices, now, uuid7(now, random)) | {"request_digest": asked}
+    due = _due(connection, request, devices, now)
+    values = _values(request, action, parameters, due, now, uuid7(now, random)) | {"skipped": len(devices) - len(due)}
     connection.execute(insert(TABLE).values(values))
-    executions.add(connection, values, devices, random)
-    run = _run(connection.execute(select(TABLE).where(TABLE.c.id == values["id"])).one())
+    waves = waves_of(request.plan, due, values["id"])
+    executions.add(connection, values, waves, {0: next_open(request.plan.window, now)}, random, now=now)
+    run = load(connection, values["id"])
     detail = {
         "action": run.action,
         "version": run.version,
-        "devices": len(devices),
+        "devices": run.device_count,
+        "skipped": run.skipped,
         "digest": run.digest,
         "target": run.target_text,
+        "plan": values["plan"],
     }
     audit.record(connection, audit.Entry(now, f"account:{run.requested_by}", "run.created", f"run:{run.id}", detail))
     return run, True
 
 
+def load(connection: Connection, identifier: str) -> Run:
+    """One run, read in the caller's transaction. Raises NotFoundError."""
+    row = connection.execute(select(TABLE).where(TABLE.c.id == identifier)).one_or_none()
+    if row is None:
+        raise NotFoundError("unknown_run", "there is no such run")
+    return _run(row)
+
+
+def change(
+    connection: Connection, run: str, values: Mapping[str, Any], entry: audit.Entry, *, only_from: Iterable[str]
+) -> bool:
+    """Change columns of a run that is in one of some states, with the audit entry; False if it is in another."""
+    done = connection.execute(update(TABLE).where(TABLE.c.id == run, TABLE.c.state.in_(only_from)).values(**values))
+    if done.rowcount:
+        audit.record(connection, entry)
+    return bool(done.rowcount)
+
+
+def _due(connection: Connection, request: RunRequest, devices: list[str], now: int) -> list[str]:
+    if request.plan.once_every is None:
+        return devices
+    done = recent(connection, request.action, devices, since=now - request.plan.once_every * SECOND)
+    if due := [uid for uid in devices if uid not in done]:
+        return due
+    message = f"each of the {len(devices)} devices ran {request.action} in the last {request.plan.once_every} s"
+    raise RefusedError("no_devices", message)
+
+
 def _digest_of(request: RunRequest) -> str:
     # A target given as NQL is the same request although its devices may differ by now.
     target = request.target_text if request.target_text is not None else sorted(set(request.devices))
-    return digest_of_json([request.action, dict(request.parameters), target, request.trigger_method, request.reason])
+    return digest_of_json(
+        [request.action, dict(request.parameters), target, request.internal_source, request.reason, request.plan]
+    )
 
 
-def _repeated(connection: Connection, request: RunRequest, asked: str) -> Run | None:
+def _repeated(connection: Connection, request: RunRequest) -> Run | None:
     if request.idempotency_key is None:
         return None
     same = (TABLE.c.requested_by == request.requested_by, TABLE.c.idempotency_key == request.idempotency_key)
     row = connection.execute(select(TABLE).where(*same)).one_or_none()
-    if row is not None and row.request_digest != asked:
+    if row is not None and row.request_digest != _digest_of(request):
         raise ConflictError("idempotency_key_used", "this idempotency key was used for another request")
     return None if row is None else _run(row)
 
@@ -172,7 +228,11 @@ def _values(
         "external_source": request.external_source,
         "external_reference": request.external_reference,
         "idempotency_key": request.idempotency_key,
+        "request_digest": _digest_of(request),
         "schedule": request.schedule,
+        "plan": to_json(request.plan),
+        "wave_at": now,
+        "retry_of": request.retry_of,
     }
 
 
@@ -191,4 +251,13 @@ def _run(row: Row[Any]) -> Run:
         requested_at=row.requested_at,
         expires_at=row.expires_at,
         reason=row.reason,
+        plan=plan_of(row.plan),
+        state=row.state,
+        state_detail=row.state_detail,
+        wave=row.wave,
+        wave_at=row.wave_at or row.requested_at,
+        ended_at=row.ended_at,
+        schedule=row.schedule,
+        retry_of=row.retry_of,
+        skipped=row.skipped,
     )

@@ -77,6 +77,7 @@ tokens = Table(
     instant("created_at", null=False),
     instant("used_at"),
     instant("revoked_at"),
+    instant("expires_at"),  # None: never
 )
 
 # --- sites.py ----------------------------------------------------------------------------------
@@ -226,6 +227,7 @@ runs = Table(
     instant("ended_at"),
     text_column("schedule", null=True),  # the schedule whose firing made it
     text_column("retry_of", null=True),  # the run whose failed devices this one repeats
+    Column("skipped", Integer, nullable=False, server_default="0"),  # devices left out by `once_every`
     UniqueConstraint("requested_by", "idempotency_key", name="uq_runs_idempotency"),
     Index("ix_runs_state", "state"),
 )
@@ -257,10 +259,13 @@ executions = Table(
     Column("duration", BigInteger, nullable=True),  # microseconds on the device
     Column("wave", Integer, nullable=False, server_default="0"),
     Column("open_from", BigInteger, nullable=True, server_default="0"),  # may be fetched from then on; None: held back
+    instant("progress_at"),  # the newest progress that was taken, by the device's clock
     PrimaryKeyConstraint("run", "device"),
     # The look-up of one device's work, and of what the ticks care for, does not grow with executions that have ended.
     Index("ix_executions_device", "device", "state"),
     Index("ix_executions_state", "state", "changed_at"),
+    Index("ix_executions_started", "device", "started_at"),
+    Index("ix_executions_open_from", "open_from", sqlite_where=text("open_from > 0")),
 )
 execution_history = Table(  # what was reported and did not become, or no longer is, the state of an execution
     "execution_history",
@@ -269,7 +274,7 @@ execution_history = Table(  # what was reported and did not become, or no longer
     text_column("run"),
     text_column("device"),
     Column("attempt", Integer, nullable=False),
-    text_column("kind"),  # replaced | older_attempt | after_the_end
+    text_column("kind"),  # replaced | retried | older_attempt | after_the_end
     text_column("state"),
     text_column("body"),  # JSON
     instant("received_at", null=False),

@@ -32,15 +32,14 @@ FINAL = frozenset(State) - OPEN - {State.LOST_CONTACT}
 
 # What a device may report as the end of an execution. A start that was never reported may still end in any way.
 REPORTED = FINAL
+ENDS = frozenset({State.SUCCESS, State.FAILURE, State.CANCELLED, State.INTERRUPTED})  # of a script that began
+WELL = frozenset({State.SUCCESS, State.CANCELLED, State.EXPIRED})  # everything else is a failure of the run
 
+# From every state that a device may report a failure in, the way leads back to waiting where the plan tries again.
 NEXT: dict[State, frozenset[State]] = {
-    State.WAITING_ON_DEVICE: frozenset({State.IN_PROGRESS, State.LOST_CONTACT}) | FINAL,
-    State.IN_PROGRESS: frozenset(
-        {State.WAITING_ON_USER, State.LOST_CONTACT, State.SUCCESS, State.FAILURE, State.CANCELLED, State.INTERRUPTED}
-    ),
-    State.WAITING_ON_USER: frozenset(
-        {State.IN_PROGRESS, State.LOST_CONTACT, State.SUCCESS, State.FAILURE, State.CANCELLED, State.INTERRUPTED}
-    ),
-    State.LOST_CONTACT: FINAL,
+    State.WAITING_ON_DEVICE: frozenset(OPEN | FINAL | {State.LOST_CONTACT}),
+    State.IN_PROGRESS: frozenset({State.WAITING_ON_USER, State.WAITING_ON_DEVICE, State.LOST_CONTACT}) | ENDS,
+    State.WAITING_ON_USER: frozenset({State.IN_PROGRESS, State.WAITING_ON_DEVICE, State.LOST_CONTACT}) | ENDS,
+    State.LOST_CONTACT: FINAL | {State.WAITING_ON_DEVICE},
 }
 NEXT.update({state: frozenset() for state in FINAL})

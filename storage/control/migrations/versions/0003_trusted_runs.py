@@ -184,4 +184,15 @@ def upgrade() -> None:
     op.add_column("runs", sa.Column("ended_at", sa.BigInteger(), nullable=True))
     op.add_column("runs", sa.Column("schedule", sa.Text(), nullable=True))
     op.add_column("runs", sa.Column("retry_of", sa.Text(), nullable=True))
+    op.add_column("runs", sa.Column("skipped", sa.Integer(), server_default="0", nullable=False))
     op.create_index("ix_runs_state", "runs", ["state"], unique=False)
+    op.add_column("executions", sa.Column("progress_at", sa.BigInteger(), nullable=True))
+    op.create_index("ix_executions_started", "executions", ["device", "started_at"], unique=False)
+    op.create_index(
+        "ix_executions_open_from",
+        "executions",
+        ["open_from"],
+        unique=False,
+        sqlite_where=sa.text("open_from > 0"),
+    )
+    op.add_column("tokens", sa.Column("expires_at", sa.BigInteger(), nullable=True))
