@@ -53,19 +53,19 @@ def held(value: pl.Expr, dtype: DataType) -> pl.Expr:
 
 
 # Polars makes an expression in microseconds and a query has hundreds, most of them the same few: these are kept.
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def col(name: str) -> pl.Expr:
     """A column."""
     return pl.col(name)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def renamed(stored: str, name: str) -> pl.Expr:
     """A column under another name."""
     return col(stored) if stored == name else col(stored).alias(name)
 
 
-@lru_cache(maxsize=4096, typed=True)
+@lru_cache(maxsize=1024, typed=True)
 def _kept(value: int | str, physical: Physical) -> pl.Expr:
     return pl.lit(value, dtype=_TYPES[physical])
 
