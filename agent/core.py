@@ -137,6 +137,11 @@ def _time_learned(state: State, event: e.TimeLearned, now: int) -> Step:
     return replace(state, offset=event.offset), []
 
 
+def _trust_changed(state: State, event: e.TrustChanged, now: int) -> Step:
+    trust = replace(state.trust, portal_key=event.portal_key, authors=event.authors)
+    return replace(state, trust=trust), []
+
+
 def _forgot(state: State, event: e.Forgot, now: int) -> Step:
     return replace(state, done={key: report for key, report in state.done.items() if key not in event.keys}), []
 
@@ -206,7 +211,8 @@ def _ordered(state: State, order: wire.Order, now: int) -> Step:
             outcome = wire.Outcome(state.portal_time(now), detail=detail)
             return state, [e.StoreReport(*key, order.nonce, order.expires_at, ending, outcome)]
         case job:
-            return replace(state, running={**state.running, key: job}), [e.StoreIntent(job)]
+            trust, running = state.trust.seen(job), {**state.running, key: job}
+            return replace(state, running=running, trust=trust), [e.StoreIntent(job)]
 
 
 def _again(state: State, key: Key) -> State:
@@ -327,6 +333,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.Recovered: _recovered,
     e.Tick: _tick,
     e.TimeLearned: _time_learned,
+    e.TrustChanged: _trust_changed,
     e.Forgot: _forgot,
     e.ChannelOpened: _channel_opened,
     e.ChannelClosed: _channel_closed,

@@ -115,6 +115,14 @@ class ReportsTaken:
 
 
 @dataclass(frozen=True, slots=True)
+class TrustChanged:
+    """The portal's key or the authors that we go by are others now, and that is on the disk."""
+
+    portal_key: bytes
+    authors: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forgot:
     """Executions that the journal no longer knows."""
 
@@ -147,6 +155,7 @@ Event = (
     Recovered
     | Tick
     | TimeLearned
+    | TrustChanged
     | ChannelOpened
     | ChannelClosed
     | Nudged

@@ -73,6 +73,7 @@ class Exchange:
         signature = self._keys.sign(statements.request_bytes(self.enrolment.device, method, path, time, nonce, body))
         return {
             wire.DEVICE_HEADER: self.enrolment.device,
+            wire.PINNED_HEADER: statements.fingerprint(self.enrolment.portal_key),
             wire.TIME_HEADER: str(time),
             wire.NONCE_HEADER: nonce,
             wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),

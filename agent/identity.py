@@ -2,7 +2,7 @@
 
 In: the state folder. Out: `Keys` and `Enrolment`. Invariants: keys are made before the first request and never
 replaced, so that an enrolment whose answer got lost can be repeated; nothing is sent but public keys and signatures;
-what was pinned changes only by enrolling again.
+what was pinned changes only by enrolling again, or along signatures that begin at it (`pinning`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, Literal, TypeVar, get_args
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from msgspec import Meta, field
 
 from agent import files, wire
 
 KEYS_FILE = "keys.json"
 ENROLMENT_FILE = "enrolment.json"
+Policy = Literal["disabled", "unrestricted", "signed_trusted"]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
 T = TypeVar("T")
 _URL = re.compile(r"https?://[A-Za-z0-9.\[\]:_-]+(/[A-Za-z0-9._~/-]*)?")
 
@@ -35,7 +38,8 @@ class _StoredKeys(msgspec.Struct, frozen=True):
 
 
 class Enrolment(msgspec.Struct, frozen=True):
-    """What the device pinned. `url` is the portal's address without a slash at the end."""
+    """What the device pinned. `url` is the portal's address without a slash at the end; `removed` are authors that the
+    portal took back, `tls_pins` what its server may show (none: it is reached without TLS)."""
 
     url: str
     device: str
@@ -44,6 +48,9 @@ class Enrolment(msgspec.Struct, frozen=True):
     simulated: bool
     portal_key: wire.Key
     authors: list[wire.Key]
+    policy: Policy = "signed_trusted"
+    removed: Annotated[list[wire.Key], Meta(max_length=1024)] = field(default_factory=list)
+    tls_pins: Annotated[list[wire.Digest], Meta(max_length=64)] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,17 +19,27 @@ from pathlib import Path
 
 import msgspec
 
-from agent import files, status
+from agent import files, statements, status
+from agent.authors import AuthorFileError, read
 from agent.clock import SteadyClock
 from agent.enrolling import enroll
 from agent.exchange import RefusedError, UnreachableError
 from agent.host.linux import LinuxHost
-from agent.identity import ENROLMENT_FILE, IdentityError, load_enrolment, load_keys
+from agent.identity import ENROLMENT_FILE, POLICIES, Enrolment, IdentityError, load_enrolment, load_keys
 from agent.log import line
 from agent.runtime import Agent, Parts
 from agent.version import __version__
 
 KEY_VARIABLE = "MUSTER_ENROL_KEY"
+_FORESEEN = (
+    IdentityError,
+    AuthorFileError,
+    UnreachableError,
+    RefusedError,
+    files.UnsafeFolderError,
+    status.BusyError,
+    OSError,
+)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         return _COMMANDS[options.command](options)
-    except (IdentityError, UnreachableError, RefusedError, files.UnsafeFolderError, status.BusyError, OSError) as error:
+    except _FORESEEN as error:
         print(f"muster-agent: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -57,6 +67,20 @@ def _parser() -> argparse.ArgumentParser:
     enrolling.add_argument("--url", required=True, help="the portal's address, such as https://muster.example")
     enrolling.add_argument("--key-file", metavar="FILE", help="a file that holds the key; - for standard input")
     enrolling.add_argument("--name", default=None, help="the device's name, if not this machine's")
+    enrolling.add_argument(
+        "--policy",
+        choices=POLICIES,
+        default="signed_trusted",
+        help="whose scripts it runs: nobody's, the portal's, those trusted authors signed (default: %(default)s)",
+    )
+    enrolling.add_argument(
+        "--author",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FILE.pub",
+        help="trust this author instead of those that the portal names; may be given again",
+    )
     enrolling.add_argument("--again", action="store_true", help="enroll again what is enrolled already")
     running = commands.add_parser("run", help="collect, run orders, report; until stopped")
     standing = commands.add_parser("status", help="say how the agent of this device stands")
@@ -79,11 +103,26 @@ def _enroll(options: argparse.Namespace) -> int:
         known = load_enrolment(folder)
         raise IdentityError(f"this device is enrolled with {known.url} as {known.device}; use --again to do it anew")
     pinned = enroll(
-        options.url, _key(options.key_file), folder, name=options.name or socket.gethostname(), platform="linux"
+        options.url,
+        _key(options.key_file),
+        folder,
+        name=options.name or socket.gethostname(),
+        platform="linux",
+        policy=options.policy,
+        authors=[read(path)[0] for path in options.author],
     )
     print(f"Enrolled with {pinned.url} as device {pinned.device}.")
+    print(_whose(pinned))
     print(f"Start the agent with: muster-agent run --state {folder}")
     return 0
+
+
+def _whose(pinned: Enrolment) -> str:
+    if pinned.policy != "signed_trusted":
+        return f"Execution policy: {pinned.policy}."
+    if not pinned.authors:
+        return "It trusts no author yet and runs no script: give --author FILE.pub, or enroll again when there is one."
+    return f"It runs what these authors signed: {', '.join(map(statements.fingerprint, pinned.authors))}."
 
 
 def _key(file: str | None) -> str:
@@ -138,6 +177,8 @@ def _status(options: argparse.Namespace) -> int:
         "collector": known.collector,
         "runs": running,
         "simulated": known.simulated,
+        "policy": known.policy,
+        "authors": len(known.authors),
     }
     said |= msgspec.to_builtins(facts) if facts is not None and running else {}
     if options.json:

@@ -8,12 +8,14 @@ signatures are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from agent import statements, wire
-from agent.identity import verify
+from agent.identity import Policy, verify
+from agent.wire_configuration import LocalOrder
 
 PARAMETER_BYTES = 30_000
 LANGUAGES = {"linux": ("bash", "python"), "macos": ("bash", "zsh", "python"), "windows": ("powershell", "python")}
@@ -21,18 +23,28 @@ LANGUAGES = {"linux": ("bash", "python"), "macos": ("bash", "zsh", "python"), "w
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """What a device goes by: its own uid, the keys it pinned, and what it is."""
+    """What a device goes by: its own uid, the keys it pinned, what it is, whose scripts it runs, and the highest serial
+    it has seen of each action."""
 
     device: str
     portal_key: bytes
     authors: tuple[bytes, ...]
     platform: str
     simulated: bool = False
+    policy: Policy = "signed_trusted"
+    serials: Mapping[str, int] = field(default_factory=dict)
+
+    def seen(self, job: Job) -> Trust:
+        """The trust after a job was let through: no older version of its action is."""
+        if job.serial <= self.serials.get(job.action, 0):
+            return self
+        return replace(self, serials={**self.serials, job.action: job.serial})
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """An order that may start. `script` is None on a simulated device, which answers from `content.simulate`."""
+    """An order that may start. `script` is None on a simulated device, which answers from `content.simulate`; `serial`
+    is that of the author's signature, 0 where none was looked at; `secrets` are sealed for this device."""
 
     run: str
     attempt: int
@@ -42,6 +54,8 @@ class Job:
     content: wire.Content
     script: wire.Script | None
     inputs: dict[str, str]
+    serial: int = 0
+    secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +84,8 @@ def examine(order: wire.Order, trust: Trust, portal_now: int) -> Job | Denied | 
         return Denied("policy_denied", "the content is not the version that the order names")
     if portal_now >= order.expires_at:
         return Denied("expired", "the order expired before this device could start it")
-    if trust.authors and not _authored(order, trust.authors):
-        return Denied("policy_denied", "no trusted author signed this version of the action")
+    if reason := forbidden(trust, order):
+        return Denied("policy_denied", reason)
     try:
         content = msgspec.json.decode(raw, type=wire.Content)
     except msgspec.MsgspecError as error:
@@ -89,13 +103,26 @@ def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied
     inputs, problem = _inputs(content, order.parameters, trust.platform)
     if problem:
         return Denied("policy_denied", problem)
+    if lacking := sorted(set(content.secrets) - set(order.secrets)):
+        return Denied("policy_denied", f"the order lacks the secret {lacking[0]}, which was not granted to the action")
     head = (order.run, order.attempt, order.nonce, order.action, order.expires_at)
-    return Job(*head, content, None if trust.simulated else script, inputs)
+    serial = order.serial if trust.policy == "signed_trusted" else 0
+    return Job(*head, content, None if trust.simulated else script, inputs, serial, order.secrets)
 
 
-def _authored(order: wire.Order, authors: tuple[bytes, ...]) -> bool:
+def forbidden(trust: Trust, order: wire.Order | LocalOrder) -> str:
+    """Why the execution policy of this device lets an order not run, empty where it does."""
+    if trust.policy == "disabled":
+        return "this device runs no scripts: its execution policy is disabled"
+    if trust.policy == "unrestricted":
+        return ""
     said = statements.author_bytes(order.action, order.action_version, order.serial)
-    return order.author is not None and any(verify(key, order.author, said) for key in authors)
+    author = order.author
+    if author is None or not any(verify(key, author, said) for key in trust.authors):
+        return "no trusted author signed this version of the action"
+    if order.serial < trust.serials.get(order.action, 0):
+        return "a newer version of the action ran here before; this one must be signed anew (`muster actions sign`)"
+    return ""
 
 
 def _inputs(content: wire.Content, given: dict[str, str], platform: str) -> tuple[dict[str, str], str]:

@@ -24,10 +24,12 @@ from agent.channel import Channel, RevokedError
 from agent.clock import Clock
 from agent.core import State, step
 from agent.exchange import Answer, Exchange, UnreachableError, said
+from agent.fence import Fence
 from agent.host.base import Host
 from agent.identity import Enrolment, Keys
 from agent.journal import Filed, Intent, Journal, Sent
-from agent.orders import Job, Trust
+from agent.orders import Job
+from agent.pinning import trust_of
 from agent.runner import Ended
 from agent.telemetry import Telemetry
 
@@ -64,8 +66,8 @@ class Agent:
         self._journal = Journal(parts.folder)
         self._telemetry = Telemetry(parts.folder, enrolment.device, host, self._collector_failed)
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
-        trust = Trust(enrolment.device, enrolment.portal_key, tuple(enrolment.authors), host.platform, host.simulated)
-        self.state = State(trust)
+        self._fence = Fence(parts.folder)
+        self.state = State(trust_of(enrolment, host.platform, host.simulated, self._fence.serials))
         self._journal_turn, self._outbox_turn = asyncio.Lock(), asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: set[asyncio.Task[None]] = set()
@@ -239,7 +241,7 @@ class Agent:
         now = self._parts.clock.now()
         intent = Intent(job.run, job.attempt, job.nonce, job.expires_at, job.action, now)
         try:
-            await self._in_journal(self._write, intent)
+            await self._in_journal(self._write, intent, job)
         except OSError as error:
             self._parts.log("error", f"the journal cannot be written: {error}")
             self.post(e.IntentFailed(job))
@@ -286,10 +288,12 @@ class Agent:
         if keys:
             self.post(e.Forgot(tuple(keys)))
 
-    def _write(self, record: Intent | Filed) -> None:
+    def _write(self, record: Intent | Filed, job: Job | None = None) -> None:
         """Write to the journal; where the disk is full, telemetry makes room."""
         while True:
             try:
+                if job is not None:
+                    self._fence.note(job.action, job.serial)
                 self._journal.write(record)
                 return
             except OSError:

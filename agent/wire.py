@@ -192,6 +192,7 @@ class Content(Told, frozen=True):
     idempotent: bool = False
     inputs: Annotated[tuple[Input, ...], Meta(max_length=50)] = ()
     outputs: Annotated[tuple[Output, ...], Meta(max_length=50)] = ()
+    secrets: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
     simulate: dict[str, Any] | None = None
 
 

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from muster import serving
+from agent import statements
+from muster import serving, signing
 from muster.children import Children
 from muster.clock import now
 from muster.commands.users import PERMISSIONS, new_password
@@ -32,10 +34,13 @@ from portal.access.passwords import Passwords
 from portal.app import Portal
 from portal.server import bound
 from portal.settings import Settings
+from portal.trust.service import checking
+from storage.control.authors import Offer
 from storage.control.manifest import Manifest
 from storage.tables.api import Closed
 
 ACCOUNT, ACTOR = "admin", "local:demo"
+AUTHOR, AUTHOR_FILE = "demo", "author.key"
 KEY_LIFE = 3_600_000_000
 USUAL_PORT = 8080
 PATIENCE = 15.0
@@ -148,7 +153,8 @@ class Stage:
         plan, known = self._plan, remembered(self._plan)
         password = make_account(portal)
         count = define_actions(portal)
-        self._say(f"actions     {count} defined")
+        sign_actions(portal, author_key(plan.data / AUTHOR_FILE))
+        self._say(f"actions     {count} defined, and signed by the demo's own author ({plan.data / AUTHOR_FILE})")
         moved = known.url != address
         uids = [device(known.seed, number).uid for number in range(plan.connected)]
         self._children.start_simulated(
@@ -209,6 +215,23 @@ def define_actions(portal: Portal) -> int:
     portal.control.configured.declare(items(), by=ACTOR, now=now())
     portal.catalogs.refresh()
     return len(found)
+
+
+def author_key(path: Path) -> Ed25519PrivateKey:
+    """The demo's own author: devices run what it signed. It lies beside the portal here, and in real life elsewhere."""
+    return signing.load_key(path, None) if path.exists() else signing.make_key(path, AUTHOR, None)[0]
+
+
+def sign_actions(portal: Portal, key: Ed25519PrivateKey) -> None:
+    """Have the portal and its devices trust the author, who signs the starter actions that nobody signed."""
+    authors = portal.control.authors
+    authors.add(AUTHOR, signing.public(key), by=ACTOR, now=now())
+    for action in portal.control.actions.everything():
+        if action.origin == "library" and authors.is_draft(action.nql_id, action.version):
+            serial = now()
+            said = statements.author_bytes(action.nql_id, action.version, serial)
+            offer = Offer(signing.public(key), serial, key.sign(said), checking(said))
+            authors.sign(action.nql_id, action.version, offer, by=ACTOR, now=serial)
 
 
 def content() -> Path:

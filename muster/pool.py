@@ -19,7 +19,7 @@ from agent.enrolling import enroll
 from agent.exchange import UnreachableError
 from agent.host.fake import FakeHost, Profile
 from agent.host.profiles import profile
-from agent.identity import ENROLMENT_FILE, load_enrolment, load_keys
+from agent.identity import ENROLMENT_FILE, Policy, load_enrolment, load_keys
 from agent.runtime import Agent, Parts
 
 THREADS = 8
@@ -39,19 +39,22 @@ async def run_pool(
     *,
     profiles: Profiles | None = None,
     numbers: Sequence[int] | None = None,
+    policy: Policy = "signed_trusted",
     ready: Callable[[int], None] = lambda count: None,
 ) -> None:
     """Run `count` devices until `stop` is set.
 
     `keys[i]` enrols device `i` where it is not enrolled yet; `profiles(number)` says what a device is (made up from
-    `seed` if not given), `numbers` which numbers the devices have (0, 1, ... if not given). `ready` is told the
-    number of devices once all run. Raises RefusedError, UnreachableError if one cannot enrol.
+    `seed` if not given), `numbers` which numbers the devices have (0, 1, ... if not given), `policy` whose actions
+    they answer. `ready` is told the number of devices once all run. Raises RefusedError, UnreachableError if one
+    cannot enrol.
     """
     made = profiles or (lambda number: profile(seed, number))
     chosen = list(numbers) if numbers is not None else list(range(count))
     with ThreadPoolExecutor(THREADS, "pool") as executor:
         loop = asyncio.get_running_loop()
-        devices = [Device(url, keys[i] if i < len(keys) else None, folder, made(chosen[i])) for i in range(count)]
+        secrets = [keys[i] if i < len(keys) else None for i in range(count)]
+        devices = [Device(url, secrets[i], folder, made(chosen[i]), policy) for i in range(count)]
         pause = SPREAD_SECONDS / max(count, 1)
         async with asyncio.TaskGroup() as group:
             for device in devices:
@@ -66,8 +69,8 @@ async def run_pool(
 class Device:
     """One simulated device. Its folder is named after its number."""
 
-    def __init__(self, url: str, key: str | None, folder: Path, made: Profile) -> None:
-        self._url, self._key, self._profile = url, key, made
+    def __init__(self, url: str, key: str | None, folder: Path, made: Profile, policy: Policy) -> None:
+        self._url, self._key, self._profile, self._policy = url, key, made, policy
         self._folder = folder / f"device-{made.number:06d}"
 
     def enrol(self) -> None:
@@ -80,9 +83,8 @@ class Device:
             raise UnreachableError(
                 f"simulated device {self._profile.number} is not enrolled, and there is no key for it"
             )
-        enroll(
-            self._url, self._key, self._folder, name=self._profile.machine.name, platform=self._profile.machine.platform
-        )
+        machine = self._profile.machine
+        enroll(self._url, self._key, self._folder, name=machine.name, platform=machine.platform, policy=self._policy)
 
     async def run(self, executor: ThreadPoolExecutor, stop: asyncio.Event) -> None:
         """Run the agent on this device until `stop` is set."""

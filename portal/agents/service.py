@@ -73,7 +73,8 @@ class Agents:
         except RefusedError as error:
             raise self.refuse(403, error.code, f"{error}.") from None
         head = (device.uid, device.collector_uid, device.generation, device.simulated)
-        return wire.Enrolled(*head, self._portal_key, now)
+        authors = await self._p.threads.control(self._p.control.authors.living)
+        return wire.Enrolled(*head, self._portal_key, now, [author.key for author in authors])
 
     async def work(self, device: Device, asked: wire.Pull) -> wire.Work:
         """Orders and cancels for a device."""
@@ -86,7 +87,7 @@ class Agents:
             found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
             cancels = dispatch.cancellations(device.uid)[:64]
             signed = [self._cancel(device, item.run, item.attempt, item.nonce) for item in cancels]
-            return wire.Work([self._order(item) for item in found], signed, more=len(found) >= asked.room)
+            return wire.Work([self._order(device, item) for item in found], signed, more=len(found) >= asked.room)
 
         return await self._p.threads.control(find)
 
@@ -121,7 +122,8 @@ class Agents:
         return Refuse(status, code, reason[:1000], signed=device is not None)
 
     # --- orders --------------------------------------------------------------------------------
-    def _order(self, item: Order) -> wire.Order:
+    def _order(self, device: Device, item: Order) -> wire.Order:
+        signed = self._p.control.authors.signature_for(item.action, item.version, enrolled_at=device.enrolled_at)
         order = wire.Order(
             item.run,
             item.device,
@@ -133,6 +135,9 @@ class Agents:
             msgspec.Raw(item.content.encode()),
             item.parameters,
             bytes(64),
+            None if signed is None else signed.signature,
+            0 if signed is None else signed.serial,
+            priority=item.priority,
         )
         return msgspec.structs.replace(order, signature=self._p.key.sign(statements.order_bytes(order)))
 

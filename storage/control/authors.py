@@ -22,6 +22,7 @@ from storage.control.errors import ConflictError, NotFoundError, RefusedError
 AUTHORS, SIGNATURES = schema_trust.authors, schema_trust.action_signatures
 MOST = 64  # living authors: what a device pins at most
 MOST_REMOVED = 256  # that devices are told of
+AHEAD = 86_400_000_000  # how far the clock of an author may be ahead: a device never goes back behind a serial
 Verify = Callable[[bytes, bytes], bool]  # (public key, signature)
 
 
@@ -139,6 +140,10 @@ class Authors:
 
     def sign(self, nql_id: str, version: str, offer: Offer, *, by: str, now: int) -> Signed:
         """Store a signature of a version. Raises NotFoundError, RefusedError, ConflictError (older than the stored)."""
+        if offer.serial > now + AHEAD:
+            raise RefusedError(
+                "future_serial", "the signature's time lies ahead: set the clock where it was made, and sign again"
+            )
 
         def work(connection: Connection) -> Signed:
             _check_version(connection, nql_id, version)
@@ -243,5 +248,5 @@ def _living(connection: Connection) -> list[Author]:
     return [_author(row) for row in connection.execute(query)]
 
 
-def _author(row: Row[tuple[Any, ...]]) -> Author:
-    return Author(*row)
+def _author(row: Row[Any]) -> Author:
+    return Author(**row._mapping)

@@ -6,6 +6,8 @@ accepted, so that each refusal is for the one thing that was changed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -13,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import statements, wire
+from agent.identity import Policy
 from agent.orders import Denied, Foreign, Job, Trust, examine
 
 PORTAL, AUTHOR, STRANGER = (Ed25519PrivateKey.generate() for _ in range(3))
@@ -50,7 +53,8 @@ def order(
     """An order, signed after the changes."""
     raw = raw or content()
     version = wire.action_version(raw)
-    signed = author.sign(statements.author_bytes("#a", version, 0)) if author else None
+    serial = changed.get("serial", 0)
+    signed = author.sign(statements.author_bytes("#a", version, serial)) if author else None
     made = wire.Order(
         "run", DEVICE, 1, "nonce", NOW + 1, "#a", version, msgspec.Raw(raw), {"mode": "clean"}, bytes(64), signed
     )
@@ -58,8 +62,14 @@ def order(
     return msgspec.structs.replace(made, signature=key.sign(statements.order_bytes(made)))
 
 
-def trust(*authors: Ed25519PrivateKey, platform: str = "linux", simulated: bool = False) -> Trust:
-    return Trust(DEVICE, public(PORTAL), tuple(map(public, authors)), platform, simulated)
+def trust(
+    *authors: Ed25519PrivateKey,
+    platform: str = "linux",
+    simulated: bool = False,
+    policy: Policy = "unrestricted",
+    serials: Mapping[str, int] = MappingProxyType({}),
+) -> Trust:
+    return Trust(DEVICE, public(PORTAL), tuple(map(public, authors)), platform, simulated, policy, serials)
 
 
 def test_a_right_order_becomes_a_job() -> None:
@@ -103,13 +113,58 @@ def test_expiry_is_by_the_portals_time() -> None:
     assert denied.state == "expired"
 
 
-def test_authors() -> None:
-    assert isinstance(examine(order(author=AUTHOR), trust(AUTHOR), NOW), Job)
-    assert isinstance(examine(order(author=AUTHOR), trust(STRANGER, AUTHOR), NOW), Job)
+def signed_trusted(*authors: Ed25519PrivateKey, **serials: int) -> Trust:
+    return trust(*authors, policy="signed_trusted", serials={f"#{name}": serial for name, serial in serials.items()})
+
+
+def test_signed_trusted_runs_what_a_trusted_author_signed() -> None:
+    assert isinstance(examine(order(author=AUTHOR), signed_trusted(AUTHOR), NOW), Job)
+    assert isinstance(examine(order(author=AUTHOR), signed_trusted(STRANGER, AUTHOR), NOW), Job)
+    unsigned = Denied("policy_denied", "no trusted author signed this version of the action")
     for wrong in (order(), order(author=STRANGER)):  # a portal in wrong hands can sign orders, not scripts
-        assert examine(wrong, trust(AUTHOR), NOW) == Denied(
-            "policy_denied", "no trusted author signed this version of the action"
-        )
+        assert examine(wrong, signed_trusted(AUTHOR), NOW) == unsigned
+    assert examine(order(author=AUTHOR), signed_trusted(), NOW) == unsigned  # who trusts nobody runs nothing
+    assert Trust(DEVICE, public(PORTAL), (), "linux").policy == "signed_trusted"
+
+
+def test_a_signature_is_for_one_action_version_and_serial() -> None:
+    right = order(author=AUTHOR, serial=7)
+    other = content(timeout=61)
+    swapped: dict[str, Any] = {"content": msgspec.Raw(other), "action_version": wire.action_version(other)}
+    changes: list[dict[str, Any]] = [{"action": "#b"}, {"serial": 8}, swapped]
+    assert isinstance(examine(right, signed_trusted(AUTHOR), NOW), Job)
+    for changed in changes:
+        wrong = msgspec.structs.replace(right, **changed)
+        wrong = msgspec.structs.replace(wrong, signature=PORTAL.sign(statements.order_bytes(wrong)))
+        assert isinstance(examine(wrong, signed_trusted(AUTHOR), NOW), Denied)
+
+
+def test_an_older_signature_never_runs_again() -> None:
+    job = examine(order(author=AUTHOR, serial=7), signed_trusted(AUTHOR, a=6, b=9), NOW)
+    assert isinstance(job, Job)
+    after = signed_trusted(AUTHOR, a=6).seen(job)
+    assert after.serials == {"#a": 7}
+    assert isinstance(examine(order(author=AUTHOR, serial=7), after, NOW), Job)
+    denied = examine(order(author=AUTHOR, serial=6), after, NOW)
+    assert isinstance(denied, Denied)
+    assert (denied.state, "newer version" in denied.detail) == ("policy_denied", True)
+    assert after.seen(job) is after
+
+
+def test_the_other_policies() -> None:
+    job = examine(order(serial=7), trust(policy="unrestricted"), NOW)
+    assert isinstance(job, Job)
+    assert job.serial == 0  # nobody vouched for the serial, so it fences nothing
+    denied = examine(order(author=AUTHOR), trust(AUTHOR, policy="disabled"), NOW)
+    assert denied == Denied("policy_denied", "this device runs no scripts: its execution policy is disabled")
+
+
+def test_a_secret_that_was_not_granted_is_said() -> None:
+    denied = examine(order(content(secrets=["smtp"])), trust(), NOW)
+    assert denied == Denied("policy_denied", "the order lacks the secret smtp, which was not granted to the action")
+    job = examine(order(content(secrets=["smtp"]), secrets={"smtp": bytes(40)}), trust(), NOW)
+    assert isinstance(job, Job)
+    assert job.secrets == {"smtp": bytes(40)}
 
 
 def test_platforms() -> None:

@@ -113,6 +113,7 @@ class _Pool:
             SEED,
             self._stop,
             numbers=CONNECTED,
+            policy="unrestricted",
             ready=lambda _: self._ready.set(),
         )
 

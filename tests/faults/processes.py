@@ -122,7 +122,18 @@ class World:
 
     def enrol_agent(self) -> None:
         """Make the real agent known."""
-        command = [sys.executable, "-m", "agent", "enroll", "--url", self.url, "--key-file", "-"]
+        command = [
+            sys.executable,
+            "-m",
+            "agent",
+            "enroll",
+            "--url",
+            self.url,
+            "--key-file",
+            "-",
+            "--policy",
+            "unrestricted",
+        ]
         command += ["--state", str(self._folder / "agent")]
         done = subprocess.run(command, input=self.key() + "\n", capture_output=True, text=True, cwd=ROOT, check=False)
         assert done.returncode == 0, done.stderr

@@ -187,7 +187,7 @@ class World:
         self.journal = Journal(self._folder)
         self.ending: dict[tuple[str, int], Callable[[], None]] = {}
         key = self.portal_key.public_key().public_bytes_raw()
-        self.state = core.State(Trust(self.device, key, (), "linux"))
+        self.state = core.State(Trust(self.device, key, (), "linux", policy="unrestricted"))
         self.post(e.Recovered(tuple(self.journal.known.values())))
         self._alarm(self._life)
 

@@ -29,6 +29,7 @@ from storage.control.executions import Execution
 from storage.control.manifest import Manifest
 from storage.control.runs import Run, RunRequest
 from storage.control.states import FINAL
+from tests.authors import Signer
 
 HOUR = 3_600_000_000
 ROOT = Path(__file__).resolve().parents[3]
@@ -49,6 +50,7 @@ class Served:
 
     portal: Portal
     port: int
+    author: Signer = field(default_factory=Signer)
 
     @property
     def url(self) -> str:
@@ -62,13 +64,14 @@ class Served:
         return [secret for _, secret in made]
 
     def ask(self, devices: list[str], text: str, parameters: dict[str, str] | None = None, **manifest: Any) -> Run:
-        """Have devices run a Bash script."""
+        """Have devices run a Bash script that the author signed."""
         now, control = self.portal.clock(), self.portal.control
         whole = {
             "nql_id": "#test", "name": "Test", "scripts": {"linux": {"language": "bash", "text": text}}, "timeout": 60,
             "outputs": [{"name": "word", "type": "string"}, {"name": "free", "type": "size"}], **manifest,
         }  # fmt: skip
-        control.actions.save_action(msgspec.convert(whole, Manifest), by="ann", now=now)
+        action = control.actions.save_action(msgspec.convert(whole, Manifest), by="ann", now=now)
+        self.author.sign(control, action, now=now)
         request = RunRequest("#test", tuple(devices), "ann", now + HOUR, parameters or {}, trigger_method="manual")
         return control.create_run(request, now=now)[0]
 
@@ -116,7 +119,9 @@ def served(tmp_path: Path) -> Iterator[Served]:
     thread.start()
     eventually(lambda: server.started)
     portal: Portal = app.state.portal
-    yield Served(portal, listening.getsockname()[1])
+    made = Served(portal, listening.getsockname()[1])
+    made.author.add(portal.control, now=portal.clock())
+    yield made
     portal.stop_waiting()
     server.should_exit = True
     thread.join()

@@ -85,6 +85,8 @@ def test_a_newer_signature_replaces_an_older_and_not_the_other_way(control: Cont
         sign(control, key, named, serial)
     with pytest.raises(ConflictError, match="newer signature"):
         sign(control, key, named, 7)
+    with pytest.raises(RefusedError, match="set the clock"):
+        sign(control, key, named, NOW + 2 * 86_400_000_000)
     assert [one.serial for one in control.authors.signatures("#clear_cache", named)] == [9]
     assert [entry.action for entry in control.audit.latest(10)].count("action.signed") == 2
 
