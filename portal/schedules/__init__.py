@@ -1,0 +1,1 @@
+"""Schedules: what runs by itself, when, and what became of it."""

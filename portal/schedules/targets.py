@@ -1,0 +1,84 @@
+"""Whom a firing is for: the owner as it is now, and the devices of the query under its rights.
+
+In: schedules that are due in one tick. Out: the owner, devices, or Unfit with what is in the way. Invariants: the
+owner's rights are read anew in each tick; a query that several schedules ask under the same rights is evaluated once
+in a tick.
+"""
+
+from __future__ import annotations
+
+from nql.diagnostics import QueryError
+from portal.access.service import Access
+from portal.caller import Caller, Permission
+from portal.errors import ApiError
+from portal.queries.service import Queries
+from portal.threads import Threads
+from storage.control.actions import Action
+from storage.control.api import Control
+from storage.control.plans import MOST_DEVICES
+from storage.control.schedules import Schedule
+
+SCHEDULE = "schedule"
+
+
+class UnfitError(Exception):
+    """The schedule cannot fire: the text says why."""
+
+
+class Round:
+    """What the firings of one tick have in common."""
+
+    def __init__(self, access: Access, control: Control, queries: Queries, threads: Threads) -> None:
+        self._access, self._control, self._queries, self._threads = access, control, queries, threads
+        self._owners: dict[str, Caller | None] = {}
+        self._actions: dict[str, Action] = {}
+        self._found: dict[tuple[str, str | None], list[str] | UnfitError] = {}
+
+    async def owner(self, schedule: Schedule) -> Caller:
+        """The owner, who may run the action. Raises UnfitError."""
+        if schedule.owner not in self._owners:
+            self._owners[schedule.owner] = await self._access.by_account(schedule.owner)
+        caller = self._owners[schedule.owner]
+        if caller is None:
+            raise UnfitError(f"the account of the owner {schedule.owner_name} is disabled; save the schedule anew")
+        action = await self._action(schedule.definition.action)
+        check_may(caller, action)
+        return caller
+
+    async def devices(self, caller: Caller, text: str) -> list[str]:
+        """The devices of a query under a caller's rights. Raises UnfitError, ApiError 503."""
+        key = (text, caller.account.domain)
+        if key not in self._found:
+            self._found[key] = await self._evaluated(caller, text)
+        found = self._found[key]
+        if isinstance(found, UnfitError):
+            raise found
+        return found
+
+    async def _action(self, nql_id: str) -> Action:
+        if nql_id not in self._actions:
+            self._actions[nql_id] = await self._threads.control(self._control.actions.action, nql_id)
+        return self._actions[nql_id]
+
+    async def _evaluated(self, caller: Caller, text: str) -> list[str] | UnfitError:
+        try:
+            devices, _ = await self._queries.targets(caller, text, MOST_DEVICES)
+        except QueryError as error:
+            return UnfitError(f"the query cannot run: {error.diagnostics[0].message}")
+        except ApiError as error:
+            if error.status == 503:
+                raise
+            return UnfitError(str(error))
+        if len(devices) > MOST_DEVICES:
+            return UnfitError(f"the query means more than {MOST_DEVICES} devices, the most of a run")
+        return devices
+
+
+def check_may(caller: Caller, action: Action) -> None:
+    """Raises UnfitError where a caller may not have an action run by a schedule."""
+    if not caller.may(Permission.EXECUTE):
+        raise UnfitError(f"the owner {caller.name} lacks the permission execute")
+    if not caller.may_run(action.nql_id):
+        raise UnfitError(f"the owner {caller.name} may not run the action {action.nql_id}")
+    if SCHEDULE not in action.triggers:
+        raise UnfitError(f"the action {action.nql_id} does not have the trigger schedule; add it to its manifest")
