@@ -54,6 +54,7 @@ def check(definition: Definition, *, now: int) -> int:
     plans.check(definition.plan)
     try:
         first = Times(definition).next(now)
+        _check_jitter(definition, now)
         if definition.local:
             _check_local(definition)
     except CadenceError as error:
@@ -94,6 +95,17 @@ def every(definition: Definition) -> int:
     if not LEAST_LOCAL <= seconds <= MOST_LOCAL:
         raise CadenceError("a local schedule has an interval from 10min to 24h, such as {'every': '30min'}")
     return seconds
+
+
+def _check_jitter(definition: Definition, now: int) -> None:
+    times, before = Times(definition), now
+    for _ in range(10):
+        due = times.next(before)
+        if due is None:
+            return
+        if before > now and due - before < definition.jitter * SECOND:
+            raise CadenceError("the jitter is longer than the time between two due times; make it shorter")
+        before = due
 
 
 def _check_local(definition: Definition) -> None:
