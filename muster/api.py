@@ -56,6 +56,10 @@ class Api:
         """Send JSON; the JSON that comes back, None for nothing. `text` is the query that diagnostics speak of."""
         return self._json(self._send("POST", path, json=body, text=text))
 
+    def put(self, path: str, body: Mapping[str, Any], *, text: str = "") -> Any:
+        """Put JSON in the place of what stands at a path; the JSON that comes back. `text` as for `post`."""
+        return self._json(self._send("PUT", path, json=body, text=text))
+
     def post_packed(self, path: str, body: bytes) -> Any:
         """Send JSON that is packed with gzip already; the JSON that comes back."""
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
