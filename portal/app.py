@@ -49,6 +49,8 @@ from portal.relay import Relay
 from portal.settings import Settings
 from portal.threads import Threads
 from portal.ticks import Ticks
+from portal.trust import routes as trust_routes
+from portal.trust.service import Trust
 from storage.control.api import Control, open_control
 from storage.control.signing_key import signing_key
 from storage.tables.api import Tables, open_tables
@@ -182,6 +184,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
+        *trust_routes.endpoints(Trust(p.control, p.threads, p.clock)),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),
     ]

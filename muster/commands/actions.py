@@ -1,4 +1,4 @@
-"""`muster actions`: remote actions: list, show, define from files, and run them.
+"""`muster actions`: remote actions: list, show, define from files, sign and run them.
 
 In: ids, manifest files, a target. Out: what the portal knows of them; a run. Invariant: a run names its target:
 devices by uid, or a query whose devices are frozen when it is asked for; `--preview` shows them and runs nothing.
@@ -6,18 +6,24 @@ devices by uid, or a query whose devices are frozen when it is asked for; `--pre
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
+from muster import signed_actions
 from muster.api import segment
+from muster.clock import now
+from muster.commands.authors import add_key, private_key
 from muster.commands.runs import add_start, nql_id, start
+from muster.errors import UsageError
 from muster.manifests import manifests
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, verbs
 
-DESCRIPTION = "Remote actions: list, show, define from files, and run them."
+DESCRIPTION = "Remote actions: list, show, define from files, sign and run them."
 EXAMPLES = """\
 examples:
   muster actions list
-  muster actions apply content/actions
+  muster actions sign content/actions --key-file ~/.config/muster/author.key
+  muster actions apply content/actions                 (hands in the signatures that lie there, too)
   muster actions run get_uptime --nql 'devices | where name == "zrh-lt-0001"' --wait
   muster actions run disk_hot_spots --device 0d9f... --param path=/var --wait"""
 LISTED = {
@@ -26,8 +32,10 @@ LISTED = {
     "number": "version",
     "platforms": "platforms",
     "updated_at": "updated",
+    "signed_by": "signed by",
     "description": "description",
 }
+SIGNED = {"nql_id": "id", "version": "version", "serial": "serial"}
 
 
 def arguments(parser: Parser) -> None:
@@ -38,9 +46,14 @@ def arguments(parser: Parser) -> None:
     show.add_argument("id", help="the action's id, with or without #")
     apply = verb("apply", "define the actions of a file, a folder, or a folder of folders")
     apply.add_argument("path", type=Path, help="a manifest.json, its folder, or a folder of such folders")
+    sign = verb("sign", "sign the actions of a folder as their author, outside the portal")
+    sign.add_argument("path", type=Path, help="an action's folder, or a folder of such folders")
+    sign.add_argument("--push", action="store_true", help="hand the signatures in, too")
+    sign.add_argument("--yes", action="store_true", help="do not ask whether what is shown is to be signed")
+    add_key(sign)
     run = verb("run", "run an action on devices (the same as `muster runs start`)")
     add_start(run)
-    for one in [*every, show, apply, run]:
+    for one in [*every, show, apply, sign, run]:
         add_portal(one)
         add_json(one)
 
@@ -61,9 +74,27 @@ def run(options: Options) -> None:
         case "apply":
             portal = api(options)
             made = [portal.post("/actions", manifest)["action"] for manifest in manifests(options.path)]
+            signed_actions.push_all(portal, options.path)
             print_rows(made, LISTED, as_json=options.json, empty="Nothing to define.")
+        case "sign":
+            _sign(options)
         case "run":
             start(options)
+
+
+def _sign(options: Options) -> None:
+    every, key = signed_actions.found(options.path), private_key(options)
+    for one in every:
+        print("\n".join(signed_actions.shown(one)), file=sys.stderr)
+    if not options.yes and sys.stdin.isatty() and input("Sign this? [y/N] ").strip().lower() not in ("y", "yes"):
+        raise UsageError("Nothing was signed.", "Answer y, or give --yes.")
+    rows = []
+    for one in every:
+        signature = signed_actions.sign(one, key, now=now())
+        if options.push:
+            signed_actions.push(api(options), one, [signature])
+        rows.append({"nql_id": one.form.manifest.nql_id, "version": one.form.version, "serial": signature.serial})
+    print_rows(rows, SIGNED, as_json=options.json, empty="Nothing to sign.")
 
 
 def _show(options: Options) -> None:

@@ -30,7 +30,8 @@ class AskPreview(Struct, forbid_unknown_fields=True):
 
 
 class AskRun(Struct, forbid_unknown_fields=True):
-    """A run to begin. `expires_in` (seconds) bounds its start; the same `idempotency_key` gives the same run again."""
+    """A run to begin. `expires_in` (seconds) bounds its start; the same `idempotency_key` gives the same run again;
+    `allow_draft` begins it although no trusted author signed the action."""
 
     action: NqlId
     target: Target
@@ -40,6 +41,7 @@ class AskRun(Struct, forbid_unknown_fields=True):
     idempotency_key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
     external_source: Annotated[str, Meta(max_length=255)] | None = None
     external_reference: Annotated[str, Meta(max_length=255)] | None = None
+    allow_draft: bool = False
 
 
 class AskCancel(Struct, forbid_unknown_fields=True):
@@ -64,7 +66,7 @@ class Preview(Struct):
 
 
 class ActionInfo(Struct):
-    """An action at its newest version."""
+    """An action at its newest version. `signed_by` are trusted authors; with none it is a draft."""
 
     nql_id: str
     name: str
@@ -77,6 +79,8 @@ class ActionInfo(Struct):
     timeout: int
     run_as: str
     platforms: list[str]
+    signed_by: list[str]
+    draft: bool
     inputs: list[Input]
     outputs: list[Output]
     updated_at: str

@@ -19,7 +19,7 @@ from portal.actions.views import action_info, device_ref, execution_info, run_in
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
-from storage.control.actions import manifest_of
+from storage.control.actions import Action, manifest_of
 from storage.control.ids import is_uuid
 from storage.control.manifest import Manifest
 
@@ -121,13 +121,19 @@ class _Routes:
         self._guard = guard
 
     async def actions(self, asked: Asked) -> m.ActionList:
-        return m.ActionList([action_info(action) for action in await self._actions.actions()])
+        actions = await self._actions.actions()
+        signed = await self._actions.signed_by(*actions)
+        return m.ActionList([action_info(action, signed[action.nql_id]) for action in actions])
 
     async def define(self, asked: Asked) -> m.ActionOne:
-        return m.ActionOne(action_info(await self._actions.define(asked.caller, asked.body), scripts=True))
+        return await self._shown(await self._actions.define(asked.caller, asked.body))
 
     async def action(self, asked: Asked) -> m.ActionOne:
-        return m.ActionOne(action_info(await self._actions.action(asked.path("nql_id")), scripts=True))
+        return await self._shown(await self._actions.action(asked.path("nql_id")))
+
+    async def _shown(self, action: Action) -> m.ActionOne:
+        signed = await self._actions.signed_by(action)
+        return m.ActionOne(action_info(action, signed[action.nql_id], scripts=True))
 
     async def manifest(self, asked: Asked) -> Manifest:
         return manifest_of(await self._actions.action(asked.path("nql_id")))

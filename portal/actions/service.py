@@ -99,6 +99,7 @@ class Actions:
     async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
         """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""
         action = await self._threads.control(self._control.actions.action, ask.action)
+        await self._check_signed(action, ask.allow_draft)
         devices, _ = await self._frozen(caller, ask.target)
         trigger = _trigger(caller, action, len(devices))
         now = self._clock()
@@ -120,6 +121,19 @@ class Actions:
         if new:
             self._nudges.nudge(devices)
         return await self._view(run), new
+
+    async def signed_by(self, *actions: Action) -> dict[str, list[str]]:
+        """The names of the trusted authors who signed each action's newest version, by the action's id."""
+        versions = [(action.nql_id, action.version) for action in actions]
+        found = await self._threads.control(self._control.authors.signed_by, versions)
+        return {nql_id: found.get((nql_id, version), []) for nql_id, version in versions}
+
+    async def _check_signed(self, action: Action, allow_draft: bool) -> None:
+        draft = await self._threads.control(self._control.authors.is_draft, action.nql_id, action.version)
+        if draft and not allow_draft:
+            message = f"No trusted author signed version {action.number} of {action.nql_id}: it is a draft."
+            hint = "Sign it with `muster actions sign`, or allow drafts: only devices with an open policy run them."
+            raise ApiError(422, "draft", message, hint)
 
     async def runs(self, limit: int, before: str | None) -> list[RunView]:
         """Runs, newest first."""

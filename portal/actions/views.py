@@ -6,7 +6,7 @@ type is exported in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,8 +21,8 @@ from storage.control.executions import Execution
 SECOND = 1_000_000
 
 
-def action_info(action: Action, *, scripts: bool = False) -> m.ActionInfo:
-    """An action, with its scripts if asked."""
+def action_info(action: Action, signed_by: Sequence[str], *, scripts: bool = False) -> m.ActionInfo:
+    """An action, with its scripts if asked; `signed_by` are the trusted authors of its version."""
     info = m.ActionInfo(
         nql_id=action.nql_id,
         name=action.name,
@@ -35,6 +35,8 @@ def action_info(action: Action, *, scripts: bool = False) -> m.ActionInfo:
         timeout=action.timeout,
         run_as=action.run_as,
         platforms=list(action.platforms),
+        signed_by=list(signed_by),
+        draft=not signed_by,
         inputs=list(action.inputs),
         outputs=list(action.outputs),
         updated_at=instant_text(action.updated_at),

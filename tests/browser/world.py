@@ -7,12 +7,15 @@ program or the real code over the real wire; only the simulated devices' machine
 from __future__ import annotations
 
 import asyncio
+import base64
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 from agent.host.profiles import profile
 from muster.pool import run_pool
+from tests.authors import Signer
 from tests.faults.processes import World, muster, wait_until
 
 SEED = 1
@@ -77,8 +80,19 @@ class Town(World):
         self.password = made["password"]
         keys = ("enroll-key", "create", "--count", str(len(CONNECTED)), "--simulated")
         self._pool.start(muster(*keys, "--data", str(self.data))["keys"])
-        assert self.client.post("/actions", json=ACTION).status_code == 201
+        self._define()
         wait_until(lambda: len(self.query("devices | list name")) == ALL, "every device to be known", 60)
+
+    def _define(self) -> None:
+        """Define the action, and have an author sign it."""
+        action, author = self.client.post("/actions", json=ACTION).json()["action"], Signer()
+        known = {"name": author.name, "key": base64.b64encode(author.public).decode()}
+        assert self.client.post("/authors", json=known).status_code == 201
+        serial = time.time_ns() // 1000
+        signature = author.signature(action["nql_id"], action["version"], serial)
+        signed = {"author": known["key"], "serial": serial, "signature": base64.b64encode(signature).decode()}
+        path = f"/actions/{action['nql_id'][1:]}/signatures"
+        assert self.client.post(path, json={"version": action["version"], **signed}).status_code == 201
 
     def close(self) -> None:
         """End everything."""

@@ -181,12 +181,13 @@ def test_unknown_ids(play: Play) -> None:
             if "{" not in endpoint.path:
                 continue
             answer = await ask(client, endpoint)
-            assert answer.status_code == 404, (endpoint, answer.text)
+            early = [400] if endpoint.body else []  # a body that lacks something is told before anything is looked up
+            assert answer.status_code in (404, *early), (endpoint, answer.text)
             for odd in ("%00", "..%2f..%2fetc", "%ff", "x" * 400, "'; drop table runs--"):
                 path = endpoint.path.split("{", maxsplit=1)[0] + odd + endpoint.path.partition("}")[2]
                 more: dict[str, Any] = {"json": {}} if endpoint.body else {}
                 answer = await client.request(endpoint.method, PREFIX + path, **more)
-                assert answer.status_code in (404, 405), (endpoint, odd, answer.text)
+                assert answer.status_code in (404, 405, *early), (endpoint, odd, answer.text)
 
     play(scene)
 

@@ -37,7 +37,9 @@ def test_figures(play: Play) -> None:
         await house.settle()
         client = await house.program()
         await client.post(f"{API}/actions", json=MANIFEST)
-        await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"devices": [uid]}})
+        await client.post(
+            f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"devices": [uid]}}
+        )
         await client.post(f"{API}/query", json={"text": "devices"})
         await client.post(f"{API}/query", json={"text": "nothing"})
         await client.get("/never/seen/before")

@@ -141,9 +141,11 @@ def test_outputs_are_typed_in_every_state(play: Play) -> None:
         await house.settle()
         client = await house.program()
         await client.post(f"{API}/actions", json=MANIFEST)
-        run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"nql": "devices"}})).json()[
-            "run"
-        ]
+        run = (
+            await client.post(
+                f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}}
+            )
+        ).json()["run"]
         outputs = {"freed": 5 << 30, "files": 7, "took": 1_500_000}
         house.answer(run["id"], devices[0].uid, Outcome(State.SUCCESS, 0, outputs))
         text = (
@@ -175,7 +177,7 @@ def test_an_execution_is_there_exactly_once_at_every_instant(play: Play) -> None
         expected: dict[str, int] = {}
         waiting: list[tuple[str, str]] = []
         for _ in range(6):
-            asked = {"action": "#clear_cache", "target": {"devices": devices}}
+            asked = {"action": "#clear_cache", "allow_draft": True, "target": {"devices": devices}}
             run = (await client.post(f"{API}/runs", json=asked)).json()["run"]["id"]
             waiting += [(run, device) for device in devices]
             expected["waiting_on_device"] = expected.get("waiting_on_device", 0) + len(devices)

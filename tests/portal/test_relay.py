@@ -24,7 +24,11 @@ async def finished(house: House, count: int = 3) -> None:
     uids = [house.enrol(number).uid for number in range(1, count + 1)]
     await house.settle()
     await client.post(f"{API}/actions", json=MANIFEST)
-    run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"devices": uids}})).json()["run"]
+    run = (
+        await client.post(
+            f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"devices": uids}}
+        )
+    ).json()["run"]
     for uid in uids:
         house.answer(run["id"], uid, Outcome(State.SUCCESS, 0))
 
@@ -130,7 +134,7 @@ def test_a_full_control_database_stops_no_question(play: Play) -> None:
         for asking in (client, browser):
             answer = await asking.post(f"{API}/query", json={"text": COUNT})
             assert (answer.status_code, answer.json()["rows"]) == (200, [["success", 3]])
-        asked = {"action": "#clear_cache", "target": {"nql": "devices"}}
+        asked = {"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}}
         assert (await client.post(f"{API}/runs", json=asked)).status_code == 503
         database._writer.exec_driver_sql("PRAGMA query_only=OFF")
         database._writer.rollback()

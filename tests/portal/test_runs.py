@@ -33,7 +33,9 @@ def test_a_query_target_is_exactly_its_devices(play: Play) -> None:
         preview = (await client.post(f"{API}/runs/preview", json={"target": target})).json()
         assert preview["count"] == 2
         assert [device["name"] for device in preview["sample"]] == ["pc-1", "pc-3"]
-        answer = await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": target, "reason": "test"})
+        answer = await client.post(
+            f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": target, "reason": "test"}
+        )
         assert answer.status_code == 201
         run = answer.json()["run"]
         meant = sorted([uids[0], uids[2]])
@@ -59,7 +61,7 @@ def test_devices_are_nudged_after_the_run_is_stored(play: Play) -> None:
         client = await house.program()
         nudges = house.portal.nudges
         with nudges.connected(uids[0]) as meant, nudges.connected(uids[1]) as other:
-            asked = {"action": "#clear_cache", "target": {"devices": [uids[0]]}}
+            asked = {"action": "#clear_cache", "allow_draft": True, "target": {"devices": [uids[0]]}}
             assert (await client.post(f"{API}/runs", json=asked)).status_code == 201
             assert await asyncio.wait_for(meant.wait(), 1)
             assert len(house.portal.control.dispatch.claim_work(uids[0], now=house.time.now)) == 1
@@ -95,7 +97,7 @@ def test_requests_that_are_refused(play: Play) -> None:
         await prepared(house, 1)
         client = await house.program()
         for change, status, code in REFUSED:
-            asked = {"action": "#clear_cache", "target": {"nql": "devices"}} | change
+            asked = {"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}} | change
             answer = await client.post(f"{API}/runs", json=asked)
             assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), (change, answer.text)
             assert (await client.get(f"{API}/runs")).json()["runs"] == [], change
@@ -107,7 +109,7 @@ def test_triggers(play: Play) -> None:
     async def scene(house: House) -> None:
         await prepared(house, 2)
         program, browser = await house.program(), await house.browser()
-        asked = {"action": "#by_hand", "target": {"nql": "devices"}}
+        asked = {"action": "#by_hand", "allow_draft": True, "target": {"nql": "devices"}}
         await program.post(f"{API}/actions", json=MANIFEST | {"nql_id": "#by_hand", "triggers": ["manual"]})
         assert (await program.post(f"{API}/runs", json=asked)).json()["error"]["code"] == "trigger_not_allowed"
         by_hand = await browser.post(f"{API}/runs", json=asked)
@@ -123,7 +125,7 @@ def test_a_run_is_begun_once(play: Play) -> None:
     async def scene(house: House) -> None:
         await prepared(house, 2)
         client = await house.program()
-        asked = {"action": "#clear_cache", "target": {"nql": "devices"}, "idempotency_key": "k1"}
+        asked = {"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}, "idempotency_key": "k1"}
         answers = await asyncio.gather(*(client.post(f"{API}/runs", json=asked) for _ in range(5)))
         assert sorted(answer.status_code for answer in answers) == [200] * 4 + [201]
         assert len({answer.json()["run"]["id"] for answer in answers}) == 1
@@ -138,7 +140,12 @@ def test_results_are_shown(play: Play) -> None:
     async def scene(house: House) -> None:
         uids = await prepared(house, 2)
         client = await house.program()
-        asked = {"action": "#clear_cache", "target": {"devices": uids}, "parameters": {"path": "/var/<b>"}}
+        asked = {
+            "action": "#clear_cache",
+            "allow_draft": True,
+            "target": {"devices": uids},
+            "parameters": {"path": "/var/<b>"},
+        }
         run = (await client.post(f"{API}/runs", json=asked)).json()["run"]
         outputs = {"freed": 10, "took": 1_500_000, "other": 1}
         now = house.time.now
@@ -173,9 +180,11 @@ def test_cancel(play: Play) -> None:
     async def scene(house: House) -> None:
         uids = await prepared(house, 3)
         client = await house.program()
-        run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"devices": uids}})).json()[
-            "run"
-        ]
+        run = (
+            await client.post(
+                f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"devices": uids}}
+            )
+        ).json()["run"]
         house.portal.control.dispatch.claim_work(uids[0], now=house.time.now)
         path = f"{API}/runs/{run['id']}/cancel"
         assert (await client.post(path, json={"device": uids[1]})).json() == {"cancelled": 1, "asked": 0}
@@ -191,9 +200,11 @@ def test_expiry_by_the_slow_tick(play: Play) -> None:
     async def scene(house: House) -> None:
         await prepared(house, 1)
         client = await house.program()
-        run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"nql": "devices"}})).json()[
-            "run"
-        ]
+        run = (
+            await client.post(
+                f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}}
+            )
+        ).json()["run"]
         house.time.now += HOUR
 
         async def expired() -> bool:
@@ -218,9 +229,11 @@ def test_events_end_with_the_run(play: Play) -> None:
     async def scene(house: House) -> None:
         uids = await prepared(house, 3)
         client = await house.browser()
-        run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"devices": uids}})).json()[
-            "run"
-        ]
+        run = (
+            await client.post(
+                f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"devices": uids}}
+            )
+        ).json()["run"]
         stream = asyncio.create_task(client.get(f"{API}/runs/{run['id']}/events"))
 
         async def watching() -> bool:
@@ -249,9 +262,11 @@ def test_watchers_end_when_the_portal_stops(play: Play) -> None:
     async def scene(house: House) -> None:
         await prepared(house, 1)
         client = await house.program()
-        run = (await client.post(f"{API}/runs", json={"action": "#clear_cache", "target": {"nql": "devices"}})).json()[
-            "run"
-        ]
+        run = (
+            await client.post(
+                f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": {"nql": "devices"}}
+            )
+        ).json()["run"]
         stream = asyncio.create_task(client.get(f"{API}/runs/{run['id']}/events"))
 
         async def watching() -> bool:
