@@ -24,11 +24,13 @@ from storage.control.dispatch import Dispatch
 from storage.control.enrolment import Enrolment
 from storage.control.executions import Change, Executions
 from storage.control.outbox import Outbox
+from storage.control.progress import Progress
 from storage.control.runs import Run, RunRequest, Runs
 from storage.control.sessions import Sessions
 from storage.control.sites import Site, Sites
 from storage.control.states import State
 from storage.control.tokens import Tokens
+from storage.control.webhooks import Webhooks
 
 Listener = Callable[[Change], None]
 
@@ -51,6 +53,8 @@ class Control:
         self.executions = Executions(self._database)
         self.dispatch = Dispatch(self._database, self._tell)
         self.deadlines = Deadlines(self._database, self._tell)
+        self.progress = Progress(self._database, self._tell)
+        self.webhooks = Webhooks(self._database)
         self.outbox = Outbox(self._database)
         self.audit = Audit(self._database)
         self.site: Site = self.sites.ensure_standard(now=now)

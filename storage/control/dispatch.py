@@ -124,10 +124,12 @@ class Dispatch:
     def opened(self, after: int, until: int) -> set[str]:
         """Devices with something that may be fetched since an instant in (after, until]: a window opened, or a retry
         is due."""
+        # The index holds only such instants and is used only where that is said; the state is looked at afterwards, as
+        # SQLite would rather go through all that waits.
         opens = (TABLE.c.open_from > literal_column("0"), TABLE.c.open_from > after, TABLE.c.open_from <= until)
-        query = select(TABLE.c.device).where(*opens, TABLE.c.state == State.WAITING_ON_DEVICE.value)
         with self._database.read() as connection:
-            return set(connection.scalars(query.distinct()))
+            found = connection.execute(select(TABLE.c.device, TABLE.c.state).where(*opens)).all()
+        return {row.device for row in found if row.state == State.WAITING_ON_DEVICE.value}
 
     def record_started(self, run: str, device: str, attempt: int, *, started_at: int, now: int) -> Recorded:
         """The script runs. `started_at` is the device's clock, brought between the claim and now. Raises

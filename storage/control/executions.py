@@ -175,7 +175,7 @@ def set_open(connection: Connection, run: str, waves: range, open_from: int | No
         TABLE.c.wave.between(waves.start, waves.stop - 1),
         TABLE.c.open_from.is_(None) if open_from is not None else TABLE.c.open_from.is_not(None),
     )
-    devices = list(connection.scalars(select(TABLE.c.device).where(*mine)))
+    devices = list(connection.scalars(select(TABLE.c.device).where(*mine).order_by(TABLE.c.device)))
     connection.execute(update(TABLE).where(*mine).values(open_from=open_from))
     return devices
 

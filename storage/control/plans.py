@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha256
 from itertools import pairwise
-from math import ceil
+from math import ceil, floor
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
@@ -24,6 +24,7 @@ from storage.control.errors import RefusedError
 SECOND = 1_000_000
 DAY_SECONDS = 86_400
 LONGEST_BACKOFF = DAY_SECONDS
+MOST_DEVICES = 10_000  # of a run
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LOOK_AHEAD = 16  # days: a weekly opening that a change of clocks swallows is found the week after
@@ -78,21 +79,25 @@ def check(plan: Plan) -> None:
         raise RefusedError("bad_plan", "; ".join(problems))
 
 
+def most_devices(limits: Limits | None) -> int:
+    """The most devices that limits allow; MOST_DEVICES without any."""
+    if limits is None:
+        return MOST_DEVICES
+    grown = MOST_DEVICES if limits.preview is None else floor(limits.preview * (100 + (limits.growth or 0.0)) / 100)
+    return min(limits.devices or MOST_DEVICES, grown)
+
+
 def stops(limits: Limits | None, count: int) -> str | None:
     """Why a run of `count` devices must not start, with the way out; None where it may."""
-    if limits is None:
+    if limits is None or count <= most_devices(limits):
         return None
-    if limits.devices is not None and count > limits.devices:
-        return f"the target has {count} devices, the limit is {limits.devices}; narrow the target or raise the limit"
-    if limits.preview is None:
-        return None
-    growth = limits.growth or 0.0
-    if count > limits.preview * (1 + growth / 100):
-        return (
-            f"the target has {count} devices, the preview had {limits.preview} and {growth:g} % more are allowed; "
-            "look at the preview again"
-        )
-    return None
+    if limits.preview is None or (limits.devices is not None and count > limits.devices):
+        most = limits.devices or MOST_DEVICES
+        return f"the target has {count} devices, the limit is {most}; narrow the target or raise the limit"
+    return (
+        f"the target has {count} devices, the preview had {limits.preview} and {limits.growth or 0.0:g} % more are "
+        "allowed; look at the preview again"
+    )
 
 
 def waves_of(plan: Plan, devices: Iterable[str], seed: str) -> dict[str, int]:

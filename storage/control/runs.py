@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from storage.control import actions, audit, executions, schema
+from storage.control import actions, audit, executions, plans, schema
 from storage.control.database import Database
 from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
@@ -24,7 +24,7 @@ from storage.control.plans import Plan, check, next_open, waves_of
 from storage.control.records import digest_of_devices, digest_of_json, from_json, to_json
 
 TABLE = schema.runs
-MOST_DEVICES = 10_000
+MOST_DEVICES = plans.MOST_DEVICES
 SECOND = 1_000_000
 SCHEDULED = frozenset({"automatic", "scheduled"})
 EVERYONE_AT_ONCE = Plan()
