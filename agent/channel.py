@@ -16,18 +16,27 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketExce
 
 from agent import statements, wire
 from agent.clock import Clock
-from agent.exchange import Exchange, UnreachableError
+from agent.exchange import Exchange, UnreachableError, seconds
 from agent.identity import Keys, verify
 from agent.version import __version__
 
 OPEN_SECONDS = 20.0
 PING_SECONDS = 45.0
+LONGEST_PAUSE = 120  # seconds; who answers here has not shown who it is
 REVOKED = 4403  # the portal closes with this code when it has closed the device's identity
 _decoder = msgspec.json.Decoder(wire.ToldFrame)
 
 
 class RevokedError(Exception):
     """The portal has closed this device's identity."""
+
+
+class BusyError(UnreachableError):
+    """The portal lets nobody in now; `pause` is what it asked to wait, in microseconds."""
+
+    def __init__(self, pause: int) -> None:
+        super().__init__("the portal has no room for the channel now")
+        self.pause = pause
 
 
 class Channel:
@@ -38,9 +47,11 @@ class Channel:
         self._keys = keys
         self._clock = clock
 
-    async def listen(self, opened: Callable[[int], None], nudged: Callable[[], None]) -> None:
-        """Stay connected. `opened` is called once with the portal's offset, `nudged` for every nudge. Raises
-        UnreachableError when it ends, RevokedError."""
+    async def listen(
+        self, opened: Callable[[int, str], None], nudged: Callable[[], None], configured: Callable[[str], None]
+    ) -> None:
+        """Stay connected. `opened` is called once with the portal's offset and our configuration's tag, `nudged` for
+        every nudge, `configured` for every new tag. Raises UnreachableError (BusyError) when it ends, RevokedError."""
         asked = self._clock.now()
         headers = self._exchange.sign("GET", wire.CHANNEL, b"")
         url = "ws" + self._exchange.enrolment.url.removeprefix("http") + wire.CHANNEL
@@ -50,9 +61,12 @@ class Channel:
                 open_timeout=OPEN_SECONDS, ping_interval=PING_SECONDS, ping_timeout=OPEN_SECONDS, close_timeout=2,
             ) as connection:  # fmt: skip
                 async with asyncio.timeout(OPEN_SECONDS):
-                    opened(await self._greet(connection, headers[wire.NONCE_HEADER], asked))
-                await self._follow(connection, nudged)
+                    opened(*await self._greet(connection, headers[wire.NONCE_HEADER], asked))
+                await self._follow(connection, nudged, configured)
         except InvalidStatus as error:
+            if error.response.status_code == 503:
+                pause = seconds(error.response.headers.get("Retry-After", ""), LONGEST_PAUSE)
+                raise BusyError(pause * 1_000_000) from error
             raise UnreachableError(
                 f"the portal does not open the channel (status {error.response.status_code})"
             ) from error
@@ -63,7 +77,7 @@ class Channel:
         except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
             raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
 
-    async def _greet(self, connection: ClientConnection, nonce: str, asked: int) -> int:
+    async def _greet(self, connection: ClientConnection, nonce: str, asked: int) -> tuple[int, str]:
         frame = _decoder.decode(await connection.recv())
         enrolment = self._exchange.enrolment
         if not isinstance(frame, wire.Welcome):
@@ -73,9 +87,11 @@ class Channel:
             raise UnreachableError("the channel is not that of the portal that this device pinned")
         signature = self._keys.sign(statements.hello_bytes(enrolment.device, frame.challenge))
         await connection.send(wire.encode(wire.Hello(__version__, signature)).decode())
-        return self._exchange.learn(frame.server_time, asked, self._clock.now())
+        return self._exchange.learn(frame.server_time, asked, self._clock.now()), frame.tag
 
-    async def _follow(self, connection: ClientConnection, nudged: Callable[[], None]) -> None:
+    async def _follow(
+        self, connection: ClientConnection, nudged: Callable[[], None], configured: Callable[[str], None]
+    ) -> None:
         while True:
             try:
                 frame = _decoder.decode(await connection.recv())
@@ -83,5 +99,7 @@ class Channel:
                 continue  # a frame of a newer portal
             if isinstance(frame, wire.Nudge):
                 nudged()
+            elif isinstance(frame, wire.Config):
+                configured(frame.config)
             elif isinstance(frame, wire.Ping):
                 await connection.send(wire.encode(wire.Pong()).decode())

@@ -3,73 +3,31 @@
 In: events (`agent.events`) and the instant of the agent's clock. Out: the state afterwards and what to do. Invariants:
 a process starts only after its intent is on the disk, at most `AT_ONCE` run, and an execution that is known is never
 started again; every execution that was begun ends in exactly one report, and a report is done with only by the
-portal's verdict; whatever fails is tried again, later each time. Messages are never dispatched by a name from outside.
+portal's verdict; whatever fails is tried again, later each time; nothing is asked of the portal but over an open
+channel, and nothing without need. Messages are never dispatched by a name from outside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+from agent import configuring, statements, wire
 from agent import events as e
-from agent import statements, wire
-from agent.backoff import SECOND, Line, spread
+from agent.backoff import SECOND
 from agent.identity import verify
 from agent.journal import OPEN, Execution, Key
-from agent.orders import Denied, Foreign, Job, Trust, examine
+from agent.orders import Denied, Foreign, Job, examine
+from agent.state import CHANNEL, REPORTS_AT_ONCE, State, Step
 from agent.version import __version__
 
 AT_ONCE = 2
-PULL_EVERY = 60 * SECOND  # a slow pull repairs a lost nudge
 FORGET_EVERY = 3600 * SECOND
-REPORTS_AT_ONCE = 32
 MOST_HELD = 64
 STEADY = 30 * SECOND  # a channel that lived this long was a good one
 REVOKED_PAUSE = 3600 * SECOND
 DAY = 86_400 * SECOND
-CHANNEL, PULL, REPORTS, BATCH = Line("channel"), Line("pull"), Line("reports"), Line("batch")
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """All that the core knows. `running` are jobs from their intent to their end, `stopping` those of them to be
-    stopped; `done` maps every other known execution to its last report, None while that is being written down;
-    `unsent` are reports in order."""
-
-    trust: Trust
-    offset: int = 0
-    channel: Line = CHANNEL
-    channel_up: bool = False
-    pull: Line = PULL
-    report: Line = REPORTS
-    batch: Line = BATCH
-    batches: int = 0
-    more: bool = False
-    running: Mapping[Key, Job] = field(default_factory=dict)
-    stopping: frozenset[Key] = frozenset()
-    done: Mapping[Key, wire.Report | None] = field(default_factory=dict)
-    unsent: tuple[wire.Report, ...] = ()
-    reports_at_once: int = REPORTS_AT_ONCE
-    forget_at: int = 0
-    revoked: bool = False
-
-    def portal_time(self, at: int) -> int:
-        """An instant of our clock in the portal's time, as far as we know it."""
-        return max(0, at + self.offset)
-
-    @property
-    def wake(self) -> int:
-        """The next instant at which a tick has something to do."""
-        times = [self.forget_at]
-        times += [self.pull.at] if not self.pull.busy else []
-        times += [self.channel.at] if not self.channel.busy and not self.channel_up else []
-        times += [self.report.at] if not self.report.busy and self.unsent else []
-        times += [self.batch.at] if not self.batch.busy and self.batches else []
-        return min(times)
-
-
-Step = tuple[State, list[e.Command]]
 
 
 def step(state: State, event: e.Event, now: int) -> Step:
@@ -85,16 +43,25 @@ def _talk(state: State, now: int) -> Step:
     if not state.channel.busy and not state.channel_up and state.channel.at <= now:
         state = replace(state, channel=state.channel.begin())
         commands.append(e.OpenChannel())
-    if not state.pull.busy and state.pull.at <= now:
+    if not state.channel_up:
+        return _forget_due(state, commands, now)
+    if state.pull.due(now):
         room = max(0, AT_ONCE - len(state.running))
         state = replace(state, pull=state.pull.begin())
         commands.append(e.SendPull(wire.Pull(room, _held(state), __version__)))
+    if state.config.due(now):
+        state = replace(state, config=state.config.begin())
+        commands.append(e.FetchConfiguration(state.tag))
     if state.unsent and not state.report.busy and state.report.at <= now:
         state = replace(state, report=state.report.begin())
         commands.append(e.SendReports(state.unsent[: state.reports_at_once]))
     if state.batches and not state.batch.busy and state.batch.at <= now:
         state = replace(state, batch=state.batch.begin())
         commands.append(e.SendBatch())
+    return _forget_due(state, commands, now)
+
+
+def _forget_due(state: State, commands: list[e.Command], now: int) -> Step:
     if state.forget_at <= now:
         state = replace(state, forget_at=now + FORGET_EVERY)
         commands.append(e.ForgetOld(state.portal_time(now)))
@@ -148,14 +115,18 @@ def _forgot(state: State, event: e.Forgot, now: int) -> Step:
 
 # --- the channel and pulls ---------------------------------------------------------------------
 def _channel_opened(state: State, event: e.ChannelOpened, now: int) -> Step:
-    return replace(_want_pull(state, now), channel=state.channel.done(), channel_up=True, revoked=False), []
+    # What waited for the portal waits no longer: it is there. Work it has for us it says by a nudge.
+    lines = {name: replace(getattr(state, name), at=now) for name in ("pull", "config", "report", "batch")}
+    channel = replace(state.channel, busy=False)  # its failures are forgotten when it has lived for a while
+    state = replace(state, **lines, channel=channel, channel_up=True, revoked=False)
+    return configuring.told(state, event.tag, now), []
 
 
 def _channel_closed(state: State, event: e.ChannelClosed, now: int) -> Step:
     if event.failure is e.Failure.REVOKED:
         return _revoked(replace(state, channel_up=False), now)
     line = CHANNEL if event.lived > STEADY else state.channel
-    return replace(state, channel_up=False, channel=line.failed(now, state.trust.device)), []
+    return replace(state, channel_up=False, channel=line.scattered(now, state.trust.device, event.pause)), []
 
 
 def _nudged(state: State, event: e.Nudged, now: int) -> Step:
@@ -163,13 +134,12 @@ def _nudged(state: State, event: e.Nudged, now: int) -> Step:
 
 
 def _want_pull(state: State, now: int) -> State:
-    pull = replace(state.pull, wanted=True) if state.pull.busy else replace(state.pull, at=now)
-    return replace(state, pull=pull)
+    return replace(state, pull=state.pull.want(now))
 
 
 def _pulled(state: State, event: e.Pulled, now: int) -> Step:
-    pause = round(PULL_EVERY * (0.75 + 0.5 * spread(state.trust.device, now)))
-    state = replace(state, pull=state.pull.done(now if state.pull.wanted else now + pause), more=event.work.more)
+    state = replace(state, pull=state.pull.done(now), more=event.work.more)
+    state = configuring.told(state, event.work.tag, now)
     commands: list[e.Command] = []
     for cancel in event.work.cancels:
         state, more = _cancelled(state, cancel, now)
@@ -303,6 +273,8 @@ def _failed(state: State, event: e.Failed, now: int) -> Step:
     commands: list[e.Command] = []
     if event.line == state.pull.name:
         state = replace(state, pull=state.pull.failed(now, state.trust.device, event.pause))
+    elif event.line == state.config.name:
+        state = replace(state, config=state.config.failed(now, state.trust.device, event.pause))
     elif event.line == state.batch.name:
         state = replace(state, batch=state.batch.failed(now, state.trust.device, event.pause), batches=event.left)
         commands = [e.DropBatch()] if event.failure is e.Failure.REFUSED else []
@@ -319,9 +291,9 @@ def _revoked(state: State, now: int) -> Step:
     commands: list[e.Command] = (
         [] if state.revoked else [e.Log("error", "the portal has closed this device's identity", {})]
     )
-    lines = (state.channel, state.pull, state.report, state.batch)
-    channel, pull, report, batch = (replace(line, busy=False, at=now + REVOKED_PAUSE) for line in lines)
-    state = replace(state, channel=channel, pull=pull, report=report, batch=batch, revoked=True)
+    names = ("channel", "pull", "config", "report", "batch")
+    lines = {name: replace(getattr(state, name), busy=False, at=now + REVOKED_PAUSE) for name in names}
+    state = replace(state, **lines, revoked=True)
     return state, [*commands, *(e.StopProcess(*key) for key in state.running)]
 
 
@@ -338,6 +310,8 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.ChannelOpened: _channel_opened,
     e.ChannelClosed: _channel_closed,
     e.Nudged: _nudged,
+    e.ConfigurationTold: configuring.heard,
+    e.Configured: configuring.configured,
     e.Pulled: _pulled,
     e.IntentStored: _intent_stored,
     e.IntentFailed: _intent_failed,

@@ -13,6 +13,7 @@ from agent import wire
 from agent.journal import Execution, Key
 from agent.orders import Job
 from agent.runner import Ended
+from agent.wire_configuration import Configuration
 
 
 class Failure(Enum):
@@ -46,20 +47,37 @@ class TimeLearned:
 
 @dataclass(frozen=True, slots=True)
 class ChannelOpened:
-    """The channel is up and both sides showed who they are."""
+    """The channel is up and both sides showed who they are; the portal named our configuration."""
+
+    tag: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelClosed:
-    """The channel is down, or did not come up."""
+    """The channel is down, or did not come up. `pause` is what the portal asked to wait."""
 
     failure: Failure = Failure.LATER
     lived: int = 0
+    pause: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Nudged:
     """The portal says that there is work."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationTold:
+    """The portal says which tag our configuration has now."""
+
+    tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """This configuration is ours, and on the disk."""
+
+    configuration: Configuration
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +161,7 @@ class BatchSent:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A pull, a sending of reports or of a batch failed. `pause` is what the portal asked to wait."""
+    """A pull, a fetch, a sending of reports or of a batch failed. `pause` is what the portal asked to wait."""
 
     line: str
     failure: Failure
@@ -159,6 +177,8 @@ Event = (
     | ChannelOpened
     | ChannelClosed
     | Nudged
+    | ConfigurationTold
+    | Configured
     | Pulled
     | IntentStored
     | IntentFailed
@@ -184,6 +204,13 @@ class SendPull:
     """Ask for work."""
 
     pull: wire.Pull
+
+
+@dataclass(frozen=True, slots=True)
+class FetchConfiguration:
+    """Ask for the configuration, and keep it; ours has this tag."""
+
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +290,7 @@ class Log:
 Command = (
     OpenChannel
     | SendPull
+    | FetchConfiguration
     | StoreIntent
     | StartProcess
     | StopProcess

@@ -159,6 +159,10 @@ def _secure(host: str, port: int | None) -> http.client.HTTPConnection:
 _CONNECT: dict[str, Callable[[str, int | None], http.client.HTTPConnection]] = {"http": _plain, "https": _secure}
 
 
+def seconds(text: str, most: int) -> int:
+    """The value of a Retry-After header, at most `most`; 0 if it is no number of seconds."""
+    return min(int(text), most) if text.isascii() and text.isdigit() and len(text) < 6 else 0
+
+
 def _pause(headers: Mapping[str, str]) -> int:
-    text = headers.get("retry-after", "")
-    return min(int(text), 3600) * 1_000_000 if text.isascii() and text.isdigit() and len(text) < 6 else 0
+    return seconds(headers.get("retry-after", ""), 3600) * 1_000_000

@@ -18,11 +18,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from agent import configuring, memory, run_folder, statements, status, wire
 from agent import events as e
-from agent import memory, run_folder, statements, status, wire
-from agent.channel import Channel, RevokedError
+from agent.channel import BusyError, Channel, RevokedError
 from agent.clock import Clock
-from agent.core import State, step
+from agent.core import step
 from agent.exchange import Answer, Exchange, UnreachableError, said
 from agent.fence import Fence
 from agent.host.base import Host
@@ -31,7 +31,10 @@ from agent.journal import Filed, Intent, Journal, Sent
 from agent.orders import Job
 from agent.pinning import trust_of
 from agent.runner import Ended
+from agent.state import State
 from agent.telemetry import Telemetry
+from agent.uploading import Uploads
+from agent.wire_configuration import Configuration, Fetch
 
 T = TypeVar("T")
 Logger = Callable[..., None]
@@ -68,7 +71,8 @@ class Agent:
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
         self._fence = Fence(parts.folder)
         self.state = State(trust_of(enrolment, host.platform, host.simulated, self._fence.serials))
-        self._journal_turn, self._outbox_turn = asyncio.Lock(), asyncio.Lock()
+        self._uploads = Uploads(self._telemetry.outbox, self._ask, self.post, self._blocking, parts.log)
+        self._journal_turn = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writing: set[asyncio.Task[None]] = set()
         self._running: dict[tuple[str, int], tuple[Event, asyncio.Task[None]]] = {}
@@ -80,6 +84,8 @@ class Agent:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then end cleanly."""
+        if (known := configuring.kept(self._parts.folder)) is not None:
+            self.post(e.Configured(known))
         self.post(e.Recovered(tuple(self._journal.known.values()), len(self._telemetry.outbox)))
         self._spawn(self._collect())
         try:
@@ -102,6 +108,8 @@ class Agent:
                 self._spawn(self._channel(), e.ChannelClosed())
             case e.SendPull(pull):
                 self._spawn(self._pull(pull), e.Failed("pull", e.Failure.LATER))
+            case e.FetchConfiguration(tag):
+                self._spawn(self._configure(tag), e.Failed("config", e.Failure.LATER))
             case e.StoreIntent(job):
                 self._spawn(self._store_intent(job))
             case e.StartProcess(job):
@@ -117,11 +125,11 @@ class Agent:
             case e.SendReports(reports):
                 self._spawn(self._send_reports(reports), e.Failed("reports", e.Failure.LATER))
             case e.SendBatch():
-                self._spawn(self._send_batch(), e.Failed("batch", e.Failure.LATER, left=1))
+                self._spawn(self._uploads.send(), e.Failed("batch", e.Failure.LATER, left=1))
             case e.DropReport(report):
                 self._spawn(self._drop_report(report))
             case e.DropBatch():
-                self._spawn(self._drop_batch())
+                self._spawn(self._uploads.drop())
             case e.ForgetOld(portal_now):
                 self._spawn(self._forget(portal_now))
             case e.Log(level, text, facts):
@@ -145,73 +153,61 @@ class Agent:
     async def _channel(self) -> None:
         opened_at: list[int] = []
 
-        def opened(offset: int) -> None:
+        def opened(offset: int, tag: str) -> None:
             opened_at.append(self._parts.clock.now())
             self._learn(offset)
-            self.post(e.ChannelOpened())
+            self.post(e.ChannelOpened(tag))
 
-        failure = e.Failure.LATER
+        failure, pause = e.Failure.LATER, 0
         try:
             await Channel(self._exchange, self._parts.keys, self._parts.clock).listen(
-                opened, lambda: self.post(e.Nudged())
+                opened, lambda: self.post(e.Nudged()), lambda tag: self.post(e.ConfigurationTold(tag))
             )
         except RevokedError:
             failure = e.Failure.REVOKED
+        except BusyError as error:
+            pause = error.pause
         except UnreachableError as error:
             self._parts.log("info", str(error))
         lived = self._parts.clock.now() - opened_at[0] if opened_at else 0
-        self.post(e.ChannelClosed(failure, lived))
+        self.post(e.ChannelClosed(failure, lived, pause))
 
     async def _pull(self, pull: wire.Pull) -> None:
-        answer = await self._ask("pull", wire.WORK, wire.encode(pull))
-        if answer is not None:
-            try:
-                self.post(e.Pulled(msgspec.json.decode(answer.body, type=wire.Work)))
-            except msgspec.MsgspecError as error:
-                self._parts.log("error", f"the portal's work cannot be read: {error}")
-                self.post(e.Failed("pull", e.Failure.LATER))
+        if (work := await self._told("pull", wire.WORK, wire.encode(pull), wire.Work)) is not None:
+            self.post(e.Pulled(work))
 
-    async def _send_reports(self, reports: tuple[wire.Report, ...]) -> None:
-        answer = await self._ask("reports", wire.REPORTS, wire.encode(wire.Reports(list(reports))))
-        if answer is None:
+    async def _configure(self, tag: str) -> None:
+        told = await self._told("config", wire.CONFIG, wire.encode(Fetch(tag)), Configuration)
+        if told is None:
             return
         try:
-            verdicts = msgspec.json.decode(answer.body, type=wire.Verdicts).verdicts
-        except msgspec.MsgspecError as error:
-            self._parts.log("error", f"the portal's verdicts cannot be read: {error}")
-            self.post(e.Failed("reports", e.Failure.LATER))
-            return
-        await self._in_journal(self._note_sent, verdicts)
-        self.post(e.ReportsTaken(tuple(verdicts)))
+            await self._blocking(configuring.keep, self._parts.folder, told)
+        except OSError as error:
+            self._parts.log("error", f"the configuration cannot be kept: {error}")
+            self.post(e.Failed("config", e.Failure.LATER))
+        else:
+            self.post(e.Configured(told))
 
-    async def _send_batch(self) -> None:
-        outbox = self._telemetry.outbox
-        async with self._outbox_turn:
-            leased = await self._blocking(outbox.lease)
-        if leased is None:
-            self.post(e.BatchSent(len(outbox)))
-            return
-        answer = await self._ask(
-            "batch", wire.BATCHES, leased[1], packed=True, on_failure=lambda: outbox.rollback(leased[0])
-        )
-        if answer is not None:
-            async with self._outbox_turn:
-                await self._blocking(outbox.commit, leased[0])
-            self.post(e.BatchSent(len(outbox)))
-
-    async def _drop_batch(self) -> None:
-        outbox = self._telemetry.outbox
-        async with self._outbox_turn:
-            leased = await self._blocking(outbox.lease)
-            if leased is not None:
-                await self._blocking(outbox.commit, leased[0])
-        self._parts.log("error", "the portal refused a batch of telemetry for good; it is dropped")
-        self.post(e.BatchSent(len(outbox)))
+    async def _send_reports(self, reports: tuple[wire.Report, ...]) -> None:
+        body = wire.encode(wire.Reports(list(reports)))
+        if (told := await self._told("reports", wire.REPORTS, body, wire.Verdicts)) is not None:
+            await self._in_journal(self._note_sent, told.verdicts)
+            self.post(e.ReportsTaken(tuple(told.verdicts)))
 
     async def _drop_report(self, report: wire.Report) -> None:
         verdict = wire.Verdict(report.run, report.attempt, report.state, "refused", "the portal refused the message")
         await self._in_journal(self._note_sent, [verdict])
         self.post(e.ReportsTaken((verdict,)))
+
+    async def _told(self, line: str, path: str, body: bytes, kind: type[T]) -> T | None:
+        """The portal's message if it did what was asked; else the core knows."""
+        answer = await self._ask(line, path, body)
+        try:
+            return None if answer is None else msgspec.json.decode(answer.body, type=kind)
+        except msgspec.MsgspecError as error:
+            self._parts.log("error", f"the portal's answer to {path} cannot be read: {error}")
+            self.post(e.Failed(line, e.Failure.LATER))
+            return None
 
     async def _ask(
         self, line: str, path: str, body: bytes, *, packed: bool = False, on_failure: Callable[[], None] = lambda: None
@@ -318,7 +314,7 @@ class Agent:
             now = self._parts.clock.now()
             wake = now + SECOND
             try:
-                async with self._outbox_turn:
+                async with self._uploads.turn:
                     queued, wake = await self._blocking(self._telemetry.run, now, self.state.offset)
                 for _ in range(queued):
                     self.post(e.BatchQueued())

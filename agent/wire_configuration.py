@@ -13,6 +13,8 @@ from msgspec import Meta, Raw, field
 
 from agent.wire import Digest, Hex64, Id, Key, Name, Said, Sealed, Signature, Text, Told
 
+EMPTY = "none"  # the tag of a configuration with nothing in it, and of a device that has none
+
 
 class Fetch(Said, frozen=True):
     """A device asks for its configuration; `tag` is that of the one it has."""

@@ -32,6 +32,7 @@ from portal.actions import routes as actions_routes
 from portal.actions.events import Watchers
 from portal.actions.service import Actions
 from portal.agents import routes as agents_routes
+from portal.agents.configuration import Configurations
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.frame import Frame, handlers
@@ -75,6 +76,7 @@ class Portal:
     threads: Threads
     metrics: Metrics
     nudges: Nudges
+    configurations: Configurations
     watchers: Watchers
     relay: Relay
     catalogs: Catalogs
@@ -163,6 +165,7 @@ async def _open(
         threads=threads,
         metrics=metrics,
         nudges=nudges,
+        configurations=Configurations(nudges.configure),
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
@@ -197,7 +200,9 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     p = portal
     return [
         *api.routes(endpoints(p), p.guard, p.clock),
-        *agents_routes.routes(p.control, p.tables, builtin(), p.key, p.threads, p.metrics, p.nudges, p.relay, p.clock),
+        *agents_routes.routes(
+            p.control, p.tables, builtin(), p.key, p.threads, p.metrics, p.nudges, p.relay, p.configurations, p.clock
+        ),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

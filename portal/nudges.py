@@ -15,20 +15,26 @@ from contextlib import contextmanager
 class Connection:
     """One open connection of a device, seen from inside the portal."""
 
-    __slots__ = ("_event", "closed")
+    __slots__ = ("_event", "closed", "configured", "nudged")
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self.closed = False
+        self.closed = self.configured = self.nudged = False
 
     async def wait(self) -> bool:
-        """Wait for a nudge; False when the connection has to end."""
+        """Wait for news, which `nudged` and `configured` say; False when the connection has to end."""
         await self._event.wait()
         self._event.clear()
         return not self.closed
 
     def wake(self) -> None:
         """Nudge it."""
+        self.nudged = True
+        self._event.set()
+
+    def configure(self) -> None:
+        """Have it tell the device its configuration's tag."""
+        self.configured = True
         self._event.set()
 
     def close(self) -> None:
@@ -62,6 +68,12 @@ class Nudges:
         for connection in woken:
             connection.wake()
         return len(woken)
+
+    def configure(self) -> None:
+        """Have every connection tell its device the tag of its configuration."""
+        for connections in self._open.values():
+            for connection in connections:
+                connection.configure()
 
     def close(self, device: str) -> None:
         """End a device's connections: it was revoked."""

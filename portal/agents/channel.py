@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent import statements, wire
+from portal.agents.configuration import Configurations
 from portal.agents.door import Claim, Door, Refuse
 from portal.agents.service import verified
 from portal.nudges import Connection, Nudges
@@ -26,6 +27,7 @@ from storage.control.api import Control
 MOST = 4
 HELLO_SECONDS = 15.0
 GOING_AWAY, STRANGER, REVOKED = 1001, 4401, 4403
+NUDGE = wire.encode(wire.Nudge()).decode()
 _decoder = msgspec.json.Decoder(wire.SaidFrame)
 
 
@@ -39,10 +41,11 @@ class Channels:
         nudges: Nudges,
         threads: Threads,
         key: Ed25519PrivateKey,
+        configurations: Configurations,
         clock: Callable[[], int],
     ) -> None:
         self._door, self._control, self._nudges, self._threads = door, control, nudges, threads
-        self._key, self._clock = key, clock
+        self._key, self._clock, self._configurations = key, clock, configurations
         self._count: dict[str, int] = {}
 
     async def serve(self, socket: WebSocket) -> None:
@@ -72,13 +75,15 @@ class Channels:
         uid = claim.device.uid
         with self._nudges.connected(uid) as connection:
             if not await self._revoked(uid):
-                await self._follow(socket, connection)
+                await self._look(uid, connection)
+                await self._follow(socket, uid, connection)
             await socket.close(REVOKED if await self._revoked(uid) else GOING_AWAY)
 
     async def _greet(self, socket: WebSocket, claim: Claim) -> bool:
         uid, challenge, now = claim.device.uid, secrets.token_bytes(32), self._clock()
         signature = self._key.sign(statements.welcome_bytes(uid, claim.nonce, challenge, now))
-        await socket.send_text(wire.encode(wire.Welcome(challenge, now, signature)).decode())
+        tag = await self._threads.control(self._configurations.tag, uid)
+        await socket.send_text(wire.encode(wire.Welcome(challenge, now, signature, tag)).decode())
         try:
             async with asyncio.timeout(HELLO_SECONDS):
                 frame = _decoder.decode(await socket.receive_text())
@@ -88,9 +93,14 @@ class Channels:
             return False
         return verified(claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge))
 
-    async def _follow(self, socket: WebSocket, connection: Connection) -> None:
+    async def _look(self, uid: str, connection: Connection) -> None:
+        """Nudge a device that has just come, if there is work: it does not ask by itself."""
+        waiting = self._control.dispatch.waiting_devices
+        if await self._threads.control(waiting, now=self._clock(), device=uid):
+            connection.wake()
+
+    async def _follow(self, socket: WebSocket, uid: str, connection: Connection) -> None:
         """Send nudges until the device leaves or has to."""
-        nudge = wire.encode(wire.Nudge()).decode()
         listening = asyncio.create_task(_listen(socket))
         try:
             while not listening.done():
@@ -99,11 +109,20 @@ class Channels:
                 if listening.done() or not await waiting:
                     waiting.cancel()
                     return
-                await socket.send_text(nudge)
+                await self._tell(socket, uid, connection)
         finally:
             listening.cancel()
             with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
                 await listening
+
+    async def _tell(self, socket: WebSocket, uid: str, connection: Connection) -> None:
+        if connection.nudged:
+            connection.nudged = False
+            await socket.send_text(NUDGE)
+        if connection.configured:
+            connection.configured = False
+            tag = await self._threads.control(self._configurations.tag, uid)
+            await socket.send_text(wire.encode(wire.Config(tag)).decode())
 
     async def _revoked(self, uid: str) -> bool:
         device = await self._threads.control(self._control.enrolment.device, uid)

@@ -18,8 +18,10 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 
 from agent import statements, wire
+from agent.wire_configuration import Configuration, Fetch
 from nql.catalog.model import Catalog
 from portal.agents.channel import Channels
+from portal.agents.configuration import Configurations
 from portal.agents.door import Claim, Door, Refuse
 from portal.agents.service import Agents, Parts
 from portal.endpoints import read_body
@@ -48,17 +50,19 @@ def routes(
     metrics: Metrics,
     nudges: Nudges,
     relay: Relay,
+    configurations: Configurations,
     clock: Callable[[], int],
 ) -> list[BaseRoute]:
     """Every route of devices."""
-    agents = Agents(Parts(control, tables, catalog, key, threads, metrics, clock, relay.wake))
+    agents = Agents(Parts(control, tables, catalog, key, threads, metrics, configurations, clock, relay.wake))
     door = Door(control, threads, clock)
     desk = _Desk(agents, door, key, clock)
-    channels = Channels(door, control, nudges, threads, key, clock)
+    channels = Channels(door, control, nudges, threads, key, configurations, clock)
     return [
         Route(wire.ENROL, desk.enrol, methods=["POST"]),
         Route(wire.WORK, desk.taking(wire.WORK, desk.work), methods=["POST"]),
         Route(wire.REPORTS, desk.taking(wire.REPORTS, desk.reports), methods=["POST"]),
+        Route(wire.CONFIG, desk.taking(wire.CONFIG, desk.configuration), methods=["POST"]),
         Route(wire.BATCHES, desk.taking(wire.BATCHES, agents.batch), methods=["POST"]),
         WebSocketRoute(wire.CHANNEL, channels.serve),
     ]
@@ -91,6 +95,11 @@ class _Desk:
     async def reports(self, device: Device, body: bytes) -> wire.Verdicts:
         """Reports of a device."""
         return await self._agents.reports(device, self._decoded(body, wire.Reports, device))
+
+    async def configuration(self, device: Device, body: bytes) -> Configuration:
+        """The configuration of a device."""
+        self._decoded(body, Fetch, device)
+        return await self._agents.configuration(device)
 
     def taking(self, path: str, work: Work) -> Callable[[Request], Awaitable[Response]]:
         """The route of a path whose requests are signed."""

@@ -20,7 +20,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from agent import statements, wire
+from agent.wire_configuration import Configuration
 from nql.catalog.model import Catalog
+from portal.agents.configuration import Configurations
 from portal.agents.door import Refuse
 from portal.metrics import Metrics
 from portal.threads import Threads
@@ -47,6 +49,7 @@ class Parts:
     key: Ed25519PrivateKey
     threads: Threads
     metrics: Metrics
+    configurations: Configurations
     clock: Callable[[], int]
     finished: Callable[[], None]  # called on the event loop when executions ended
 
@@ -86,10 +89,16 @@ class Agents:
             # The portal counts what runs there itself; a device lets an order be that it has no room for.
             found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
             cancels = dispatch.cancellations(device.uid)[:64]
+            tag = self._p.configurations.tag(device.uid)
             signed = [self._cancel(device, item.run, item.attempt, item.nonce) for item in cancels]
-            return wire.Work([self._order(device, item) for item in found], signed, more=len(found) >= asked.room)
+            orders = [self._order(device, item) for item in found]
+            return wire.Work(orders, signed, len(found) >= asked.room, tag)
 
         return await self._p.threads.control(find)
+
+    async def configuration(self, device: Device) -> Configuration:
+        """What a device goes by beside its orders."""
+        return await self._p.threads.control(self._p.configurations.of, device)
 
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""

@@ -114,12 +114,20 @@ class Dispatch:
         with self._database.read() as connection:
             return [Cancel(row.run, row.attempt, row.nonce) for row in connection.execute(query.limit(100))]
 
-    def waiting_devices(self, *, now: int) -> set[str]:
-        """Devices that have something to fetch: what the slow tick nudges again."""
+    def waiting_devices(self, *, now: int, device: str | None = None) -> set[str]:
+        """Devices that have something to fetch, an order or a cancel: what a device is told when it comes, and what
+        the slow tick nudges again. Of one device if asked."""
         free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
         waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & free & (TABLE.c.open_from <= now)
+        lost = (TABLE.c.state == State.LOST_CONTACT.value) & free & TABLE.c.started_at.is_(None)
+        states = [State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value, *(state.value for state in RUNNING)]
+        stop = (TABLE.c.state != State.LOST_CONTACT.value) & TABLE.c.cancel_at.is_not(None)
+        asked = [] if device is None else [TABLE.c.device == device]
+        query = select(TABLE.c.device).where(
+            *asked, TABLE.c.state.in_(states), or_(waiting, lost & TABLE.c.settled_at.is_(None), stop)
+        )
         with self._database.read() as connection:
-            return set(connection.scalars(select(TABLE.c.device).where(waiting).distinct()))
+            return set(connection.scalars(query.distinct()))
 
     def opened(self, after: int, until: int) -> set[str]:
         """Devices with something that may be fetched since an instant in (after, until]: a window opened, or a retry

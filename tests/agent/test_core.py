@@ -14,9 +14,10 @@ import pytest
 from agent import core, statements, wire
 from agent import events as e
 from agent.backoff import LONGEST, Line
-from agent.core import REVOKED_PAUSE, State, step
+from agent.core import REVOKED_PAUSE, step
 from agent.orders import Job
 from agent.runner import Ended
+from agent.state import State
 from tests.agent.test_orders import DEVICE, PORTAL, order, trust
 
 NOW = 500
@@ -37,8 +38,8 @@ def kinds(commands: Iterable[e.Command]) -> list[str]:
 
 
 def fresh() -> State:
-    """A core that has begun its first talk."""
-    return after(State(trust()), e.Recovered(()))[0]
+    """A core with an open channel."""
+    return after(State(trust()), e.Recovered(()), e.ChannelOpened())[0]
 
 
 def pulled(state: State, *orders: wire.Order, more: bool = False) -> tuple[State, list[e.Command]]:
@@ -52,9 +53,9 @@ def accepted(state: State) -> tuple[State, Job]:
     return state, job
 
 
-def test_a_start_opens_the_channel_and_pulls() -> None:
-    _, commands = after(State(trust()), e.Recovered(()))
-    assert kinds(commands) == ["OpenChannel", "SendPull", "ForgetOld"]
+def test_a_start_opens_the_channel_and_asks_for_nothing() -> None:
+    _, commands = after(State(trust()), e.Recovered(()), e.ChannelOpened())
+    assert kinds(commands) == ["OpenChannel", "ForgetOld"]
 
 
 def test_intent_before_process() -> None:

@@ -22,6 +22,7 @@ from agent import events as e
 from agent.journal import Filed, Intent, Journal, Sent
 from agent.orders import Trust
 from agent.runner import Ended
+from agent.state import State as DeviceState
 from storage.control.api import Control
 from storage.control.manifest import Manifest
 from storage.control.outcomes import Outcome
@@ -64,7 +65,7 @@ class World:
         self._queue: list[tuple[int, int, Callable[[], None]]] = []
         self._count = 0
         self._life = 0
-        self.state: core.State
+        self.state: DeviceState
         self._boot()
 
     # --- time ----------------------------------------------------------------------------------
@@ -187,7 +188,7 @@ class World:
         self.journal = Journal(self._folder)
         self.ending: dict[tuple[str, int], Callable[[], None]] = {}
         key = self.portal_key.public_key().public_bytes_raw()
-        self.state = core.State(Trust(self.device, key, (), "linux", policy="unrestricted"))
+        self.state = DeviceState(Trust(self.device, key, (), "linux", policy="unrestricted"))
         self.post(e.Recovered(tuple(self.journal.known.values())))
         self._alarm(self._life)
 
@@ -233,6 +234,8 @@ class World:
         def opened() -> None:
             self.post(e.TimeLearned(SKEW))
             self.post(e.ChannelOpened())
+            if self.device in self.control.dispatch.waiting_devices(now=self.now):
+                self.nudge()
             self.after(self.random.expovariate(1 / 300), self._for_this_life(lambda: self.post(e.ChannelClosed())))
 
         done = opened if self.up and not self.fails() else lambda: self.post(e.ChannelClosed())
