@@ -108,7 +108,7 @@ def start(options: Options) -> None:
     asked = {
         "action": nql_id(options.id),
         "target": target,
-        "parameters": _parameters(options.param),
+        "parameters": parameters(options.param),
         "expires_in": options.expires_in,
     }
     runs = Runs(portal)
@@ -182,7 +182,8 @@ def nql_id(text: str) -> str:
     return text if text.startswith("#") else f"#{text}"
 
 
-def _parameters(given: list[str]) -> dict[str, str]:
+def parameters(given: list[str]) -> dict[str, str]:
+    """The parameters of --param options. Raises UsageError."""
     pairs = [item.partition("=") for item in given]
     if wrong := next(
         (item for item, (name, separator, _) in zip(given, pairs, strict=True) if not (name and separator)), None
