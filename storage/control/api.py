@@ -7,7 +7,7 @@ transaction stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -23,9 +23,11 @@ from storage.control.deadlines import Deadlines
 from storage.control.dispatch import Dispatch
 from storage.control.enrolment import Enrolment
 from storage.control.executions import Change, Executions
+from storage.control.leases import Leases
 from storage.control.outbox import Outbox
 from storage.control.progress import Progress
 from storage.control.runs import Run, RunRequest, Runs
+from storage.control.schedules import Decision, Firing, Schedule, Schedules
 from storage.control.sessions import Sessions
 from storage.control.sites import Site, Sites
 from storage.control.states import State
@@ -55,6 +57,8 @@ class Control:
         self.deadlines = Deadlines(self._database, self._tell)
         self.progress = Progress(self._database, self._tell)
         self.webhooks = Webhooks(self._database)
+        self.leases = Leases(self._database)
+        self.schedules = Schedules(self._database)
         self.outbox = Outbox(self._database)
         self.audit = Audit(self._database)
         self.site: Site = self.sites.ensure_standard(now=now)
@@ -75,6 +79,14 @@ class Control:
         if new:
             self._tell(Change(run.id, device, State.WAITING_ON_DEVICE) for device in sorted(set(request.devices)))
         return run, new
+
+    def decide_due(
+        self, schedule: Schedule, decisions: Sequence[Decision], next_at: int | None, *, token: int, now: int
+    ) -> list[Firing]:
+        """As `schedules.decide`, telling listeners of the executions that came into being."""
+        firings, changes = self.schedules.decide(schedule, decisions, next_at, token=token, now=now)
+        self._tell(changes)
+        return firings
 
     def revoke_device(self, uid: str, *, by: str, now: int) -> bool:
         """Close a device's identity and cancel what it has not begun; False if it was closed already. Raises
