@@ -59,7 +59,7 @@ def window_of(problems: Problems, ref: ast.TableRef, table: Table) -> Window | N
             else None
         )
     said = _selected(problems, ref.selection)
-    window = said if ref.shift is None else Shifted(said, *_length(problems, ref.shift))
+    window = said if ref.shift is None else Shifted(said, *_back(problems, ref.shift))
     return _weekly(table, window) if _events(table) else window
 
 
@@ -140,6 +140,16 @@ def _selected(problems: Problems, selection: ast.Selection) -> Past | Given | Be
 
 def _point(problems: Problems, node: ast.Date | ast.Ago) -> Point:
     return moment(problems, node) if isinstance(node, ast.Date) else Ago(*_length(problems, node.length, least=0))
+
+
+def _back(problems: Problems, node: ast.Number) -> tuple[int, str]:
+    """How far `shift` goes back: a length of time, weeks too. Raises Reported."""
+    if _LONG_PERIODS.get(node.unit) != "w" or not isinstance(node.value, int):
+        return _length(problems, node)
+    if node.value < 1:
+        raise problems.error("NQL403", "Nothing is moved back.", node.span, "Write at least 1.")
+    _bounded(problems, 7 * node.value, "d", node.span)
+    return 7 * node.value, "d"
 
 
 def _length(problems: Problems, node: ast.Number, *, least: int = 1) -> tuple[int, str]:
