@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 
 from nql.catalog.model import Catalog
@@ -23,12 +24,13 @@ from nql.rules import DEFAULT, Rules
 from nql.semantics.bind import bind
 from nql.semantics.names import names_of
 from nql.semantics.resolve import Context, resolve
+from nql.semantics.rights import check_tables, domain_plan
 from nql.semantics.scope import Area
 from nql.syntax.parse import parse
 
 __all__ = [
-    "Area", "Compiled", "Compiler", "Completion", "Context", "Explanation", "Hover", "Rules", "compile_query",
-    "complete", "diagnose", "explain", "format_query", "hover", "resolve",
+    "Area", "Compiled", "Compiler", "Completion", "Context", "Explanation", "Hover", "Rules", "check_tables",
+    "compile_domain", "compile_query", "complete", "diagnose", "explain", "format_query", "hover", "resolve",
 ]  # fmt: skip
 
 Key = tuple[str, str, Area, bool, Rules]
@@ -98,6 +100,12 @@ def compile_query(
 ) -> Compiled:
     """The plan of a text. `devices` adds the hidden device-uid column where rows have one. Raises QueryError."""
     return _shared.compile(text, catalog, area=area, devices=devices, rules=rules)
+
+
+@lru_cache(maxsize=256)
+def compile_domain(condition: str, catalog: Catalog) -> Plan:
+    """The plan of a view domain, a condition on devices. Raises QueryError about the condition."""
+    return domain_plan(condition, names_of(catalog))
 
 
 def diagnose(text: str, catalog: Catalog, rules: Rules = DEFAULT) -> tuple[Diagnostic, ...]:

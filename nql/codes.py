@@ -224,6 +224,8 @@ _TABLE = (
     ("NQL508", "Parameter without value", "Every parameter needs one.", _D + "where name == $a", "devices"),
     ("NQL509", "Parameter of the wrong type", "The value does not fit.", _D + "where last_seen > $n", "devices"),
     ("NQL510", "Not in NQL", "An extension of Muster under strict=nexthink.", "", "devices"),
+    ("NQL511", "Not for this account", "The table needs a permission.", "", "devices"),
+    ("NQL512", "More than a condition", "A view domain is one condition on devices.", "", "devices"),
     (
         "NQL601", "Filter on single samples", "Each sample is compared, not their total.",
         "devices | with execution.events past 7d | where number_of_freezes > 3",

@@ -24,9 +24,11 @@ from nql.catalog.load import builtin
 from portal import clock as real_clock
 from portal import endpoints as api
 from portal import openapi
+from portal.access import role_routes
 from portal.access import routes as access_routes
 from portal.access.guard import HeaderGuard
 from portal.access.passwords import Passwords
+from portal.access.roles import RoleBook
 from portal.access.service import Access
 from portal.actions import routes as actions_routes
 from portal.actions.events import Watchers
@@ -185,6 +187,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     )
     listed = [
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
+        *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *trust_routes.endpoints(Trust(p.control, p.threads, p.clock)),

@@ -1,7 +1,8 @@
 """Who asks: the account, what it may do, and what part of the estate it sees. Every service takes one.
 
-Permission rules are data: five words, and which of them a route needs stands beside the route. Invariant: a service
-never asks where a caller came from (cookie or token) but for naming the trigger of a run.
+Permission rules are data: five words, and which of them a route needs stands beside the route. Invariants: rights are
+those of the account as it was found for this request, and can be set in no other way; a service never asks where a
+caller came from (cookie or token) but for naming the trigger of a run.
 """
 
 from __future__ import annotations
@@ -28,12 +29,10 @@ EVERYTHING = frozenset(permission.value for permission in Permission)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account at work. `session` is set when it came by a browser; `domain` is its view domain, None for
-    everything."""
+    """An account at work, with the rights it had when the request came. `session` is set when it came by a browser."""
 
     account: Account
     session: Session | None = None
-    domain: str | None = None
 
     @property
     def name(self) -> str:
@@ -45,6 +44,20 @@ class Caller:
         """How the audit log names this caller."""
         return f"account:{self.account.name}"
 
+    @property
+    def domain(self) -> str | None:
+        """The view domain, an NQL condition on devices; None for everything."""
+        return self.account.domain
+
+    @property
+    def actions(self) -> frozenset[str] | None:
+        """The ids of the actions that may be run; None for all."""
+        return self.account.actions
+
     def may(self, permission: Permission) -> bool:
         """Whether the account has a permission."""
         return permission.value in self.account.permissions
+
+    def may_run(self, nql_id: str) -> bool:
+        """Whether the account may run (and schedule) an action, by its id with `#`."""
+        return self.may(Permission.EXECUTE) and (self.actions is None or nql_id in self.actions)

@@ -42,6 +42,7 @@ from nql.plan.relations import (
     SemiJoin,
     Sort,
     absolute,
+    scans,
 )
 from nql.plan.windows import Buckets
 
@@ -133,7 +134,7 @@ def _select(node: Select, rows: Rows) -> Rows:
 
 
 def _active(node: Active, rows: Rows) -> Rows:
-    window = absolute(node.samples)
+    window = absolute(scans(node.samples)[0])
     if window is None:
         raise TypeError("activity needs a window")
     inside = _keys(node.samples, node.key, rows.source).with_columns(_INSIDE)

@@ -39,6 +39,7 @@ from nql.plan.relations import (
     SemiJoin,
     Sort,
     absolute,
+    scans,
 )
 from nql.plan.windows import Buckets
 
@@ -120,11 +121,11 @@ def _present(events: exp.Select, key: str) -> exp.Expr:
 
 
 def _active(node: Active, views: Views) -> exp.Select:
-    window = absolute(node.samples)
+    window = absolute(scans(node.samples)[0])
     if window is None:
         raise TypeError("activity needs a window")
-    inside = _present(scanned(node.samples, views), node.key)
-    ever = _present(scanned(node.stored, views), node.key)
+    inside = _present(relation(node.samples, views), node.key)
+    ever = _present(relation(node.stored, views), node.key)
     begun = exp.LT(this=column(node.first_seen), expression=whole(window.end))
     overlaps = exp.and_(
         exp.Not(this=ever),

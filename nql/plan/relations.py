@@ -71,12 +71,13 @@ class Scan:
 @dataclass(frozen=True, slots=True)
 class Active:
     """Objects with activity in a window: those with a sample in `samples`, and those without any sample in `stored`
-    whose `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object.
+    whose `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object; the
+    window is that of the scan below `samples`.
     """
 
     input: Relation
-    samples: Scan
-    stored: Scan
+    samples: Relation
+    stored: Relation
     key: str
     first_seen: str = "@first_seen"
     last_seen: str = "@last_seen"

@@ -105,8 +105,6 @@ class _Resolver:
                 return self._scan(relation)
             case Active(below, samples, stored):
                 found, kept = self.relation(samples), self.relation(stored)
-                assert isinstance(found, Scan)
-                assert isinstance(kept, Scan)
                 return Active(self.relation(below), found, kept, relation.key, relation.first_seen, relation.last_seen)
             case SemiJoin(below, events):
                 return SemiJoin(self.relation(below), self.relation(events), relation.key)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 Micros = int
 AccountName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$(?!\n)")]
 Zone = Annotated[str, Meta(max_length=64)]
 PermissionName = Literal["query", "execute", "manage", "administer", "import"]
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
+Password = Annotated[str, Meta(min_length=10, max_length=256)]
+Permissions = Annotated[tuple[PermissionName, ...], Meta(max_length=5)]
+RoleName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class SignIn(Struct, forbid_unknown_fields=True):
@@ -24,11 +27,15 @@ class SignIn(Struct, forbid_unknown_fields=True):
 
 
 class AccountInfo(Struct):
-    """An account as it is shown."""
+    """An account as it is shown, with the rights that count now: those of its role, if it has one. `bounded` says that
+    it sees a part of the estate alone; `actions` are those it may run, null for all."""
 
     name: str
     zone: str
     permissions: list[str]
+    role: str | None = None
+    bounded: bool = False
+    actions: list[str] | None = None
 
 
 class SessionInfo(Struct):
@@ -39,12 +46,33 @@ class SessionInfo(Struct):
 
 
 class NewAccount(Struct, forbid_unknown_fields=True):
-    """An account to make."""
+    """An account to make. With a role, that says what it may do, and `permissions` counts when it has none."""
 
     name: AccountName
-    password: Annotated[str, Meta(min_length=10, max_length=256)]
-    permissions: Annotated[tuple[PermissionName, ...], Meta(max_length=5)] = ("query", "execute", "manage")
+    password: Password
+    permissions: Permissions = ("query", "execute", "manage")
     zone: Zone = "UTC"
+    role: RoleName | None = None
+
+
+class AccountChange(Struct, forbid_unknown_fields=True):
+    """What changes of an account: its role (null: none), or the permissions that count without one."""
+
+    role: RoleName | UnsetType | None = UNSET
+    permissions: Permissions | UnsetType = UNSET
+
+
+class NewPassword(Struct, forbid_unknown_fields=True):
+    """A new password for an account."""
+
+    password: Password
+
+
+class OwnPassword(Struct, forbid_unknown_fields=True):
+    """A new password for oneself."""
+
+    current: Annotated[str, Meta(max_length=256)]
+    password: Password
 
 
 class AccountEntry(Struct):
@@ -55,6 +83,8 @@ class AccountEntry(Struct):
     permissions: list[str]
     created_at: str
     disabled_at: str | None
+    role: str | None = None
+    kind: str = "person"
 
 
 class AccountList(Struct):

@@ -38,6 +38,14 @@ def endpoints(access: Access, guard: HeaderGuard, *, secure: bool) -> list[Endpo
             most_bytes=4096,
         ),
         Endpoint("DELETE", "/session", routes.sign_out, "Sign out."),
+        Endpoint(
+            "POST",
+            "/session/password",
+            routes.change_password,
+            "Change one's own password; all one's sessions end.",
+            body=m.OwnPassword,
+            most_bytes=4096,
+        ),
         Endpoint("GET", "/tokens", routes.tokens, "One's own API tokens.", answer=m.TokenList),
         Endpoint(
             "POST",
@@ -59,6 +67,24 @@ def endpoints(access: Access, guard: HeaderGuard, *, secure: bool) -> list[Endpo
             body=m.NewAccount,
             answer=m.AccountInfo,
             status=201,
+        ),
+        Endpoint(
+            "PATCH",
+            "/accounts/{name}",
+            routes.change_account,
+            "Give an account a role, or other permissions.",
+            ADMINISTER,
+            body=m.AccountChange,
+            answer=m.AccountInfo,
+        ),
+        Endpoint(
+            "POST",
+            "/accounts/{name}/password",
+            routes.set_password,
+            "Give an account a new password; its sessions end.",
+            ADMINISTER,
+            body=m.NewPassword,
+            most_bytes=4096,
         ),
         Endpoint("DELETE", "/accounts/{name}", routes.disable_account, "Disable an account.", ADMINISTER),
         Endpoint(
@@ -89,7 +115,9 @@ def endpoints(access: Access, guard: HeaderGuard, *, secure: bool) -> list[Endpo
 
 def account_info(account: Account) -> m.AccountInfo:
     """An account as it is shown."""
-    return m.AccountInfo(account.name, account.zone, sorted(account.permissions))
+    actions = None if account.actions is None else sorted(account.actions)
+    bounded = account.domain is not None
+    return m.AccountInfo(account.name, account.zone, sorted(account.permissions), account.role, bounded, actions)
 
 
 def session_info(caller: Caller) -> m.SessionInfo:
@@ -150,9 +178,16 @@ class _Routes:
         return m.AccountList([_entry(account) for account in everyone])
 
     async def create_account(self, asked: Asked) -> m.AccountInfo:
-        new: m.NewAccount = asked.body
-        account = await self._access.create_account(asked.caller, new.name, new.password, new.permissions, new.zone)
-        return account_info(account)
+        return account_info(await self._access.create_account(asked.caller, asked.body))
+
+    async def change_account(self, asked: Asked) -> m.AccountInfo:
+        return account_info(await self._access.change_account(asked.caller, asked.path("name"), asked.body))
+
+    async def set_password(self, asked: Asked) -> None:
+        await self._access.set_password(asked.caller, asked.path("name"), asked.body.password)
+
+    async def change_password(self, asked: Asked) -> None:
+        await self._access.change_password(asked.caller, asked.body.current, asked.body.password)
 
     async def disable_account(self, asked: Asked) -> None:
         await self._access.disable_account(asked.caller, asked.path("name"))
@@ -207,5 +242,11 @@ def _token(token: Token) -> m.TokenEntry:
 def _entry(account: Account) -> m.AccountEntry:
     info = account_info(account)
     return m.AccountEntry(
-        info.name, info.zone, info.permissions, instant_text(account.created_at), shown(account.disabled_at)
+        info.name,
+        info.zone,
+        info.permissions,
+        instant_text(account.created_at),
+        shown(account.disabled_at),
+        account.role,
+        account.kind,
     )

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 import structlog
+from msgspec import UNSET
 
+from portal.access.messages import AccountChange, NewAccount
 from portal.access.passwords import Passwords
 from portal.access.throttle import Throttle
 from portal.caller import Caller
@@ -53,11 +55,7 @@ class Access:
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
         """A session for a name and password. Raises ApiError 401, or 429 when it was tried too often."""
         now, pair = self._clock(), f"{name.casefold()} {address}"
-        wait = max(self._addresses.wait(address, now=now), self._names.wait(pair, now=now))
-        if wait:
-            seconds = -(-wait // SECOND)
-            headers = {"Retry-After": str(seconds)}
-            raise ApiError(429, "too_many_tries", f"Too many tries. Wait {seconds} s, then try again.", headers=headers)
+        self._check_wait(max(self._addresses.wait(address, now=now), self._names.wait(pair, now=now)))
         found = await self._threads.control(self._control.accounts.by_name, name)
         if not await self._threads.control(self._passwords.fits, password, found and found[1]) or found is None:
             self._addresses.failed(address, now=now)
@@ -67,6 +65,12 @@ class Access:
         self._names.succeeded(pair)
         token, session = await self._threads.control(self._control.sessions.open, found[0], now=now)
         return SignedIn(token, session)
+
+    def _check_wait(self, wait: int) -> None:
+        if wait:
+            seconds = -(-wait // SECOND)
+            headers = {"Retry-After": str(seconds)}
+            raise ApiError(429, "too_many_tries", f"Too many tries. Wait {seconds} s, then try again.", headers=headers)
 
     async def sign_out(self, token: str) -> None:
         """End a session."""
@@ -82,14 +86,52 @@ class Access:
         account = await self._threads.control(self._control.tokens.find, secret, now=self._clock())
         return None if account is None else Caller(account)
 
-    async def create_account(
-        self, caller: Caller, name: str, password: str, permissions: Sequence[str], zone: str
-    ) -> Account:
-        """Make a local account. Raises ConflictError, ApiError 422 for a zone that is none."""
-        check_zone(zone)
-        hashed = await self._threads.control(self._passwords.hash, password)
+    async def by_account(self, identifier: str) -> Caller | None:
+        """The caller that an account (by its id) is now, for what it owns and what runs by itself; None if it is
+        disabled."""
+        account = await self._threads.control(self._control.accounts.by_id, identifier)
+        return None if account is None else Caller(account)
+
+    async def create_account(self, caller: Caller, new: NewAccount) -> Account:
+        """Make a local account. Raises ConflictError, NotFoundError, ApiError 422 for a zone that is none."""
+        check_zone(new.zone)
+        hashed = await self._threads.control(self._passwords.hash, new.password)
         create = self._control.accounts.create
-        return await self._threads.control(create, name, hashed, permissions, zone, by=caller.actor, now=self._clock())
+        return await self._threads.control(
+            create, new.name, hashed, new.permissions, new.zone, role=new.role, by=caller.actor, now=self._clock()
+        )
+
+    async def change_account(self, caller: Caller, name: str, change: AccountChange) -> Account:
+        """Give an account a role, or other permissions of its own. Raises NotFoundError, RefusedError."""
+        accounts, now = self._control.accounts, self._clock()
+        found = await self._threads.control(accounts.account, name)
+        if change.permissions is not UNSET:
+            await self._threads.control(accounts.set_permissions, name, change.permissions, by=caller.actor, now=now)
+        if change.role is not UNSET:
+            await self._threads.control(accounts.set_role, name, change.role, by=caller.actor, now=now)
+        return await self._threads.control(accounts.account, found.name)
+
+    async def set_password(self, caller: Caller, name: str, password: str) -> None:
+        """Give a person a new password; all its sessions end. Raises NotFoundError."""
+        hashed = await self._threads.control(self._passwords.hash, password)
+        await self._threads.control(self._set_password, name, hashed, caller.actor, self._clock())
+
+    async def change_password(self, caller: Caller, current: str, password: str) -> None:
+        """Change one's own password; all one's sessions end. Raises ApiError 403 for a wrong one, 429 when it was tried
+        too often."""
+        now, key = self._clock(), f"{caller.name.casefold()} own"
+        self._check_wait(self._names.wait(key, now=now))
+        found = await self._threads.control(self._control.accounts.by_name, caller.name)
+        if not await self._threads.control(self._passwords.fits, current, found and found[1]) or found is None:
+            self._names.failed(key, now=now)
+            raise ApiError(403, "wrong_password", "The current password is wrong.")
+        self._names.succeeded(key)
+        await self.set_password(caller, caller.name, password)
+
+    def _set_password(self, name: str, hashed: str, by: str, now: int) -> None:
+        account = self._control.accounts.account(name)
+        self._control.accounts.set_password(account.name, hashed, by=by, now=now)
+        self._control.sessions.end_all(account.id, by=by, now=now)
 
     async def accounts(self) -> list[Account]:
         """All accounts."""

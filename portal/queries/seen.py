@@ -1,8 +1,8 @@
 """Values that the data has, for completion: what stands in a column of texts, the most frequent first.
 
 In: a table of objects, a column of it, the beginning of a value. Out: values. Invariants: they are found by a query
-under the caller's own context, so nobody is offered what they could not ask for; an answer is bounded, remembered for
-a minute and for one caller alone. What is no column of texts of an object table has no values.
+under the caller's own context and view domain, so nobody is offered what they could not ask for; an answer is bounded,
+remembered for a minute and for one caller alone. What is no column of texts of an object table has no values.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from nql.catalog.model import Catalog, TableKind
 from nql.datatypes import Kind
 from nql.diagnostics import QueryError
 from portal.caller import Caller
+from portal.queries.domains import Domain
 
 MOST = 100
 LONGEST = 200
@@ -49,6 +50,7 @@ class Seen:
         catalog: Catalog,
         context: nql.Context,
         caller: Caller,
+        domain: Domain,
         table: str,
         column: str,
         typed: str,
@@ -61,7 +63,7 @@ class Seen:
         who = (caller.account.id, caller.domain, table, column)
         known = self._known(who, typed)
         if known is None:
-            values = _asked(source, catalog, context, table, column, typed)
+            values = _asked(source, catalog, context, domain, table, column, typed)
             known = _Answer(values, len(values) < MOST, self._clock() + MINUTE)
             self._keep((*who, typed), known)
         return [value for value in known.values if value.lower().startswith(typed)]
@@ -93,7 +95,7 @@ def has_values(catalog: Catalog, table: str, column: str) -> bool:
 
 
 def _asked(
-    source: Source, catalog: Catalog, context: nql.Context, table: str, column: str, typed: str
+    source: Source, catalog: Catalog, context: nql.Context, domain: Domain, table: str, column: str, typed: str
 ) -> tuple[str, ...]:
     text = ASK.format(table=table, column=column, most=MOST)
     try:
@@ -101,5 +103,5 @@ def _asked(
         resolved = nql.resolve(plan, replace(context, parameters={"begins": f"{typed}*"}))
     except QueryError:
         return ()
-    found = run(resolved, source, limit=MOST).table.column(0).to_pylist()
+    found = run(domain.bound(resolved), source, limit=MOST).table.column(0).to_pylist()
     return tuple(value for value in found if value and len(value) <= LONGEST and value.isprintable())

@@ -7,7 +7,7 @@ queries, under a time limit. The caller's view domain enters here, and nowhere l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,14 +24,16 @@ from nql.diagnostics import Diagnostic
 from nql.plan.relations import scans
 from nql.rules import DEFAULT
 from portal.access.service import check_zone
-from portal.caller import Caller
+from portal.caller import Caller, Permission
 from portal.clock import elapsed
 from portal.queries.catalogs import Catalogs
+from portal.queries.domains import Domain, check_domain
 from portal.queries.seen import Seen
 from portal.queries.sources import EXECUTIONS, Sources
 from portal.threads import Threads
 
 DEVICES = "device.devices"
+ADMINISTERED = {"platform.audit_logs": Permission.ADMINISTER.value}  # the right that a table needs
 EXPORT_ROWS = 5_000_000
 FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
 Values = Mapping[str, str | Sequence[str]]
@@ -82,9 +84,11 @@ class Queries:
         check_zone(zone or caller.account.zone)
         began = elapsed()
         compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
+        if not caller.may(Permission.ADMINISTER):
+            nql.check_tables(text, compiled.plan, ADMINISTERED)
         source = await self._source(compiled)
         context = self._context(caller, parameters, zone)
-        answer = await self._threads.query(_answered, compiled, context, source, limit, offset)
+        answer = await self._threads.query(_answered, compiled, context, source, self._domain(caller), limit, offset)
         return replace(answer, elapsed_ms=round((elapsed() - began) * 1000, 1))
 
     async def targets(self, caller: Caller, text: str, most: int) -> tuple[list[str], Facts]:
@@ -92,17 +96,30 @@ class Queries:
         them."""
         compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
         source = await self._source(compiled)
-        return await self._threads.query(_targets, compiled, self._context(caller, None, None), source, most)
+        context = self._context(caller, None, None)
+        return await self._threads.query(_targets, compiled, context, source, self._domain(caller), most)
 
     async def devices(self, caller: Caller, uids: Sequence[str]) -> Facts:
-        """Name and kind of those devices that the tables know."""
+        """Name and kind of those devices that the tables know and the caller sees."""
         source = await self._sources.stored()
-        return await self._threads.small(device_facts, source, uids)
+        return await self._threads.small(device_facts, source, uids, self._domain(caller))
+
+    async def visible(self, caller: Caller, uids: Collection[str]) -> frozenset[str]:
+        """Those of some devices that the caller sees; all of them, known or not, for who sees everything."""
+        domain = self._domain(caller)
+        if domain.whole or not uids:
+            return frozenset(uids)
+        return await self._threads.small(domain.visible, uids, await self._sources.stored())
 
     async def device(self, caller: Caller, uid: str) -> dict[str, Any] | None:
-        """What the tables know of one device (FACTS), None if nothing."""
+        """What the tables know of one device (FACTS), None if nothing or if the caller does not see it."""
         source = await self._sources.stored()
-        return await self._threads.small(_device, source, uid)
+        return await self._threads.small(_device, source, uid, self._domain(caller))
+
+    async def check_domain(self, condition: str) -> None:
+        """Raises QueryError for a condition that is no view domain, with spans inside it."""
+        check = partial(check_domain, now=self._clock(), zone=self.zone)
+        await self._threads.small(check, condition, self.catalog)
 
     async def diagnose(self, text: str, rules: nql.Rules) -> tuple[Diagnostic, ...]:
         """Everything there is to say about a text."""
@@ -111,7 +128,8 @@ class Queries:
     async def complete(self, caller: Caller, text: str, offset: int) -> nql.Completion:
         """What may stand at an offset, values of the data among it that the caller may see."""
         context = self._context(caller, None, None)
-        seen = partial(self._seen.values, await self._sources.stored(), self.catalog, context, caller)
+        about = (await self._sources.stored(), self.catalog, context, caller, self._domain(caller))
+        seen = partial(self._seen.values, *about)
         return await self._threads.small(nql.complete, text, offset, self.catalog, values=seen)
 
     async def hover(self, text: str, offset: int) -> nql.Hover | None:
@@ -136,38 +154,47 @@ class Queries:
         asks = any(scan.table == EXECUTIONS for scan in scans(compiled.plan.relation))
         return await (self._sources.open() if asks else self._sources.stored())
 
+    def _domain(self, caller: Caller) -> Domain:
+        return Domain(caller, self.catalog, now=self._clock(), zone=self.zone)
+
     def _context(self, caller: Caller, parameters: Values | None, zone: str | None) -> nql.Context:
         return nql.Context(self._clock(), self.zone, zone or caller.account.zone, parameters or {})
 
 
-def _answered(compiled: nql.Compiled, context: nql.Context, source: Source, limit: int | None, offset: int) -> Answer:
+def _answered(
+    compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, limit: int | None, offset: int
+) -> Answer:
     most = EXPORT_ROWS if limit is None else offset + limit
-    result = run(nql.resolve(compiled.plan, context), source, limit=most)
+    result = run(domain.bound(nql.resolve(compiled.plan, context)), source, limit=most)
     result = replace(result, warnings=(*compiled.warnings, *result.warnings))
     if offset:
         devices = result.devices
         result = replace(result, table=result.table.slice(offset), devices=devices and devices.slice(offset))
     uids = [] if result.devices is None else pc.unique(result.devices).drop_null().to_pylist()
-    return Answer(result, device_facts(source, uids), 0.0)
+    return Answer(result, device_facts(source, uids, domain), 0.0)
 
 
-def _targets(compiled: nql.Compiled, context: nql.Context, source: Source, most: int) -> tuple[list[str], Facts]:
-    result = run(nql.resolve(compiled.plan, context), source, limit=most + 1)
+def _targets(
+    compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, most: int
+) -> tuple[list[str], Facts]:
+    result = run(domain.bound(nql.resolve(compiled.plan, context)), source, limit=most + 1)
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")
     uids = sorted(set(result.devices.drop_null().to_pylist()))
-    return uids, device_facts(source, uids)
+    return uids, device_facts(source, uids, domain)
 
 
-def _device(source: Source, uid: str) -> dict[str, Any] | None:
-    frame = source.scan(DEVICES, ["uid", *FACTS]).filter(pl.col("uid") == uid).collect()
+def _device(source: Source, uid: str, domain: Domain) -> dict[str, Any] | None:
+    found = source.scan(DEVICES, ["uid", *FACTS]).filter(pl.col("uid") == uid)
+    frame = domain.among(found, source).collect()
     return frame.row(0, named=True) if frame.height else None
 
 
-def device_facts(source: Source, uids: Sequence[str]) -> Facts:
-    """Name and kind of devices by uid, from the tables."""
+def device_facts(source: Source, uids: Sequence[str], domain: Domain) -> Facts:
+    """Name and kind of devices by uid, from the tables; of those that are seen."""
     if not uids:
         return {}
     wanted = pl.col("uid").is_in(pl.Series(uids, dtype=pl.String()).implode())
-    frame = source.scan(DEVICES, ["uid", "name", "simulated"]).filter(wanted).collect()
-    return {row["uid"]: {"name": row["name"] or "", "simulated": bool(row["simulated"])} for row in frame.to_dicts()}
+    found = source.scan(DEVICES, ["uid", "name", "simulated"]).filter(wanted)
+    rows = domain.among(found, source).collect().to_dicts()
+    return {row["uid"]: {"name": row["name"] or "", "simulated": bool(row["simulated"])} for row in rows}

@@ -18,6 +18,7 @@ from storage.control.actions import Actions
 from storage.control.audit import Audit
 from storage.control.authors import Authors
 from storage.control.configured import Configured
+from storage.control.credentials import Credentials
 from storage.control.database import Database
 from storage.control.deadlines import Deadlines
 from storage.control.dispatch import Dispatch
@@ -26,6 +27,7 @@ from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
 from storage.control.outbox import Outbox
 from storage.control.progress import Progress
+from storage.control.roles import Roles
 from storage.control.runs import Run, RunRequest, Runs
 from storage.control.schedules import Decision, Firing, Schedule, Schedules
 from storage.control.sessions import Sessions
@@ -44,8 +46,10 @@ class Control:
         self._database = Database(url)
         self._listeners: list[Listener] = []
         self.accounts = Accounts(self._database)
+        self.roles = Roles(self._database)
         self.sessions = Sessions(self._database)
         self.tokens = Tokens(self._database)
+        self.credentials = Credentials(self._database)
         self.sites = Sites(self._database)
         self.enrolment = Enrolment(self._database)
         self.actions = Actions(self._database)

@@ -63,8 +63,9 @@ class Sessions:
         """The live session of a token, None if it ended or its account is disabled."""
         digest, people = digest_of(token), schema.accounts
         query = (
-            select(people, TABLE.c.csrf, TABLE.c.expires_at, TABLE.c.used_at)
-            .join(people, people.c.id == TABLE.c.account)
+            accounts.wide()
+            .add_columns(TABLE.c.csrf, TABLE.c.expires_at, TABLE.c.used_at)
+            .join(TABLE, people.c.id == TABLE.c.account)
             .where(
                 TABLE.c.digest == digest,
                 TABLE.c.expires_at > now,

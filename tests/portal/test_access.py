@@ -148,7 +148,11 @@ def test_accounts(play: Play) -> None:
         ann = await house.program()
         new = {"name": "carl", "password": "a long password", "permissions": ["query"], "zone": "UTC"}
         made = await ann.post(f"{API}/accounts", json=new)
-        assert (made.status_code, made.json()) == (201, {"name": "carl", "zone": "UTC", "permissions": ["query"]})
+        none = {"role": None, "bounded": False, "actions": None}
+        assert (made.status_code, made.json()) == (
+            201,
+            {"name": "carl", "zone": "UTC", "permissions": ["query"], **none},
+        )
         assert (await ann.post(f"{API}/accounts", json=new | {"name": "Carl"})).status_code == 409
         assert (await ann.post(f"{API}/accounts", json=new | {"name": "d", "zone": "../etc"})).status_code == 422
         assert (await ann.post(f"{API}/accounts", json=new | {"name": "d", "password": "short"})).status_code == 400

@@ -11,6 +11,7 @@ import pytest
 from nql.api import Context
 from nql.catalog.load import builtin
 from portal.caller import Caller
+from portal.queries.domains import Domain
 from portal.queries.seen import MINUTE, MOST, Seen, has_values
 from storage.tables.read import SnapshotSource
 from tests.portal.conftest import API, NOW, House, Play
@@ -72,6 +73,10 @@ def test_no_text_is_too_broken(play: Play, what: str) -> None:
     play(scene)
 
 
+def whole(caller: Caller) -> Domain:
+    return Domain(caller, builtin(), now=NOW, zone="UTC")
+
+
 def test_values_of_the_data(play: Play) -> None:
     async def scene(house: House) -> None:
         for number in range(1, 4):
@@ -86,7 +91,7 @@ def test_values_of_the_data(play: Play) -> None:
             typed: str, who: Caller = caller, table: str = "device.devices", column: str = "name"
         ) -> list[str]:
             source = SnapshotSource(await house.portal.tables.snapshot(), catalog)
-            return list(seen.values(source, catalog, context, who, table, column, typed))
+            return list(seen.values(source, catalog, context, who, whole(who), table, column, typed))
 
         assert await values("") == ["pc-1", "pc-2", "pc-3"]
         assert await values("PC-2") == ["pc-2"]
@@ -141,9 +146,10 @@ def test_values_are_few(play: Play) -> None:
         seen = Seen(house.time)
         source = SnapshotSource(await house.portal.tables.snapshot(), catalog)
         context, caller = Context(NOW, "UTC", "UTC"), Caller(house.account())
-        first = seen.values(source, catalog, context, caller, "device.devices", "name", "pc-")
+        first = seen.values(source, catalog, context, caller, whole(caller), "device.devices", "name", "pc-")
         assert len(first) == MOST
-        assert list(seen.values(source, catalog, context, caller, "device.devices", "name", "pc-119")) == ["pc-119"]
+        more = seen.values(source, catalog, context, caller, whole(caller), "device.devices", "name", "pc-119")
+        assert list(more) == ["pc-119"]
 
     play(scene)
 

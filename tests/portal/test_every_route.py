@@ -76,6 +76,7 @@ def test_only_ones_own_things_need_no_permission(play: Play) -> None:
         assert free == {
             ("GET", "/session"),
             ("DELETE", "/session"),
+            ("POST", "/session/password"),
             ("GET", "/tokens"),
             ("POST", "/tokens"),
             ("DELETE", "/tokens/{id}"),
