@@ -25,6 +25,7 @@ from storage.control.dispatch import Dispatch
 from storage.control.enrolment import Enrolment
 from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
+from storage.control.local_schedules import LocalSchedules
 from storage.control.outbox import Outbox
 from storage.control.progress import Progress
 from storage.control.roles import Roles
@@ -63,6 +64,7 @@ class Control:
         self.webhooks = Webhooks(self._database)
         self.leases = Leases(self._database)
         self.schedules = Schedules(self._database)
+        self.local_schedules = LocalSchedules(self._database)
         self.outbox = Outbox(self._database)
         self.audit = Audit(self._database)
         self.site: Site = self.sites.ensure_standard(now=now)

@@ -9,13 +9,13 @@ that nobody's rights are lent to another's definition.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from storage.control import audit, leases, runs, schema, schema_schedules
+from storage.control import audit, leases, local_schedules, runs, schema, schema_schedules
 from storage.control.database import Database
 from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.executions import Change
@@ -112,6 +112,8 @@ class Schedules:
                 raise NotFoundError("unknown_schedule", f"there is no schedule {wanted.nql_id}")
             if row is not None and new:
                 raise ConflictError("schedule_exists", f"there is a schedule {wanted.nql_id} already")
+            if row is not None:
+                _check_change(read_definition(row.definition), wanted.definition)
             if row is None:
                 _check_room(connection)
                 first = {"nql_id": wanted.nql_id, "revision": 1, "created_at": now}
@@ -149,6 +151,7 @@ class Schedules:
         def work(connection: Connection) -> None:
             load(connection, nql_id)
             connection.execute(delete(FIRINGS).where(FIRINGS.c.schedule == nql_id))
+            local_schedules.forget(connection, nql_id, now=now)
             connection.execute(delete(TABLE).where(TABLE.c.nql_id == nql_id))
             audit.record(connection, audit.Entry(now, by, "schedule.deleted", f"schedule:{nql_id}", {}))
 
@@ -202,6 +205,19 @@ class Schedules:
 
         return self._database.write(work)
 
+    def assign(self, schedule: Schedule, devices: Collection[str], next_at: int, *, token: int, now: int) -> bool:
+        """Have exactly these devices follow a local schedule, and look again at `next_at`; whether that changed
+        anything. Raises LeaseLostError."""
+
+        def work(connection: Connection) -> bool:
+            leases.check(connection, LEASE, token)
+            if not unchanged(connection, schedule):
+                return False
+            move_on(connection, schedule, next_at)
+            return local_schedules.assign(connection, schedule.nql_id, schedule.definition.action, devices, now=now)
+
+        return self._database.write(work)
+
     def look_from(self, nql_id: str, revision: int, next_at: int, *, token: int) -> None:
         """Bring the next due time of a schedule nearer: the clock was set back. Raises LeaseLostError."""
 
@@ -252,6 +268,12 @@ def _fire(
     told = {"due_at": decision.due_at, "outcome": outcome, "run": run, "detail": detail}
     audit.record(connection, audit.Entry(now, audit.PORTAL, "schedule.fired", f"schedule:{schedule.nql_id}", told))
     return firing, changes
+
+
+def _check_change(before: Definition, after: Definition) -> None:
+    # What devices report of a local schedule names the schedule alone, and may come days later.
+    if (before.local or after.local) and (before.local, before.action) != (after.local, after.action):
+        raise RefusedError("other_schedule", "a local schedule keeps its action and stays local: make another one")
 
 
 def _check_room(connection: Connection) -> None:

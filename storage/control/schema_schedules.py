@@ -63,9 +63,10 @@ local_schedules = Table(  # which device follows which local schedule, and how i
     Column("device", Text, nullable=False),
     Column("assigned", Boolean, nullable=False),
     Column("sequence", BigInteger, nullable=False),  # of the last result that was taken
-    text_column("status"),
+    text_column("status"),  # active | failing | silent | removed
     text_column("detail", null=True),
     instant("changed_at", null=False),
+    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, up to now
     PrimaryKeyConstraint("schedule", "device"),
     Index("ix_local_schedules_device", "device"),
 )

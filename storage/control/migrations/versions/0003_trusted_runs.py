@@ -167,6 +167,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=True),
         sa.Column("changed_at", sa.BigInteger(), nullable=False),
+        sa.Column("failures", sa.Integer(), server_default="0", nullable=False),
         sa.ForeignKeyConstraint(["schedule"], ["schedules.nql_id"], name=op.f("fk_local_schedules_schedule")),
         sa.PrimaryKeyConstraint("schedule", "device", name=op.f("pk_local_schedules")),
     )
