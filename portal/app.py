@@ -49,6 +49,9 @@ from portal.queries.catalogs import Catalogs
 from portal.queries.service import Queries
 from portal.queries.sources import Sources
 from portal.relay import Relay
+from portal.schedules import routes as schedules_routes
+from portal.schedules import scheduler as scheduling
+from portal.schedules.service import Schedules
 from portal.settings import Settings
 from portal.threads import Threads
 from portal.ticks import Ticks
@@ -85,6 +88,7 @@ class Portal:
     queries: Queries
     access: Access
     guard: HeaderGuard
+    scheduler: scheduling.Scheduler
 
     def stop_waiting(self) -> None:
         """End what would wait for ever: watchers of runs and devices' connections. Called before the server closes."""
@@ -124,7 +128,7 @@ def _lifespan(
             app.state.portal = portal
             app.router.routes[:] = _routes(portal)
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
-            for work in (portal.relay.run(), ticks.run()):
+            for work in (portal.relay.run(), ticks.run(), portal.scheduler.run()):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
             stack.callback(portal.stop_waiting)
             yield
@@ -158,6 +162,8 @@ async def _open(
     await relay.start()
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
     access = Access(control, threads, passwords, clock)
+    queries = Queries(sources, catalogs, threads, clock)
+    scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock)
     return Portal(
         settings=settings,
         clock=clock,
@@ -171,9 +177,10 @@ async def _open(
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
-        queries=Queries(sources, catalogs, threads, clock),
+        queries=queries,
         access=access,
         guard=HeaderGuard(access, secure=settings.secure),
+        scheduler=scheduling.Scheduler(scheduled),
     )
 
 
@@ -190,6 +197,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
+        *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock)),
         *trust_routes.endpoints(Trust(p.control, p.threads, p.clock)),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),
