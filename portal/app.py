@@ -32,6 +32,7 @@ from portal.access.roles import RoleBook
 from portal.access.service import Access
 from portal.actions import routes as actions_routes
 from portal.actions.events import Watchers
+from portal.actions.progress import Progress
 from portal.actions.service import Actions
 from portal.agents import routes as agents_routes
 from portal.agents.configuration import Configurations
@@ -57,7 +58,10 @@ from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.trust import routes as trust_routes
 from portal.trust.service import Trust
+from portal.webhooks import routes as webhooks_routes
+from portal.webhooks.service import Webhooks
 from storage.control.api import Control, open_control
+from storage.control.sealing import Sealer
 from storage.control.signing_key import signing_key
 from storage.tables.api import Tables, open_tables
 from storage.tables.files import Files
@@ -88,6 +92,8 @@ class Portal:
     queries: Queries
     access: Access
     guard: HeaderGuard
+    progress: Progress
+    webhooks: Webhooks
     scheduler: scheduling.Scheduler
 
     def stop_waiting(self) -> None:
@@ -128,7 +134,13 @@ def _lifespan(
             app.state.portal = portal
             app.router.routes[:] = _routes(portal)
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
-            for work in (portal.relay.run(), ticks.run(), portal.scheduler.run()):
+            for work in (
+                portal.relay.run(),
+                ticks.run(),
+                portal.progress.run(),
+                portal.webhooks.run(),
+                portal.scheduler.run(),
+            ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
             stack.callback(portal.stop_waiting)
             yield
@@ -163,6 +175,8 @@ async def _open(
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
     access = Access(control, threads, passwords, clock)
     queries = Queries(sources, catalogs, threads, clock)
+    progress = Progress(control, queries, nudges, watchers, threads, clock)
+    control.listen(progress.told)
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock)
     return Portal(
         settings=settings,
@@ -180,6 +194,8 @@ async def _open(
         queries=queries,
         access=access,
         guard=HeaderGuard(access, secure=settings.secure),
+        progress=progress,
+        webhooks=Webhooks(control, Sealer(settings.vault_key), threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
     )
 
@@ -187,7 +203,7 @@ async def _open(
 def endpoints(portal: Portal) -> list[api.Endpoint]:
     """Every route of the own API."""
     p = portal
-    actions = Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.threads, p.clock)
+    actions = Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.progress, p.watchers, p.threads, p.clock)
     devices = Devices(p.control, p.queries, p.nudges, p.threads, p.clock)
     imports = Imports(
         p.tables, p.control, p.catalogs, p.threads, p.metrics, p.clock, rows_from_wire, enabled=p.settings.imports
@@ -197,6 +213,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
+        *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock)),
         *trust_routes.endpoints(Trust(p.control, p.threads, p.clock)),
         *devices_routes.endpoints(devices),

@@ -28,6 +28,7 @@ class Settings:
     hosts: frozenset[str] | None = None
     secure: bool = False  # whether browsers reach it over TLS
     log_level: str = "info"
+    local_webhooks: bool = False  # whether webhooks may reach this machine and its link
 
     @property
     def tables(self) -> Path:

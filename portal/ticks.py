@@ -34,6 +34,7 @@ class Ticks:
         self._threads = threads
         self._clock = clock
         self._count = 0
+        self._opened = clock()
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -48,9 +49,17 @@ class Ticks:
 
     async def tick(self) -> None:
         """Do what is due now."""
-        if await self._threads.control(self._control.deadlines.tick, now=self._clock()):
+        now = self._clock()
+        if await self._threads.control(self._control.deadlines.tick, now=now):
             self._relay.wake()
+        await self._nudge_opened(now)
         if self._count % REPAIR_EVERY == 0 and self._nudges.devices:
             waiting = await self._threads.control(self._control.dispatch.waiting_devices, now=self._clock())
             self._nudges.nudge(waiting & self._nudges.devices)
         self._count += 1
+
+    async def _nudge_opened(self, now: int) -> None:
+        """Tell devices whose window opened, or whose retry is due, since the last tick."""
+        after, self._opened = self._opened, now
+        if after < now:
+            self._nudges.nudge(await self._threads.control(self._control.dispatch.opened, after, now))

@@ -30,6 +30,10 @@ class Watcher:
         self._changed[device] = None
         self._event.set()
 
+    def look(self) -> None:
+        """Something about the run changed that is not an execution."""
+        self._event.set()
+
     def close(self) -> None:
         """There will be no more."""
         self.closed = True
@@ -71,6 +75,11 @@ class Watchers:
             return
         with suppress(RuntimeError):  # the loop is closed: nobody watches any more
             self._loop.call_soon_threadsafe(self._pass_on, change)
+
+    def poke(self, run: str) -> None:
+        """The run itself changed. Call it on the loop."""
+        for watcher in self._runs.get(run, ()):
+            watcher.look()
 
     def check_room(self) -> None:
         """Raises ApiError 503 when too many watch."""

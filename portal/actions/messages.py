@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from storage.control.manifest import Input, NqlId, Output
+from storage.control.plans import Plan
 
 Uid = Annotated[str, Meta(min_length=1, max_length=64)]
 ParameterText = Annotated[str, Meta(max_length=30_000)]
@@ -42,6 +43,26 @@ class AskRun(Struct, forbid_unknown_fields=True):
     external_source: Annotated[str, Meta(max_length=255)] | None = None
     external_reference: Annotated[str, Meta(max_length=255)] | None = None
     allow_draft: bool = False
+    plan: Plan = Plan()
+
+
+class AskRetry(Struct, forbid_unknown_fields=True):
+    """A run for the devices of another one that did not end well; what is not given is as it was there."""
+
+    expires_in: Annotated[int, Meta(ge=60, le=30 * 86_400)] | None = None
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+    idempotency_key: Annotated[str, Meta(min_length=1, max_length=128)] | None = None
+    allow_draft: bool = False
+
+
+class AskHalt(Struct, forbid_unknown_fields=True):
+    """Why a run is halted."""
+
+    reason: Annotated[str, Meta(max_length=500)] | None = None
+
+
+class AskResume(Struct, forbid_unknown_fields=True):
+    """Nothing more is to be said."""
 
 
 class AskCancel(Struct, forbid_unknown_fields=True):
@@ -110,8 +131,20 @@ class TargetInfo(Struct):
     digest: str
 
 
+class WaveInfo(Struct):
+    """One wave, counted from 1; `size` as the plan says it. `held` are those that are not released."""
+
+    number: int
+    size: str
+    counts: dict[str, int]
+    held: int
+    released: bool
+
+
 class RunInfo(Struct):
-    """A run and how far it is. It is complete when no execution is open."""
+    """A run and how far it is. It is complete when no execution is open and no device may join. `state` is running,
+    halted or ended, `state_detail` why; `next_at` when the next wave may begin; `skipped` counts devices that ran the
+    action not long ago."""
 
     id: str
     action: str
@@ -125,6 +158,16 @@ class RunInfo(Struct):
     reason: str | None
     counts: dict[str, int]
     complete: bool
+    plan: Plan
+    state: str
+    state_detail: str | None
+    wave: int
+    ended_at: str | None
+    schedule: str | None
+    retry_of: str | None
+    skipped: int
+    waves: list[WaveInfo] | UnsetType = UNSET
+    next_at: str | UnsetType | None = UNSET
 
 
 class RunOne(Struct):

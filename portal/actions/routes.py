@@ -13,11 +13,11 @@ from starlette.responses import Response, StreamingResponse
 from portal.access.guard import HeaderGuard
 from portal.actions import messages as m
 from portal.actions.events import Watchers
-from portal.actions.service import Actions
+from portal.actions.service import Actions, RunView
 from portal.actions.stream import events
 from portal.actions.views import action_info, device_ref, execution_info, run_info
 from portal.caller import Permission
-from portal.endpoints import Asked, Endpoint, encode
+from portal.endpoints import PREFIX, Asked, Endpoint, encode
 from portal.errors import ApiError
 from storage.control.actions import Action, manifest_of
 from storage.control.ids import is_uuid
@@ -95,6 +95,34 @@ def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[
             answer=m.Cancelled,
         ),
         Endpoint(
+            "POST",
+            "/runs/{id}/halt",
+            routes.halt,
+            "Hand out nothing more of a run until it is resumed.",
+            EXECUTE,
+            body=m.AskHalt,
+            answer=m.RunOne,
+        ),
+        Endpoint(
+            "POST",
+            "/runs/{id}/resume",
+            routes.resume,
+            "Go on with a halted run.",
+            EXECUTE,
+            body=m.AskResume,
+            answer=m.RunOne,
+        ),
+        Endpoint(
+            "POST",
+            "/runs/{id}/retry",
+            routes.retry,
+            "Begin a run for the devices of this one that did not end well.",
+            EXECUTE,
+            body=m.AskRetry,
+            answer=m.RunOne,
+            status=201,
+        ),
+        Endpoint(
             "GET",
             "/runs/{id}/executions",
             routes.executions,
@@ -143,10 +171,16 @@ class _Routes:
         return m.Preview(count, [device_ref(uid, facts) for uid in sample])
 
     async def begin(self, asked: Asked) -> Response:
-        view, new = await self._actions.begin(asked.caller, asked.body)
-        headers = {"Location": f"{asked.request.url.path}/{view.run.id}"}
-        content = encode(m.RunOne(run_info(view)))
-        return Response(content, 201 if new else 200, headers=headers, media_type="application/json")
+        return _begun(*await self._actions.begin(asked.caller, asked.body))
+
+    async def retry(self, asked: Asked) -> Response:
+        return _begun(*await self._actions.retry(asked.caller, _id(asked), asked.body))
+
+    async def halt(self, asked: Asked) -> m.RunOne:
+        return m.RunOne(run_info(await self._actions.halt(asked.caller, _id(asked), asked.body.reason)))
+
+    async def resume(self, asked: Asked) -> m.RunOne:
+        return m.RunOne(run_info(await self._actions.resume(asked.caller, _id(asked))))
 
     async def runs(self, asked: Asked) -> m.RunList:
         views = await self._actions.runs(asked.number("limit", 50, least=1, most=200), asked.text("before"))
@@ -183,6 +217,12 @@ class _Routes:
         return StreamingResponse(
             stream(), media_type=EVENTS, headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
+
+
+def _begun(view: RunView, new: bool) -> Response:
+    headers = {"Location": f"{PREFIX}/runs/{view.run.id}"}
+    content = encode(m.RunOne(run_info(view)))
+    return Response(content, 201 if new else 200, headers=headers, media_type="application/json")
 
 
 def _id(asked: Asked) -> str:

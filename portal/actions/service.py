@@ -7,12 +7,15 @@ devices by uid must exist. A device is nudged only after its execution is durabl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
+import msgspec
 from msgspec import UNSET
 
-from portal.actions.messages import AskRun, Target
+from portal.actions.events import Watchers
+from portal.actions.messages import AskRetry, AskRun, Target
+from portal.actions.progress import Progress
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.nudges import Nudges
@@ -20,28 +23,35 @@ from portal.queries.catalogs import Catalogs
 from portal.queries.service import Facts, Queries
 from portal.relay import Relay
 from portal.threads import Threads
+from storage.control import plans
 from storage.control.actions import Action
 from storage.control.api import Control
-from storage.control.executions import Execution
+from storage.control.errors import NotFoundError
+from storage.control.executions import HELD, Execution
 from storage.control.manifest import Manifest
 from storage.control.runs import MOST_DEVICES, Run, RunRequest
-from storage.control.states import OPEN
+from storage.control.states import OPEN, State
 
 SECOND = 1_000_000
 SAMPLE = 20
+NO_RUN = "00000000-0000-7000-8000-000000000000"  # what a gate is tried with before there is a run
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run and how many of its executions are in each state."""
+    """A run and how many of its executions are in each state; of one that is looked at alone also each wave's counts,
+    where those that are held back are `held`, and when the next wave may be released."""
 
     run: Run
     counts: dict[str, int]
+    waves: dict[int, dict[str, int]] | None = None
+    next_at: int | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether no execution is open."""
-        return not any(self.counts.get(state.value) for state in OPEN)
+        """Whether no execution is open, and none will join."""
+        joins = self.run.plan.mode == "follow" and self.run.state != "ended"
+        return not joins and not any(self.counts.get(state.value) for state in OPEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +73,12 @@ class Actions:
         catalogs: Catalogs,
         relay: Relay,
         nudges: Nudges,
+        progress: Progress,
+        watchers: Watchers,
         threads: Threads,
         clock: Callable[[], int],
     ) -> None:
+        self._progress, self._watchers = progress, watchers
         self._control = control
         self._queries = queries
         self._catalogs = catalogs
@@ -98,29 +111,86 @@ class Actions:
 
     async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
         """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""
-        action = await self._threads.control(self._control.actions.action, ask.action)
-        await self._check_signed(action, ask.allow_draft)
-        devices, _ = await self._frozen(caller, ask.target)
-        trigger = _trigger(caller, action, len(devices))
+        return await self._begin(caller, ask, None)
+
+    async def _begin(self, caller: Caller, ask: AskRun, retry_of: str | None) -> tuple[RunView, bool]:
         now = self._clock()
-        request = RunRequest(
-            action=ask.action,
-            devices=tuple(devices),
-            requested_by=caller.name,
-            expires_at=now + ask.expires_in * SECOND,
-            parameters=ask.parameters,
-            target_text=None if ask.target.nql is UNSET else ask.target.nql,
-            trigger_method=trigger,
-            reason=ask.reason,
-            internal_source="console" if caller.session else None,
-            external_source=ask.external_source,
-            external_reference=ask.external_reference,
-            idempotency_key=ask.idempotency_key,
-        )
+        request = replace(_request(caller, ask, now), retry_of=retry_of)
+        known = await self._threads.control(self._control.runs.repeated, request)
+        if known is not None:  # whatever its target means by now
+            return await self._view(known), False
+        action = await self._threads.control(self._control.actions.action, ask.action)
+        if not caller.may_run(action.nql_id):
+            raise ApiError(403, "forbidden", f"Your account may not run {action.nql_id}.", "Ask an administrator.")
+        await self._check_signed(action, ask.allow_draft)
+        await self._check_plan(caller, ask)
+        devices, _ = await self._frozen(caller, ask.target)
+        request = replace(request, devices=tuple(devices), trigger_method=_trigger(caller, action, len(devices)))
+        await self._check_limits(request, now)
         run, new = await self._threads.control(self._control.create_run, request, now=now)
         if new:
             self._nudges.nudge(devices)
+            self._progress.look_at(run.id)
         return await self._view(run), new
+
+    async def retry(self, caller: Caller, run: str, ask: AskRetry) -> tuple[RunView, bool]:
+        """Begin a run with the action's newest version for those devices of a run that did not end well. Raises
+        NotFoundError, ApiError, ControlError."""
+        before = await self._threads.control(self._control.runs.run, run)
+        devices = await self._threads.control(self._control.executions.ended_badly, run)
+        if not devices:
+            raise ApiError(422, "nothing_failed", "No device of this run has ended badly.", "Wait until it is over.")
+        plan = msgspec.structs.replace(before.plan, mode="frozen", limits=None)
+        again = AskRun(
+            action=before.action,
+            target=Target(devices=devices),
+            parameters=dict(before.parameters),
+            expires_in=ask.expires_in or max((before.expires_at - before.requested_at) // SECOND, 60),
+            reason=ask.reason or before.reason,
+            idempotency_key=ask.idempotency_key,
+            allow_draft=ask.allow_draft,
+            plan=plan,
+        )
+        return await self._begin(caller, again, before.id)
+
+    async def halt(self, caller: Caller, run: str, reason: str | None) -> RunView:
+        """Hand out nothing more of a run. Raises NotFoundError, ApiError 409 where it does not run."""
+        detail = f"{caller.name}: {reason}" if reason else f"halted by {caller.name}"
+        halt = self._control.progress.halt
+        if not await self._threads.control(halt, run, detail, by=caller.actor, now=self._clock()):
+            raise ApiError(409, "not_running", "The run is halted already, or has ended.")
+        return await self._went_on(run)
+
+    async def resume(self, caller: Caller, run: str) -> RunView:
+        """Go on with a halted run; where a gate halted it, with the next wave. Raises NotFoundError, ApiError 409."""
+        resume = self._control.progress.resume
+        devices = await self._threads.control(resume, run, by=caller.actor, now=self._clock())
+        if devices is None:
+            raise ApiError(409, "not_halted", "The run is not halted.")
+        self._nudges.nudge(devices)
+        return await self._went_on(run)
+
+    async def _went_on(self, run: str) -> RunView:
+        self._progress.look_at(run)
+        self._watchers.poke(run)
+        return await self.run(run)
+
+    async def _check_plan(self, caller: Caller, ask: AskRun) -> None:
+        """Raises RefusedError, QueryError, ApiError for a plan that could not be followed."""
+        plans.check(ask.plan)
+        if ask.plan.mode == "follow" and ask.target.nql is UNSET:
+            raise ApiError(422, "bad_plan", "Only the devices of a query can be followed.", "Give the target as nql.")
+        if ask.plan.gate is not None:
+            await self._queries.ask(caller, ask.plan.gate, parameters={"run": NO_RUN}, limit=1)
+
+    async def _check_limits(self, request: RunRequest, now: int) -> None:
+        count = len(request.devices)
+        stopped = plans.stops(request.plan.limits, count)
+        if stopped is None:
+            return
+        detail = {"devices": count, "limits": request.plan.limits, "target": request.target_text}
+        await self._threads.control(self._control.runs.stopped, request, detail, now=now)
+        raise ApiError(422, "guard_stopped", f"The run was not begun: {stopped}.")
 
     async def signed_by(self, *actions: Action) -> dict[str, list[str]]:
         """The names of the trusted authors who signed each action's newest version, by the action's id."""
@@ -142,7 +212,7 @@ class Actions:
         return [RunView(run, counts[run.id]) for run in runs]
 
     async def run(self, identifier: str) -> RunView:
-        """One run. Raises NotFoundError."""
+        """One run, with its waves. Raises NotFoundError."""
         return await self._view(await self._threads.control(self._control.runs.run, identifier))
 
     async def executions(self, caller: Caller, run: str, limit: int, offset: int) -> ExecutionsView:
@@ -163,14 +233,18 @@ class Actions:
 
     async def cancel(self, caller: Caller, run: str, device: str | None) -> tuple[int, int]:
         """Cancel a run or one device of it: how many ended at once, how many devices are asked to stop."""
+        if device is not None and device not in await self._queries.visible(caller, [device]):
+            raise NotFoundError("unknown_execution", "this device has no execution in this run")
         cancel = self._control.deadlines.cancel
         changes, asked = await self._threads.control(cancel, run, device, by=caller.actor, now=self._clock())
         self._nudges.nudge(asked)
+        self._progress.look_at(run)
         return len(changes), len(asked)
 
     async def _view(self, run: Run) -> RunView:
-        counts = await self._threads.control(self._control.executions.counts, run.id)
-        return RunView(run, counts[run.id])
+        waves = await self._threads.control(self._control.executions.waves, run.id)
+        standing = await self._threads.control(self._control.progress.standing, run.id)
+        return RunView(standing.run, _counts(waves), waves, standing.next_at)
 
     async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
         if (target.devices is UNSET) == (target.nql is UNSET):
@@ -188,6 +262,34 @@ class Actions:
             message = f"{len(missing)} of {len(devices)} devices are not known, the first is {missing[0]}."
             raise ApiError(422, "unknown_devices", message)
         return devices, facts
+
+
+def _request(caller: Caller, ask: AskRun, now: int) -> RunRequest:
+    """What is asked, before its target is known."""
+    return RunRequest(
+        action=ask.action,
+        devices=() if ask.target.devices is UNSET else tuple(ask.target.devices),
+        requested_by=caller.name,
+        expires_at=now + ask.expires_in * SECOND,
+        parameters=ask.parameters,
+        target_text=None if ask.target.nql is UNSET else ask.target.nql,
+        reason=ask.reason,
+        internal_source="console" if caller.session else None,
+        external_source=ask.external_source,
+        external_reference=ask.external_reference,
+        idempotency_key=ask.idempotency_key,
+        plan=ask.plan,
+    )
+
+
+def _counts(waves: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
+    """How many executions are in each state; those that are held back wait on their device."""
+    counts: dict[str, int] = {}
+    for wave in waves.values():
+        for name, count in wave.items():
+            state = State.WAITING_ON_DEVICE.value if name == HELD else name
+            counts[state] = counts.get(state, 0) + count
+    return counts
 
 
 def _trigger(caller: Caller, action: Action, devices: int) -> str:

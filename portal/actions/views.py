@@ -16,7 +16,8 @@ from portal.actions import messages as m
 from portal.actions.service import RunView
 from portal.queries.service import Facts
 from storage.control.actions import Action
-from storage.control.executions import Execution
+from storage.control.executions import HELD, Execution
+from storage.control.runs import Run
 
 SECOND = 1_000_000
 
@@ -49,9 +50,9 @@ def action_info(action: Action, signed_by: Sequence[str], *, scripts: bool = Fal
 
 
 def run_info(view: RunView) -> m.RunInfo:
-    """A run and its counts."""
+    """A run and its counts; its waves where they are known."""
     run = view.run
-    return m.RunInfo(
+    info = m.RunInfo(
         id=run.id,
         action=run.action,
         version=run.version,
@@ -64,7 +65,28 @@ def run_info(view: RunView) -> m.RunInfo:
         reason=run.reason,
         counts=view.counts,
         complete=view.complete,
+        plan=run.plan,
+        state=run.state,
+        state_detail=run.state_detail,
+        wave=run.wave + 1,
+        ended_at=_shown(run.ended_at),
+        schedule=run.schedule,
+        retry_of=run.retry_of,
+        skipped=run.skipped,
     )
+    if view.waves is not None:
+        info.waves, info.next_at = _waves(run, view.waves), _shown(view.next_at)
+    return info
+
+
+def _waves(run: Run, found: Mapping[int, Mapping[str, int]]) -> list[m.WaveInfo]:
+    """Every wave of the plan, those without devices among them."""
+    waves = []
+    for number, size in enumerate(run.plan.waves or ("100%",)):
+        counts = {state: count for state, count in found.get(number, {}).items() if state != HELD}
+        held = found.get(number, {}).get(HELD, 0)
+        waves.append(m.WaveInfo(number + 1, size, counts, held, number <= run.wave))
+    return waves
 
 
 def device_ref(uid: str, facts: Facts) -> m.DeviceRef:

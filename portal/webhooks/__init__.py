@@ -1,0 +1,1 @@
+"""Telling others when runs end, fail or halt."""

@@ -1,0 +1,103 @@
+"""Webhooks: making and deleting them, and the loop that delivers what is queued.
+
+In: a caller and an address; the queue of the control database. Out: webhooks, deliveries. Invariants: a secret is made
+here, shown once and kept sealed; a delivery counts as made only when its receiver said so, so it may come twice and is
+known by its id; one slow receiver holds up nobody else for longer than a delivery may take.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from portal.caller import Caller
+from portal.errors import ApiError
+from portal.threads import Threads
+from portal.webhooks.address import BadAddressError, place_of
+from portal.webhooks.sender import Sender, UndeliveredError
+from storage.control.api import Control
+from storage.control.errors import ControlError
+from storage.control.ids import uuid7
+from storage.control.sealing import Sealer
+from storage.control.webhooks import Delivery, Webhook
+
+PAUSE = 1.0  # seconds between looks at the queue
+AT_ONCE = 20
+log = structlog.get_logger("webhooks")
+
+
+class Webhooks:
+    """The webhooks slice."""
+
+    def __init__(
+        self, control: Control, sealer: Sealer, threads: Threads, clock: Callable[[], int], *, local: bool
+    ) -> None:
+        self._control, self._sealer, self._threads, self._clock = control, sealer, threads, clock
+        self._local = local
+        self._sender = Sender(clock, local=local)
+
+    async def create(self, caller: Caller, url: str, events: Sequence[str]) -> tuple[Webhook, str]:
+        """A new webhook and its secret. Raises ApiError 422, RefusedError."""
+        try:
+            place_of(url, local=self._local)
+        except BadAddressError as error:
+            raise ApiError(422, "bad_address", f"The webhook was not made: {error}.") from None
+        now = self._clock()
+        identifier = uuid7(now)
+        secret = "whsec_" + urlsafe_b64encode(secrets.token_bytes(32)).rstrip(b"=").decode()
+        sealed = await self._threads.control(self._sealer.seal, secret.encode(), _purpose(identifier))
+        create = self._control.webhooks.create
+        made = await self._threads.control(create, identifier, url, tuple(events), sealed, by=caller.actor, now=now)
+        return made, secret
+
+    async def everything(self) -> list[Webhook]:
+        """All webhooks."""
+        return await self._threads.control(self._control.webhooks.everything)
+
+    async def delete(self, caller: Caller, identifier: str) -> None:
+        """Tell a webhook nothing more. Raises NotFoundError."""
+        delete = self._control.webhooks.delete
+        await self._threads.control(delete, identifier, by=caller.actor, now=self._clock())
+
+    async def deliveries(self, identifier: str, limit: int) -> list[Delivery]:
+        """What a webhook was or will be told, newest first. Raises NotFoundError."""
+        return await self._threads.control(self._control.webhooks.deliveries, identifier, limit)
+
+    async def run(self) -> None:
+        """Deliver what is due, until cancelled."""
+        try:
+            while True:
+                try:
+                    await self.deliver()
+                except ControlError as error:
+                    log.warning("webhooks_wait", code=error.code)
+                except Exception:
+                    log.exception("webhooks_failed")
+                await asyncio.sleep(PAUSE)
+        finally:
+            await self._sender.close()
+
+    async def deliver(self) -> int:
+        """Try what is due now, once each; how many were tried."""
+        due = await self._threads.control(self._control.webhooks.due, now=self._clock(), limit=AT_ONCE)
+        await asyncio.gather(*(self._try(delivery) for delivery in due))
+        return len(due)
+
+    async def _try(self, delivery: Delivery) -> None:
+        webhooks = self._control.webhooks
+        try:
+            secret = await self._threads.control(self._sealer.open, delivery.sealed, _purpose(delivery.webhook))
+            await self._sender.send(delivery.url, delivery.event, delivery.id, delivery.body.encode(), secret)
+        except (UndeliveredError, ControlError) as error:
+            log.warning("webhook_undelivered", webhook=delivery.webhook, delivery=delivery.id, reason=str(error)[:300])
+            await self._threads.control(webhooks.failed, delivery, str(error), now=self._clock())
+        else:
+            await self._threads.control(webhooks.delivered, delivery.id, now=self._clock())
+
+
+def _purpose(identifier: str) -> str:
+    return f"webhook:{identifier}"
