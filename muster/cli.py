@@ -1,7 +1,8 @@
 """The program `muster`: finds the command, runs it, and turns what went wrong into one clear line.
 
 In: the command line. Out: an exit code: 0 done, 1 failed, 2 wrong usage, 3 a query with errors, 4 the data folder is
-held by another process, 5 a run that did not end well everywhere, 6 queries with warnings only, 130 interrupted.
+held by another process, 5 a run that did not end well everywhere, 6 queries with warnings only or a folder that differs
+from the portal, 130 interrupted.
 Invariant: a person never sees a traceback unless they asked for it with `--debug`; only the module of the command that
 was asked for is loaded.
 """
@@ -32,7 +33,7 @@ examples:
 `muster COMMAND --help` tells about one command.
 
 exit codes: 0 done, 1 failed, 2 wrong usage, 3 a query with errors, 4 the data folder is held by another process,
-5 a run that did not end well everywhere, 6 queries with warnings only, 130 interrupted"""
+5 a run that did not end well everywhere, 6 queries with warnings only or a folder that differs, 130 interrupted"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -19,21 +19,25 @@ MOST_BYTES = 4 << 20
 
 def manifests(path: Path) -> Iterator[dict[str, Any]]:
     """The manifest of a file or folder; of a folder of folders, all of theirs, by name. Raises UsageError."""
+    yield from map(manifest, places(path))
+
+
+def places(path: Path) -> list[Path]:
+    """The files of these manifests. Raises UsageError where there is none."""
     if path.is_file():
-        yield manifest(path)
-    elif (path / NAME).is_file():
-        yield manifest(path / NAME)
-    elif found := sorted(path.glob(f"*/{NAME}")):
-        yield from map(manifest, found)
-    else:
-        raise UsageError(
-            f"There is no action at {path}.", f"Give a folder with a {NAME}, a folder of such folders, or a JSON file."
-        )
+        return [path]
+    if (path / NAME).is_file():
+        return [path / NAME]
+    if found := sorted(path.glob(f"*/{NAME}")):
+        return found
+    raise UsageError(
+        f"There is no action at {path}.", f"Give a folder with a {NAME}, a folder of such folders, or a JSON file."
+    )
 
 
 def manifest(path: Path) -> dict[str, Any]:
     """One manifest with its scripts put in. Raises UsageError."""
-    said = _read_json(path)
+    said = read_json(path)
     scripts = said.get("scripts")
     if not isinstance(scripts, dict):
         raise UsageError(
@@ -49,20 +53,22 @@ def _script(path: Path, script: Any) -> Any:
     name = script["file"]
     if not isinstance(name, str) or Path(name).name != name:
         raise UsageError(f"{path} names the script {name!r}.", "A script lies in the folder of its manifest.")
-    return {key: value for key, value in script.items() if key != "file"} | {"text": _text(path.parent / name)}
+    return {key: value for key, value in script.items() if key != "file"} | {"text": read_text(path.parent / name)}
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises UsageError."""
     try:
-        said = json.loads(_text(path))
+        said = json.loads(read_text(path))
     except ValueError as error:
         raise UsageError(f"{path} is no JSON: {error}.") from error
     if not isinstance(said, dict):
-        raise UsageError(f"{path} holds no manifest.", "A manifest is a JSON object.")
+        raise UsageError(f"{path} is no JSON object.", "A manifest or a schedule is one.")
     return said
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a file, every byte of it. Raises UsageError."""
     try:
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
