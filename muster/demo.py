@@ -99,7 +99,9 @@ def run(plan: Plan, say: Say, told: Told) -> None:
     plan.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     stage = Stage(plan, say, told)
     try:
-        serving.run(Settings(plan.data, plan.host, free_port(plan), log_level="error"), stage.begin)
+        serving.run(
+            Settings(plan.data, plan.host, free_port(plan), log_level="error", local_webhooks=True), stage.begin
+        )
     finally:
         stage.end()
     if stage.failure is not None:

@@ -25,6 +25,7 @@ def serve(
     tls: bool,
     zone: str | None,
     imports: bool,
+    local_webhooks: bool,
     log_level: str,
     say: Callable[[str], None],
 ) -> None:
@@ -33,7 +34,7 @@ def serve(
         raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
     logs.configure(log_level)
     hosts = frozenset(names) or None
-    settings = Settings(data, host, port, zone, imports, hosts, tls, log_level)
+    settings = Settings(data, host, port, zone, imports, hosts, tls, log_level, local_webhooks)
 
     def ready(address: str, portal: Portal) -> None:
         say(f"Muster listens on {address} (Ctrl-C stops it)")

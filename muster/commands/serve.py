@@ -38,6 +38,11 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--zone", help="time zone of the instance, fixed when the folder is made (default: UTC)")
     parser.add_argument("--imports", action="store_true", help="let programs with the permission import write history")
     parser.add_argument(
+        "--allow-local-webhooks",
+        action="store_true",
+        help="let webhooks reach this machine and its link (for trying them out)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
         default="info",
@@ -55,6 +60,7 @@ def run(options: Options) -> None:
         tls=options.tls,
         zone=options.zone,
         imports=options.imports,
+        local_webhooks=options.allow_local_webhooks,
         log_level=options.log_level,
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )
