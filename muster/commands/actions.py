@@ -9,19 +9,27 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import msgspec
+
 from muster import signed_actions
 from muster.api import segment
 from muster.clock import now
 from muster.commands.authors import add_key, private_key
 from muster.commands.runs import add_start, nql_id, start
-from muster.errors import UsageError
+from muster.content.importing import make
+from muster.content.items import action
+from muster.errors import WARNED, UsageError
 from muster.manifests import manifests
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, verbs
+from storage.control.manifest import Manifest
+from storage.control.scripts.api import disagreements
 
-DESCRIPTION = "Remote actions: list, show, define from files, sign and run them."
+DESCRIPTION = "Remote actions: list, show, define from files, import, check, sign and run them."
 EXAMPLES = """\
 examples:
   muster actions list
+  muster actions import check.ps1 macos=check.sh --id check --name Check --to content/actions
+  muster actions check content/actions
   muster actions sign content/actions --key-file ~/.config/muster/author.key
   muster actions apply content/actions                 (hands in the signatures that lie there, too)
   muster actions run get_uptime --nql 'devices | where name == "zrh-lt-0001"' --wait
@@ -51,6 +59,15 @@ def arguments(parser: Parser) -> None:
     sign.add_argument("--push", action="store_true", help="hand the signatures in, too")
     sign.add_argument("--yes", action="store_true", help="do not ask whether what is shown is to be signed")
     add_key(sign)
+    imported = verb("import", "make an action's folder of scripts as they are, inputs and outputs found in them")
+    imported.add_argument("scripts", nargs="+", metavar="SCRIPT", help="a script, or PLATFORM=SCRIPT")
+    imported.add_argument("--id", required=True, help="the action's id, with or without #")
+    imported.add_argument("--name", required=True, help="its name for people")
+    imported.add_argument("--to", type=Path, default=Path(), metavar="DIR", help="where its folder is made (here)")
+    checked = verb("check", "say in what manifests and their scripts disagree")
+    checked.add_argument("path", type=Path, help="a manifest.json, its folder, or a folder of such folders")
+    for one in (imported, checked):
+        add_json(one)
     run = verb("run", "run an action on devices (the same as `muster runs start`)")
     add_start(run)
     for one in [*every, show, apply, sign, run]:
@@ -58,7 +75,7 @@ def arguments(parser: Parser) -> None:
         add_json(one)
 
 
-def run(options: Options) -> None:
+def run(options: Options) -> int | None:
     """Do what the verb says."""
     match options.verb:
         case "list":
@@ -78,8 +95,38 @@ def run(options: Options) -> None:
             print_rows(made, LISTED, as_json=options.json, empty="Nothing to define.")
         case "sign":
             _sign(options)
+        case "import":
+            _import(options)
+        case "check":
+            return _check(options)
         case "run":
             start(options)
+    return None
+
+
+def _import(options: Options) -> None:
+    made = make(options.scripts, options.id, options.name, options.to)
+    if options.json:
+        print_json({"folder": str(made.folder), "manifest": made.body})
+        return
+    print(f"{made.folder}\n")
+    for kind, second in (("inputs", "default"), ("outputs", "type")):
+        print_rows(made.body[kind], {"name": kind[:-1], second: second}, as_json=False, empty=f"no {kind}")
+        print()
+    print("Say in manifest.json what it is for, then `muster apply` it.")
+
+
+def _check(options: Options) -> int:
+    found = {
+        item.nql_id: disagreements(msgspec.convert(item.body, Manifest))
+        for item in map(action, manifests(options.path))
+    }
+    if options.json:
+        print_json(found)
+    else:
+        for nql_id, problems in found.items():
+            print("\n".join(f"{nql_id} {problem}" for problem in problems) or f"{nql_id} manifest and scripts agree")
+    return WARNED if any(found.values()) else 0
 
 
 def _sign(options: Options) -> None:

@@ -20,6 +20,7 @@ OutputType = Literal[
     "string", "bool", "uint32", "float", "size", "ratio", "bitrate", "date_time", "duration", "string_list"
 ]
 Purpose = Literal["data_collection", "remediation"]
+Language = Literal["bash", "python", "zsh", "powershell"]
 Platform = Literal["linux", "macos", "windows"]
 Trigger = Literal["manual", "manual_multiple", "api", "workflow", "schedule"]
 Name = Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,63}$(?!\n)")]
@@ -39,7 +40,7 @@ LANGUAGES = {"linux": {"bash", "python"}, "macos": {"bash", "zsh", "python"}, "w
 class Script(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The program for one platform."""
 
-    language: Literal["bash", "python", "zsh", "powershell"]
+    language: Language
     text: Annotated[str, Meta(min_length=1, max_length=600_000)]
 
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 
 from storage.control.manifest import SCRIPT_BYTES, Input, Manifest, Output, Script
 from storage.control.scripts import plain, powershell, python, shell
-from storage.control.scripts.found import Finding, Found, FoundInput
+from storage.control.scripts.found import Finding, Found, FoundInput, FoundOutput
+
+__all__ = ["Found", "FoundInput", "FoundOutput", "disagreements", "find"]
 
 
 def find(script: Script) -> Found:
