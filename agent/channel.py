@@ -53,7 +53,7 @@ class Channel:
         """Stay connected. `opened` is called once with the portal's offset and our configuration's tag, `nudged` for
         every nudge, `configured` for every new tag. Raises UnreachableError (BusyError) when it ends, RevokedError."""
         asked = self._clock.now()
-        headers = self._exchange.sign("GET", wire.CHANNEL, b"")
+        pinned, headers = self._exchange.enrolment.portal_key, self._exchange.sign("GET", wire.CHANNEL, b"")
         url = "ws" + self._exchange.enrolment.url.removeprefix("http") + wire.CHANNEL
         try:
             async with connect(
@@ -61,7 +61,7 @@ class Channel:
                 open_timeout=OPEN_SECONDS, ping_interval=PING_SECONDS, ping_timeout=OPEN_SECONDS, close_timeout=2,
             ) as connection:  # fmt: skip
                 async with asyncio.timeout(OPEN_SECONDS):
-                    opened(*await self._greet(connection, headers[wire.NONCE_HEADER], asked))
+                    opened(*await self._greet(connection, pinned, headers[wire.NONCE_HEADER], asked))
                 await self._follow(connection, nudged, configured)
         except InvalidStatus as error:
             if error.response.status_code == 503:
@@ -77,13 +77,13 @@ class Channel:
         except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
             raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
 
-    async def _greet(self, connection: ClientConnection, nonce: str, asked: int) -> tuple[int, str]:
+    async def _greet(self, connection: ClientConnection, pinned: bytes, nonce: str, asked: int) -> tuple[int, str]:
         frame = _decoder.decode(await connection.recv())
         enrolment = self._exchange.enrolment
         if not isinstance(frame, wire.Welcome):
             raise UnreachableError("the channel does not begin as a portal's does")
         said = statements.welcome_bytes(enrolment.device, nonce, frame.challenge, frame.server_time)
-        if not verify(enrolment.portal_key, frame.signature, said):
+        if not verify(pinned, frame.signature, said):
             raise UnreachableError("the channel is not that of the portal that this device pinned")
         signature = self._keys.sign(statements.hello_bytes(enrolment.device, frame.challenge))
         await connection.send(wire.encode(wire.Hello(__version__, signature)).decode())

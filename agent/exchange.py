@@ -85,24 +85,21 @@ class Exchange:
         return self._offset
 
     def _send(self, path: str, body: bytes, packed: bool) -> Answer:
-        headers = self.sign("POST", path, body)
+        pinned, headers = self.enrolment.portal_key, self.sign("POST", path, body)
         asked = self._clock.now()
         status, given, data = post(self.enrolment.url, path, body, headers, packed=packed)
         nonce = headers[wire.NONCE_HEADER]
-        time = self._check(status, given, data, nonce)
+        time = self._check(pinned, status, given, data, nonce)
         return Answer(status, data, self.learn(time, asked, self._clock.now()), _pause(given))
 
-    def _check(self, status: int, headers: Mapping[str, str], body: bytes, nonce: str) -> int:
+    def _check(self, pinned: bytes, status: int, headers: Mapping[str, str], body: bytes, nonce: str) -> int:
         try:
             time = int(headers[wire.TIME_HEADER.lower()])
             signature = base64.b64decode(headers[wire.SIGNATURE_HEADER.lower()], validate=True)
         except (KeyError, ValueError, binascii.Error):
             raise UnreachableError(f"the answer ({status}) is not signed: {said(body)}") from None
-        if not verify(
-            self.enrolment.portal_key,
-            signature,
-            statements.answer_bytes(self.enrolment.device, nonce, time, status, body),
-        ):
+        signed = statements.answer_bytes(self.enrolment.device, nonce, time, status, body)
+        if not verify(pinned, signature, signed):
             raise UnreachableError(f"the answer ({status}) is not signed by the portal that this device pinned")
         return time
 

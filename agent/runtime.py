@@ -26,10 +26,10 @@ from agent.core import step
 from agent.exchange import Answer, Exchange, UnreachableError, said
 from agent.fence import Fence
 from agent.host.base import Host
-from agent.identity import Enrolment, Keys
+from agent.identity import Enrolment, Keys, save_enrolment
 from agent.journal import Filed, Intent, Journal, Sent
 from agent.orders import Job
-from agent.pinning import trust_of
+from agent.pinning import adopt, trust_of
 from agent.runner import Ended
 from agent.state import State
 from agent.telemetry import Telemetry
@@ -181,12 +181,21 @@ class Agent:
         if told is None:
             return
         try:
+            await self._blocking(self._adopt, told)
             await self._blocking(configuring.keep, self._parts.folder, told)
         except OSError as error:
             self._parts.log("error", f"the configuration cannot be kept: {error}")
             self.post(e.Failed("config", e.Failure.LATER))
         else:
+            pinned = self._exchange.enrolment
+            self.post(e.TrustChanged(pinned.portal_key, tuple(pinned.authors)))
             self.post(e.Configured(told))
+
+    def _adopt(self, told: Configuration) -> None:
+        pinned = adopt(self._exchange.enrolment, told)
+        if pinned != self._exchange.enrolment:
+            save_enrolment(self._parts.folder, pinned)
+            self._exchange.enrolment = pinned
 
     async def _send_reports(self, reports: tuple[wire.Report, ...]) -> None:
         body = wire.encode(wire.Reports(list(reports)))

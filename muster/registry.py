@@ -23,6 +23,7 @@ COMMANDS = {
     "runs": ("muster.commands.runs", "start, list, follow and cancel runs of remote actions"),
     "schedules": ("muster.commands.schedules", "make, list, look at and stop schedules of remote actions"),
     "users": ("muster.commands.users", "create, list and disable accounts"),
+    "keys": ("muster.commands.keys", "list and rotate the keys of the portal"),
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
     "devices": ("muster.commands.devices", "revoke a device"),

@@ -11,11 +11,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
@@ -57,12 +56,13 @@ from portal.settings import Settings
 from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.trust import routes as trust_routes
+from portal.trust.common import common
 from portal.trust.service import Trust
 from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
 from storage.control.api import Control, open_control
 from storage.control.sealing import Sealer
-from storage.control.signing_key import signing_key
+from storage.control.key_ring import KeyRing
 from storage.tables.api import Tables, open_tables
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
@@ -81,7 +81,7 @@ class Portal:
     clock: Clock
     control: Control
     tables: Tables
-    key: Ed25519PrivateKey
+    keys: KeyRing
     threads: Threads
     metrics: Metrics
     nudges: Nudges
@@ -162,7 +162,7 @@ async def _open(
     stack.push_async_callback(tables.close)
     control = await asyncio.to_thread(open_control, settings.control, now=clock())
     stack.callback(control.close)
-    key = signing_key(settings.key)
+    keys = KeyRing(settings.key)
     threads = Threads()
     stack.callback(threads.close)
 
@@ -183,11 +183,11 @@ async def _open(
         clock=clock,
         control=control,
         tables=tables,
-        key=key,
+        keys=keys,
         threads=threads,
         metrics=metrics,
         nudges=nudges,
-        configurations=Configurations(nudges.configure),
+        configurations=Configurations(nudges.configure, partial(common, control, keys)),
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
@@ -215,7 +215,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock)),
-        *trust_routes.endpoints(Trust(p.control, p.threads, p.clock)),
+        *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock)),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),
     ]
@@ -229,7 +229,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     return [
         *api.routes(endpoints(p), p.guard, p.clock),
         *agents_routes.routes(
-            p.control, p.tables, builtin(), p.key, p.threads, p.metrics, p.nudges, p.relay, p.configurations, p.clock
+            p.control, p.tables, builtin(), p.keys, p.threads, p.metrics, p.nudges, p.relay, p.configurations, p.clock
         ),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),

@@ -13,7 +13,6 @@ import secrets
 from collections.abc import Callable
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from agent import statements, wire
@@ -23,6 +22,7 @@ from portal.agents.service import verified
 from portal.nudges import Connection, Nudges
 from portal.threads import Threads
 from storage.control.api import Control
+from storage.control.key_ring import KeyRing
 
 MOST = 4
 HELLO_SECONDS = 15.0
@@ -40,12 +40,12 @@ class Channels:
         control: Control,
         nudges: Nudges,
         threads: Threads,
-        key: Ed25519PrivateKey,
+        keys: KeyRing,
         configurations: Configurations,
         clock: Callable[[], int],
     ) -> None:
         self._door, self._control, self._nudges, self._threads = door, control, nudges, threads
-        self._key, self._clock, self._configurations = key, clock, configurations
+        self._keys, self._clock, self._configurations = keys, clock, configurations
         self._count: dict[str, int] = {}
 
     async def serve(self, socket: WebSocket) -> None:
@@ -81,7 +81,8 @@ class Channels:
 
     async def _greet(self, socket: WebSocket, claim: Claim) -> bool:
         uid, challenge, now = claim.device.uid, secrets.token_bytes(32), self._clock()
-        signature = self._key.sign(statements.welcome_bytes(uid, claim.nonce, challenge, now))
+        said = statements.welcome_bytes(uid, claim.nonce, challenge, now)
+        signature = self._keys.of(claim.pinned).sign(said)
         tag = await self._threads.control(self._configurations.tag, uid)
         await socket.send_text(wire.encode(wire.Welcome(challenge, now, signature, tag)).decode())
         try:

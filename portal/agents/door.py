@@ -45,6 +45,7 @@ class Claim:
     time: int
     nonce: str
     signature: bytes
+    pinned: str | None = None  # the fingerprint of the portal's key that the device goes by
 
 
 class Nonces:
@@ -90,7 +91,7 @@ class Door:
         device = await self._threads.control(self._control.enrolment.device, uid)
         if device is None:
             raise _stranger()
-        return Claim(device, time, nonce, signature)
+        return Claim(device, time, nonce, signature, headers.get(wire.PINNED_HEADER))
 
     def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
         """The device, if it signed this request, now and for the first time. Raises Refuse."""

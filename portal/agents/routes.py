@@ -12,7 +12,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route, WebSocketRoute
@@ -33,10 +32,11 @@ from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.enrolment import Device
 from storage.control.errors import UnavailableError
+from storage.control.key_ring import KeyRing
 from storage.tables.api import Tables
 
 T = TypeVar("T")
-Work = Callable[[Device, bytes], Awaitable[Any]]
+Work = Callable[[Claim, bytes], Awaitable[Any]]
 REFUSED_ENROLMENTS = 60  # a minute; more than that is somebody guessing
 MINUTE = 60_000_000
 
@@ -45,7 +45,7 @@ def routes(
     control: Control,
     tables: Tables,
     catalog: Catalog,
-    key: Ed25519PrivateKey,
+    keys: KeyRing,
     threads: Threads,
     metrics: Metrics,
     nudges: Nudges,
@@ -54,16 +54,16 @@ def routes(
     clock: Callable[[], int],
 ) -> list[BaseRoute]:
     """Every route of devices."""
-    agents = Agents(Parts(control, tables, catalog, key, threads, metrics, configurations, clock, relay.wake))
+    agents = Agents(Parts(control, tables, catalog, keys, threads, metrics, configurations, clock, relay.wake))
     door = Door(control, threads, clock)
-    desk = _Desk(agents, door, key, clock)
-    channels = Channels(door, control, nudges, threads, key, configurations, clock)
+    desk = _Desk(agents, door, keys, clock)
+    channels = Channels(door, control, nudges, threads, keys, configurations, clock)
     return [
         Route(wire.ENROL, desk.enrol, methods=["POST"]),
         Route(wire.WORK, desk.taking(wire.WORK, desk.work), methods=["POST"]),
         Route(wire.REPORTS, desk.taking(wire.REPORTS, desk.reports), methods=["POST"]),
         Route(wire.CONFIG, desk.taking(wire.CONFIG, desk.configuration), methods=["POST"]),
-        Route(wire.BATCHES, desk.taking(wire.BATCHES, agents.batch), methods=["POST"]),
+        Route(wire.BATCHES, desk.taking(wire.BATCHES, desk.batch), methods=["POST"]),
         WebSocketRoute(wire.CHANNEL, channels.serve),
     ]
 
@@ -71,8 +71,8 @@ def routes(
 class _Desk:
     """Decodes, calls, encodes, signs."""
 
-    def __init__(self, agents: Agents, door: Door, key: Ed25519PrivateKey, clock: Callable[[], int]) -> None:
-        self._agents, self._door, self._key, self._clock = agents, door, key, clock
+    def __init__(self, agents: Agents, door: Door, keys: KeyRing, clock: Callable[[], int]) -> None:
+        self._agents, self._door, self._keys, self._clock = agents, door, keys, clock
         self._refused: tuple[int, int] = (0, 0)  # minute, count
 
     async def enrol(self, request: Request) -> Response:
@@ -88,18 +88,22 @@ class _Desk:
             return _response(refuse.status, _problem(refuse), _pause(refuse.pause))
         return _response(200, wire.encode(told), {})
 
-    async def work(self, device: Device, body: bytes) -> wire.Work:
-        """Orders for a device."""
-        return await self._agents.work(device, self._decoded(body, wire.Pull, device))
+    async def work(self, claim: Claim, body: bytes) -> wire.Work:
+        """Orders for a device, signed by the key that it goes by."""
+        return await self._agents.work(claim.device, self._decoded(body, wire.Pull, claim.device), claim.pinned)
 
-    async def reports(self, device: Device, body: bytes) -> wire.Verdicts:
+    async def reports(self, claim: Claim, body: bytes) -> wire.Verdicts:
         """Reports of a device."""
-        return await self._agents.reports(device, self._decoded(body, wire.Reports, device))
+        return await self._agents.reports(claim.device, self._decoded(body, wire.Reports, claim.device))
 
-    async def configuration(self, device: Device, body: bytes) -> Configuration:
+    async def configuration(self, claim: Claim, body: bytes) -> Configuration:
         """The configuration of a device."""
-        self._decoded(body, Fetch, device)
-        return await self._agents.configuration(device)
+        self._decoded(body, Fetch, claim.device)
+        return await self._agents.configuration(claim.device)
+
+    async def batch(self, claim: Claim, body: bytes) -> wire.Stored:
+        """Telemetry of a device."""
+        return await self._agents.batch(claim.device, body)
 
     def taking(self, path: str, work: Work) -> Callable[[Request], Awaitable[Response]]:
         """The route of a path whose requests are signed."""
@@ -113,13 +117,13 @@ class _Desk:
                 signer = claim if refuse.signed else None
                 return self._answer(refuse.status, _problem(refuse), signer, _pause(refuse.pause))
             request.scope["muster.account"] = f"device:{device.uid}"
-            return await self._taken(claim, device, body, work)
+            return await self._taken(claim, body, work)
 
         return serve
 
-    async def _taken(self, claim: Claim, device: Device, body: bytes, work: Work) -> Response:
+    async def _taken(self, claim: Claim, body: bytes, work: Work) -> Response:
         try:
-            told = await work(device, body)
+            told = await work(claim, body)
         except Refuse as refuse:
             return self._answer(refuse.status, _problem(refuse), claim, _pause(refuse.pause))
         except (UnavailableError, ApiError) as error:
@@ -130,7 +134,8 @@ class _Desk:
     def _answer(self, status: int, body: bytes, claim: Claim | None, headers: dict[str, str]) -> Response:
         if claim is not None:
             now = self._clock()
-            signature = self._key.sign(statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body))
+            said = statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body)
+            signature = self._keys.of(claim.pinned).sign(said)
             headers = headers | {
                 wire.TIME_HEADER: str(now),
                 wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),

@@ -30,6 +30,7 @@ from storage.control.api import Control
 from storage.control.dispatch import Order
 from storage.control.enrolment import Device
 from storage.control.errors import NotFoundError, RefusedError
+from storage.control.key_ring import KeyRing, public
 from storage.control.outcomes import Outcome
 from storage.control.states import State
 from storage.tables.api import Batch, Refused, Rows, StorageFailed, StorageFull, Tables, check_batch, rows_from_wire
@@ -46,7 +47,7 @@ class Parts:
     control: Control
     tables: Tables
     catalog: Catalog
-    key: Ed25519PrivateKey
+    keys: KeyRing
     threads: Threads
     metrics: Metrics
     configurations: Configurations
@@ -59,7 +60,6 @@ class Agents:
 
     def __init__(self, parts: Parts) -> None:
         self._p = parts
-        self._portal_key = parts.key.public_key().public_bytes_raw()
 
     async def enrol(self, asked: wire.Enrol) -> wire.Enrolled:
         """Make a device known. Raises Refuse."""
@@ -77,10 +77,11 @@ class Agents:
             raise self.refuse(403, error.code, f"{error}.") from None
         head = (device.uid, device.collector_uid, device.generation, device.simulated)
         authors = await self._p.threads.control(self._p.control.authors.living)
-        return wire.Enrolled(*head, self._portal_key, now, [author.key for author in authors])
+        return wire.Enrolled(*head, public(self._p.keys.current), now, [author.key for author in authors])
 
-    async def work(self, device: Device, asked: wire.Pull) -> wire.Work:
-        """Orders and cancels for a device."""
+    async def work(self, device: Device, asked: wire.Pull, pinned: str | None = None) -> wire.Work:
+        """Orders and cancels for a device, signed by the portal's key of the fingerprint `pinned`."""
+        key = self._p.keys.of(pinned)
         now, dispatch = self._p.clock(), self._p.control.dispatch
         held = [(item.run, item.attempt) for item in asked.held]
 
@@ -90,8 +91,8 @@ class Agents:
             found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
             cancels = dispatch.cancellations(device.uid)[:64]
             tag = self._p.configurations.tag(device.uid)
-            signed = [self._cancel(device, item.run, item.attempt, item.nonce) for item in cancels]
-            orders = [self._order(device, item) for item in found]
+            signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in cancels]
+            orders = [self._order(key, device, item) for item in found]
             return wire.Work(orders, signed, len(found) >= asked.room, tag)
 
         return await self._p.threads.control(find)
@@ -131,7 +132,7 @@ class Agents:
         return Refuse(status, code, reason[:1000], signed=device is not None)
 
     # --- orders --------------------------------------------------------------------------------
-    def _order(self, device: Device, item: Order) -> wire.Order:
+    def _order(self, key: Ed25519PrivateKey, device: Device, item: Order) -> wire.Order:
         signed = self._p.control.authors.signature_for(item.action, item.version, enrolled_at=device.enrolled_at)
         order = wire.Order(
             item.run,
@@ -148,10 +149,10 @@ class Agents:
             0 if signed is None else signed.serial,
             priority=item.priority,
         )
-        return msgspec.structs.replace(order, signature=self._p.key.sign(statements.order_bytes(order)))
+        return msgspec.structs.replace(order, signature=key.sign(statements.order_bytes(order)))
 
-    def _cancel(self, device: Device, run: str, attempt: int, nonce: str) -> wire.Cancel:
-        signature = self._p.key.sign(statements.cancel_bytes(run, device.uid, attempt, nonce))
+    def _cancel(self, key: Ed25519PrivateKey, device: Device, run: str, attempt: int, nonce: str) -> wire.Cancel:
+        signature = key.sign(statements.cancel_bytes(run, device.uid, attempt, nonce))
         return wire.Cancel(run, device.uid, attempt, nonce, signature)
 
     # --- reports -------------------------------------------------------------------------------

@@ -56,6 +56,20 @@ class NewEndorsement(Struct, forbid_unknown_fields=True):
     signature: Signed64
 
 
+class KeyInfo(Struct):
+    """A key of the portal; it signs with the current one, for devices that know no newer one with an older."""
+
+    fingerprint: str
+    key: bytes
+    current: bool
+
+
+class KeyList(Struct):
+    """The portal's keys, oldest first."""
+
+    keys: list[KeyInfo]
+
+
 class NewSignature(Struct, forbid_unknown_fields=True):
     """An author's signature of a version of the action of the address."""
 

@@ -12,6 +12,7 @@ from portal.endpoints import Asked, Endpoint
 from portal.trust import messages as m
 from portal.trust.service import Trust
 from storage.control.authors import Author, Signed
+from storage.control.key_ring import fingerprint
 
 ADMINISTER, MANAGE, QUERY = Permission.ADMINISTER, Permission.MANAGE, Permission.QUERY
 
@@ -40,6 +41,10 @@ def endpoints(trust: Trust) -> list[Endpoint]:
             ADMINISTER,
             body=m.NewEndorsement,
             answer=m.AuthorOne,
+        ),
+        Endpoint("GET", "/keys", routes.keys, "The portal's own keys, oldest first.", QUERY, answer=m.KeyList),
+        Endpoint(
+            "POST", "/keys/rotate", routes.rotate, "Sign with a new key from now on.", ADMINISTER, answer=m.KeyList
         ),
         Endpoint(
             "GET",
@@ -78,6 +83,12 @@ class _Routes:
     async def endorse(self, asked: Asked) -> m.AuthorOne:
         return m.AuthorOne(author_info(await self._trust.endorse(asked.caller, asked.path("id"), asked.body)))
 
+    async def keys(self, asked: Asked) -> m.KeyList:
+        return key_list(self._trust.keys())
+
+    async def rotate(self, asked: Asked) -> m.KeyList:
+        return key_list(await self._trust.rotate(asked.caller))
+
     async def signatures(self, asked: Asked) -> m.SignatureList:
         action, found = await self._trust.signatures(asked.path("nql_id"))
         return m.SignatureList(action.version, not found, [signature_info(one) for one in found])
@@ -98,6 +109,11 @@ def author_info(author: Author) -> m.AuthorInfo:
         added_by=author.added_by.removeprefix("account:"),
         removed_at=None if author.removed_at is None else instant_text(author.removed_at),
     )
+
+
+def key_list(keys: list[bytes]) -> m.KeyList:
+    """Keys as they are shown."""
+    return m.KeyList([m.KeyInfo(fingerprint(key), key, key == keys[-1]) for key in keys])
 
 
 def signature_info(signed: Signed) -> m.SignatureInfo:

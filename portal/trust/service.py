@@ -1,7 +1,8 @@
-"""What is trusted with what, on plain values: authors, and their signatures of actions.
+"""What is trusted with what, on plain values: authors, their signatures of actions, the portal's own keys.
 
-In: a caller, public keys, signatures. Out: authors, signatures. Invariants: a signature is checked over the bytes that
-devices check, made here from the action and its version; the portal holds no author's private key and needs none.
+In: a caller, public keys, signatures. Out: authors, signatures, keys. Invariants: a signature is checked over the bytes
+that devices check, made here from the action and its version; the portal holds no author's private key and needs none;
+what devices have to hear of is in their configuration at once.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from agent import statements
+from portal.agents.configuration import Configurations
 from portal.caller import Caller
 from portal.threads import Threads
 from portal.trust import messages as m
 from storage.control.actions import Action
 from storage.control.api import Control
+from storage.control.audit import Entry
 from storage.control.authors import Author, Offer, Signed
+from storage.control.key_ring import KeyRing, fingerprint, public
 
 T = TypeVar("T")
 
@@ -26,8 +30,17 @@ T = TypeVar("T")
 class Trust:
     """The trust slice."""
 
-    def __init__(self, control: Control, threads: Threads, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        control: Control,
+        keys: KeyRing,
+        configurations: Configurations,
+        threads: Threads,
+        clock: Callable[[], int],
+    ) -> None:
         self._control = control
+        self._keys = keys
+        self._configurations = configurations
         self._threads = threads
         self._clock = clock
 
@@ -44,6 +57,7 @@ class Trust:
         """Trust an author no more. Raises NotFoundError."""
         remove = self._control.authors.remove
         await self._threads.control(remove, identifier, by=caller.actor, now=self._clock())
+        self._configurations.changed()
 
     async def endorse(self, caller: Caller, identifier: str, asked: m.NewEndorsement) -> Author:
         """Note that one author vouches for another. Raises NotFoundError, RefusedError."""
@@ -54,7 +68,25 @@ class Trust:
             said = statements.endorsement_bytes(wanted.key if wanted else b"")
             return authors.endorse(identifier, asked.by, asked.signature, checking(said), by=caller.actor, now=now)
 
-        return await self._threads.control(work)
+        author = await self._threads.control(work)
+        self._configurations.changed()
+        return author
+
+    def keys(self) -> list[bytes]:
+        """The portal's public keys, oldest first; it signs with the last."""
+        return [public(key) for key in self._keys.keys]
+
+    async def rotate(self, caller: Caller) -> list[bytes]:
+        """Sign with a new key from now on, for every device that followed to it. Raises RefusedError."""
+        now = self._clock()
+
+        def record(key: bytes) -> None:
+            entry = Entry(now, caller.actor, "portal_key.rotated", f"key:{fingerprint(key)}", {})
+            self._control.audit.note(entry)
+
+        await self._threads.control(self._keys.rotate, record)
+        self._configurations.changed()
+        return self.keys()
 
     async def signatures(self, nql_id: str) -> tuple[Action, list[Signed]]:
         """An action and the signatures of its newest version. Raises NotFoundError."""

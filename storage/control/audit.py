@@ -48,10 +48,14 @@ def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
 
 
 class Audit:
-    """Reading the log."""
+    """Reading the log, and noting what happens outside the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def note(self, entry: Entry) -> None:
+        """Append the entry of a change that is no change of the database."""
+        self._database.write(lambda connection: record(connection, entry))
 
     def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> list[Entry]:
         """Entries, newest first; `before` is a sequence to page on."""

@@ -20,7 +20,7 @@ from storage.control.errors import RefusedError
 def signing_key(path: Path) -> Ed25519PrivateKey:
     """The key of a file, made if the file does not exist. Raises RefusedError: wide_open_key, broken_key."""
     if not path.exists():
-        _make(path)
+        write_key(path, Ed25519PrivateKey.generate())
     if path.stat().st_mode & 0o077:
         raise RefusedError(
             "wide_open_key", f"{path} can be read by others than its owner: chmod 600 it, or replace the key"
@@ -34,8 +34,9 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _make(path: Path) -> None:
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+def write_key(path: Path, key: Ed25519PrivateKey) -> None:
+    """Put a key into a file of its own, unless the file is there already."""
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

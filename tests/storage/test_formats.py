@@ -74,7 +74,7 @@ def test_control_database(settings: Settings, said: dict[str, Any]) -> None:
 def test_portal(settings: Settings, said: dict[str, Any]) -> None:
     async def scene() -> None:
         async with opened(settings, said["now"]) as (portal, client):
-            assert portal.key.public_key().public_bytes_raw().hex() == said["public_key"]
+            assert portal.keys.current.public_key().public_bytes_raw().hex() == said["public_key"]
             assert portal.tables.zone == said["zone"]
             assert await counts(portal) == said["rows"]
             for one in said["queries"]:

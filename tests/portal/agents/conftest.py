@@ -17,12 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 import uvicorn
 
 from agent.identity import load_enrolment
 from portal.app import Portal, build
+from portal.endpoints import PREFIX
 from portal.server import bound
 from portal.settings import Settings
 from storage.control.executions import Execution
@@ -32,6 +34,7 @@ from storage.control.states import FINAL
 from tests.authors import Signer
 
 HOUR = 3_600_000_000
+RIGHTS = ("query", "execute", "manage", "administer")
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -63,15 +66,42 @@ class Served:
         made = create(count, simulated=simulated, expires_at=now + HOUR, by="account:ann", now=now)
         return [secret for _, secret in made]
 
-    def ask(self, devices: list[str], text: str, parameters: dict[str, str] | None = None, **manifest: Any) -> Run:
-        """Have devices run a Bash script that the author signed."""
+    def post(self, path: str, body: Any = None) -> Any:
+        """Ask the own API as an administrator; the JSON of the answer."""
+        return self._asked(httpx.post(f"{self.url}{PREFIX}{path}", json=body, headers=self._headers()))
+
+    def delete(self, path: str) -> None:
+        """Remove what stands at a path of the own API."""
+        self._asked(httpx.delete(f"{self.url}{PREFIX}{path}", headers=self._headers()))
+
+    def _asked(self, answer: httpx.Response) -> Any:
+        assert answer.is_success, answer.text
+        return answer.json() if answer.content else None
+
+    def _headers(self) -> dict[str, str]:
+        now, control = self.portal.clock(), self.portal.control
+        known = control.accounts.by_name("admin")
+        account = known[0] if known else control.accounts.create("admin", "", RIGHTS, "UTC", by="local:test", now=now)
+        return {"Authorization": f"Bearer {control.tokens.create(account, 'test', by='local:test', now=now)[1]}"}
+
+    def ask(
+        self,
+        devices: list[str],
+        text: str,
+        parameters: dict[str, str] | None = None,
+        *,
+        signed: bool = True,
+        **manifest: Any,
+    ) -> Run:
+        """Have devices run a Bash script, signed by the author unless the test says otherwise."""
         now, control = self.portal.clock(), self.portal.control
         whole = {
             "nql_id": "#test", "name": "Test", "scripts": {"linux": {"language": "bash", "text": text}}, "timeout": 60,
             "outputs": [{"name": "word", "type": "string"}, {"name": "free", "type": "size"}], **manifest,
         }  # fmt: skip
         action = control.actions.save_action(msgspec.convert(whole, Manifest), by="ann", now=now)
-        self.author.sign(control, action, now=now)
+        if signed:
+            self.author.sign(control, action, now=now)
         request = RunRequest("#test", tuple(devices), "ann", now + HOUR, parameters or {}, trigger_method="manual")
         return control.create_run(request, now=now)[0]
 
