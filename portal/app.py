@@ -27,6 +27,7 @@ from portal.access import role_routes
 from portal.access import routes as access_routes
 from portal.access.guard import HeaderGuard
 from portal.access.passwords import Passwords
+from portal.access.refusals import Refusals
 from portal.access.roles import RoleBook
 from portal.access.service import Access
 from portal.actions import routes as actions_routes
@@ -227,7 +228,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     """Every route: the own API, devices, health, pages."""
     p = portal
     return [
-        *api.routes(endpoints(p), p.guard, p.clock),
+        *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
         *agents_routes.routes(
             p.control, p.tables, builtin(), p.keys, p.threads, p.metrics, p.nudges, p.relay, p.configurations, p.clock
         ),

@@ -81,6 +81,7 @@ class Asked:
 
 
 Call = Callable[[Asked], Awaitable[Any]]
+Refused = Callable[[Caller, str, str], Awaitable[None]]  # who, which route, why
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +110,33 @@ class Endpoint:
         return self.method not in ("GET", "HEAD")
 
 
-def routes(endpoints: Iterable[Endpoint], guard: Guard, clock: Callable[[], int]) -> list[Route]:
-    """Starlette routes, one a path, so that a wrong method is answered with those that are right."""
+def routes(
+    endpoints: Iterable[Endpoint], guard: Guard, clock: Callable[[], int], refused: Refused | None = None
+) -> list[Route]:
+    """Starlette routes, one a path, so that a wrong method is answered with those that are right. `refused` is told of
+    each attempt to change something that was not allowed, and why."""
     paths: dict[str, dict[str, Endpoint]] = {}
     for endpoint in endpoints:
         paths.setdefault(endpoint.path, {})[endpoint.method] = endpoint
     return [
-        Route(PREFIX + path, _serve(methods, guard, clock), methods=list(methods)) for path, methods in paths.items()
+        Route(PREFIX + path, _serve(methods, guard, clock, refused), methods=list(methods))
+        for path, methods in paths.items()
     ]
 
 
 def _serve(
-    methods: dict[str, Endpoint], guard: Guard, clock: Callable[[], int]
+    methods: dict[str, Endpoint], guard: Guard, clock: Callable[[], int], refused: Refused | None
 ) -> Callable[[Request], Awaitable[Response]]:
     decoders = {name: msgspec.json.Decoder(e.body) for name, e in methods.items() if e.body is not None}
+
+    async def answer(
+        request: Request, endpoint: Endpoint, known: Caller | None, decoder: msgspec.json.Decoder[Any] | None
+    ) -> Any:
+        if known is not None:
+            request.scope["muster.account"] = known.name
+            allow(known, endpoint.needs)
+        body = None if decoder is None else decode(await read_json(request, endpoint.most_bytes), decoder)
+        return await endpoint.call(Asked(request, known, body, clock()))
 
     async def serve(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
@@ -130,13 +144,12 @@ def _serve(
         if endpoint.changes:
             guard.same_origin(request)
         known = None if endpoint.open else await guard.caller(request)
-        if known is not None:
-            request.scope["muster.account"] = known.name
-            allow(known, endpoint.needs)
-        body = None
-        if endpoint.body is not None:
-            body = decode(await read_json(request, endpoint.most_bytes), decoders[method])
-        given = await endpoint.call(Asked(request, known, body, clock()))
+        try:
+            given = await answer(request, endpoint, known, decoders.get(method))
+        except ApiError as error:
+            if error.status == 403 and known is not None and endpoint.changes and refused is not None:
+                await refused(known, f"{endpoint.method} {endpoint.path}", str(error))
+            raise
         if isinstance(given, Response):
             return given
         if given is None:

@@ -1,9 +1,10 @@
-"""Moves what the control database has to tell to the tables: final executions, actions, facts of enrolled devices.
+"""Moves what the control database has to tell to the tables: final executions, actions, facts of enrolled devices, and
+the audit log.
 
-In: outbox groups in sequence. Out: batches of the source `portal`, one a group, named by the sequence of its last
-message. Invariants: a group is sent again unchanged until it is marked, and the tables know what they have, so each
-message arrives once, over any crash; while somebody holds the relay still, its position says exactly what the tables
-have.
+In: groups of the outbox and of the log, each in sequence. Out: batches of the sources `portal` and `audit`, one a
+group, named by the sequence of its last message. Invariants: a group is sent again unchanged until it is marked, and
+the tables know what they have, so each message arrives once, over any crash; while somebody holds the relay still, its
+position says exactly what the tables have of the outbox.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ import structlog
 
 from portal.threads import Threads
 from storage.control.api import Control
+from storage.control.audit import REFUSED, Entry
 from storage.control.errors import ControlError
 from storage.control.outbox import Message
+from storage.control.records import to_json
 from storage.tables.api import Batch, Refused, Rows, StorageFailed, Tables
 
 GROUP = 1000
+LOG = "platform.audit_logs"
 PAUSE, PAUSE_AFTER_FAILURE = 1.0, 5.0  # seconds without a call to wake up
 log = structlog.get_logger("relay")
 
@@ -75,6 +79,27 @@ class Relay:
 
     async def catch_up(self) -> bool:
         """Move everything there is; False if the tables could not take it now. Raises ControlError."""
+        return await self._catch_up_outbox() and await self._catch_up_log()
+
+    async def _catch_up_log(self) -> bool:
+        audit = self._control.audit
+        while True:
+            sequence, entries = await self._threads.control(audit.next_group, GROUP)
+            if not sequence:
+                return True
+            rows = [Message(entry.sequence, LOG, log_row(entry)) for entry in entries]
+            try:
+                if rows:
+                    batch = Batch("audit", 0, self._control.epoch, sequence, self._clock(), tuple(columnar(rows)))
+                    await self._tables.append(batch)
+            except Refused as error:
+                log.error("relay_refused", table=LOG, sequence=sequence, reason=error.reason)
+            except StorageFailed as error:
+                log.warning("relay_waits", reason=error.reason)
+                return False
+            await self._threads.control(audit.mark, sequence)
+
+    async def _catch_up_outbox(self) -> bool:
         while True:
             messages = await self._threads.control(self._control.outbox.next_batch, GROUP)
             if not messages:
@@ -101,6 +126,20 @@ class Relay:
     async def _append(self, messages: list[Message]) -> None:
         batch = Batch("portal", 0, self._control.epoch, messages[-1].sequence, self._clock(), tuple(columnar(messages)))
         await self._tables.append(batch)
+
+
+def log_row(entry: Entry) -> dict[str, Any]:
+    """An entry of the audit log as a row of `platform.audit_logs`."""
+    refused = entry.action == REFUSED
+    return {
+        "time": entry.time,
+        "status": "failure" if refused else "success",
+        "status_details": str(entry.detail.get("reason", "")) if refused else None,
+        "account": entry.actor.removeprefix("account:"),
+        "action": entry.action,
+        "subject": entry.subject,
+        "detail": to_json(entry.detail),
+    }
 
 
 def columnar(messages: Iterable[Message]) -> list[Rows]:

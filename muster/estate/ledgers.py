@@ -46,6 +46,10 @@ QUERIES = ("#devices_overview", "#crashes_by_binary", "#slow_boots")
 def logs(estate: Estate) -> dict[str, pl.DataFrame]:
     """Rows of the tables of `platform`, by table."""
     found = {name: _log(estate, name, daily, actions) for name, (daily, actions) in LOGS.items()}
+    found["platform.audit_logs"] = found["platform.audit_logs"].with_columns(
+        pl.format("{}:{}", pl.col("action").str.extract(r"^(\w+)"), "account").alias("subject"),
+        pl.concat_str(pl.lit('{"name":"'), "account", pl.lit('"}')).alias("detail"),
+    )
     found["platform.nql_api_logs"] = _queries(estate)
     return found
 

@@ -174,3 +174,16 @@ class AuditList(Struct):
     """Entries, newest first."""
 
     entries: list[AuditEntry]
+
+
+class AuditVerified(Struct):
+    """Whether the audit log is as it was written. `unhashed` entries are older than the chain; `broken` is the sequence
+    of the first entry that does not fit; `head` is the newest hash, to be kept elsewhere."""
+
+    whole: bool
+    entries: int
+    unhashed: int
+    last: int
+    head: str
+    broken: int | None
+    reason: str

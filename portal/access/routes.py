@@ -110,6 +110,14 @@ def endpoints(access: Access, guard: HeaderGuard, *, secure: bool) -> list[Endpo
             answer=m.AuditList,
             query=("limit", "before", "subject"),
         ),
+        Endpoint(
+            "GET",
+            "/audit/verify",
+            routes.verify_audit,
+            "Whether the audit log is as it was written.",
+            ADMINISTER,
+            answer=m.AuditVerified,
+        ),
     ]
 
 
@@ -215,6 +223,18 @@ class _Routes:
             asked.caller, new.count, simulated=new.simulated, expires_in=new.expires_in, devices=new.devices
         )
         return m.EnrolKeysMade(keys, instant_text(expires_at))
+
+    async def verify_audit(self, asked: Asked) -> m.AuditVerified:
+        found = await self._access.verify_audit()
+        return m.AuditVerified(
+            whole=found.broken is None,
+            entries=found.entries,
+            unhashed=found.unhashed,
+            last=found.last,
+            head=found.head,
+            broken=found.broken,
+            reason=found.reason,
+        )
 
     async def audit(self, asked: Asked) -> m.AuditList:
         before = asked.number("before", 0, most=10**12) or None

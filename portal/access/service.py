@@ -22,7 +22,7 @@ from portal.errors import ApiError
 from portal.threads import Threads
 from storage.control.accounts import Account
 from storage.control.api import Control
-from storage.control.audit import Entry
+from storage.control.audit import Entry, Verified
 from storage.control.enrolment import EnrolKey
 from storage.control.ids import is_uuid
 from storage.control.sessions import Session
@@ -175,6 +175,10 @@ class Access:
     async def enrol_keys(self) -> list[EnrolKey]:
         """The newest keys."""
         return await self._threads.control(self._control.enrolment.enrol_keys)
+
+    async def verify_audit(self) -> Verified:
+        """Look at the whole audit log."""
+        return await self._threads.query(self._control.audit.verify)
 
     async def audit(self, limit: int, before: int | None, subject: str | None) -> list[Entry]:
         """The audit log, newest first."""

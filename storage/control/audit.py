@@ -1,22 +1,32 @@
-"""The audit log: who changed what, when. Writes the table `audit`, and nothing else does.
+"""The audit log: who changed what, when. Writes the tables `audit` and `audit_relayed`, and nothing else does.
 
 In: facts of a change, on the connection of that change, so that the two stand or fall together. Out: entries, newest
-first. Invariant: append only (the database itself refuses updates and deletes). No secret is ever handed in.
+first; whether the log is as it was written; groups of entries for the tables. Invariants: append only (the database
+itself refuses updates and deletes); entries are numbered without gaps, and each carries the SHA-256 of the hash before
+it and its own content, so that one that was changed, left out or put in shows. What was cut off at the end shows only
+beside a hash that somebody kept, or beside what the tables have. No secret is ever handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, func, insert, select, update
 
 from storage.control import schema
-from storage.control.database import Database
+from storage.control.database import REMEMBERED, Database
 from storage.control.records import from_json, to_json
 
+TABLE, RELAYED = schema.audit, schema.audit_relayed
 PORTAL = "portal"  # the actor of what happens by itself: expiry, lost contact
+REFUSED = "request.refused"  # the action of an attempt that was not allowed
+EXECUTION = "execution."  # what devices did: the tables have it as executions
+PIECE = 5000
+_HEAD = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1"  # as text: it is asked by every transaction
+_INSERT = insert(TABLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,19 @@ class Entry:
     sequence: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a look at the whole log found. `unhashed` entries are older than the chain; `broken` is the sequence of the
+    first entry that does not fit, None if all do; `head` is the newest hash, to be kept somewhere else."""
+
+    entries: int
+    unhashed: int
+    last: int
+    head: str
+    broken: int | None
+    reason: str = ""
+
+
 def record(connection: Connection, entry: Entry) -> None:
     """Append one entry in the transaction of the change."""
     record_all(connection, [entry])
@@ -39,16 +62,39 @@ def record(connection: Connection, entry: Entry) -> None:
 
 def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
     """Append many entries in the transaction of their change."""
-    rows = [
-        {"time": e.time, "actor": e.actor, "action": e.action, "subject": e.subject, "detail": to_json(e.detail)}
-        for e in entries
-    ]
-    if rows:
-        connection.execute(insert(schema.audit), rows)
+    entries = list(entries)
+    if not entries:
+        return
+    known = connection.info.get(REMEMBERED, {})
+    sequence, before = known.get(_HEAD) or connection.exec_driver_sql(_HEAD).fetchone() or (0, None)
+    rows = []
+    for entry in entries:
+        sequence += 1
+        detail = to_json(entry.detail)
+        before = hash_of(before, sequence, entry.time, entry.actor, entry.action, entry.subject, detail)
+        rows.append(
+            {
+                "sequence": sequence,
+                "time": entry.time,
+                "actor": entry.actor,
+                "action": entry.action,
+                "subject": entry.subject,
+                "detail": detail,
+                "hash": before,
+            }
+        )
+    connection.execute(_INSERT, rows)
+    known[_HEAD] = (sequence, before)
+
+
+def hash_of(before: bytes | None, *entry: int | str) -> bytes:
+    """The hash of an entry (sequence, time, actor, action, subject, detail as its text) after another; the first one
+    comes after none."""
+    return sha256((before or b"") + to_json(entry).encode()).digest()
 
 
 class Audit:
-    """Reading the log, and noting what happens outside the database."""
+    """Reading the log, checking it, handing it to the tables, and noting what happens outside the database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -59,12 +105,95 @@ class Audit:
 
     def latest(self, limit: int = 100, *, before: int | None = None, subject: str | None = None) -> list[Entry]:
         """Entries, newest first; `before` is a sequence to page on."""
-        table = schema.audit
-        query = select(table).order_by(table.c.sequence.desc()).limit(limit)
+        query = select(TABLE).order_by(TABLE.c.sequence.desc()).limit(limit)
         if before is not None:
-            query = query.where(table.c.sequence < before)
+            query = query.where(TABLE.c.sequence < before)
         if subject is not None:
-            query = query.where(table.c.subject == subject)
+            query = query.where(TABLE.c.subject == subject)
         with self._database.read() as connection:
-            rows = connection.execute(query).all()
-        return [Entry(r.time, r.actor, r.action, r.subject, from_json(r.detail), r.sequence) for r in rows]
+            return [_entry(row) for row in connection.execute(query)]
+
+    def verify(self) -> Verified:
+        """Look at the whole log. Blocks for about 12 s a million entries."""
+        check = _Check()
+        with self._database.read() as connection:
+            sent = _position(connection, "tables")
+            after = 0
+            while check.broken is None:
+                rows = connection.execute(_after(after).limit(PIECE)).all()
+                if not rows:
+                    break
+                check.take(rows)
+                after = rows[-1].sequence
+        return check.said(sent)
+
+    def next_group(self, limit: int = 1000) -> tuple[int, list[Entry]]:
+        """The sequence up to which the tables shall have the log next, and the entries of that group; 0 if they have
+        it all. The group stays the same, over any crash, until it is marked. What executions did is left out."""
+        with self._database.read() as connection:
+            newest = connection.scalar(select(func.max(TABLE.c.sequence))) or 0
+            sent, planned = _position(connection, "tables"), _position(connection, "planned")
+        if newest <= sent:
+            return 0, []
+        if planned <= sent:
+            planned = min(newest, sent + limit)
+            self._database.write(lambda connection: _put(connection, "planned", planned))
+        with self._database.read() as connection:
+            rows = connection.execute(_after(sent).where(TABLE.c.sequence <= planned))
+            return planned, [_entry(row) for row in rows if not row.action.startswith(EXECUTION)]
+
+    def mark(self, sequence: int) -> None:
+        """The tables have the log up to here."""
+        self._database.write(lambda connection: _put(connection, "tables", sequence))
+
+
+class _Check:
+    """The chain as far as it was followed."""
+
+    def __init__(self) -> None:
+        self.entries = self.unhashed = self.last = 0
+        self.head: bytes | None = None
+        self.broken: int | None = None
+        self.reason = ""
+
+    def take(self, rows: Iterable[Row[Any]]) -> None:
+        for row in rows:
+            self.entries += 1
+            if reason := self._wrong(row):
+                self.broken, self.reason = row.sequence, reason
+                return
+            self.last = row.sequence
+            self.head = row.hash or self.head
+            self.unhashed += row.hash is None
+
+    def _wrong(self, row: Row[Any]) -> str:
+        if row.hash is None:
+            return "it has no hash, though an entry before it has" if self.head is not None else ""
+        if self.head is not None and row.sequence != self.last + 1:
+            return f"entries between {self.last} and it are missing"
+        fits = hash_of(self.head, row.sequence, row.time, row.actor, row.action, row.subject, row.detail)
+        return "" if fits == row.hash else "its hash does not fit its content and the entry before it"
+
+    def said(self, sent: int) -> Verified:
+        if self.broken is None and self.last < sent:
+            self.broken, self.reason = self.last + 1, f"the tables have entries up to {sent}: the end is cut off"
+        head = "" if self.head is None else self.head.hex()
+        return Verified(self.entries, self.unhashed, self.last, head, self.broken, self.reason)
+
+
+def _after(sequence: int) -> Any:
+    return select(TABLE).where(TABLE.c.sequence > sequence).order_by(TABLE.c.sequence)
+
+
+def _position(connection: Connection, stream: str) -> int:
+    return connection.scalar(select(RELAYED.c.sequence).where(RELAYED.c.stream == stream)) or 0
+
+
+def _put(connection: Connection, stream: str, sequence: int) -> None:
+    named = RELAYED.c.stream == stream
+    if connection.execute(update(RELAYED).where(named).values(sequence=sequence)).rowcount == 0:
+        connection.execute(insert(RELAYED).values(stream=stream, sequence=sequence))
+
+
+def _entry(row: Row[Any]) -> Entry:
+    return Entry(row.time, row.actor, row.action, row.subject, from_json(row.detail), row.sequence)

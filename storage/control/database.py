@@ -24,6 +24,7 @@ from storage.control.errors import RefusedError, UnavailableError
 T = TypeVar("T")
 BUSY_MILLISECONDS = 10_000
 GROUP = 256  # writes in one commit, at most
+REMEMBERED = "remembered"  # in a writing connection's `info`: a dict that lasts as long as what is in it is so
 UNAVAILABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_BUSY")
 
 
@@ -109,6 +110,7 @@ class _Job(Generic[T]):
             if said is not None:
                 raise said from error  # the database has given up the whole transaction, savepoints and all
             savepoint.rollback()
+            connection.info[REMEMBERED] = {}
             self._error = error
 
     def fail(self, error: BaseException) -> None:
@@ -125,6 +127,7 @@ class _Job(Generic[T]):
 def _do(writer: Connection, jobs: list[_Job[Any]]) -> None:
     try:
         with writer.begin():
+            writer.info[REMEMBERED] = {}
             for job in jobs:
                 job.run(writer)
     except BaseException as error:
