@@ -9,6 +9,7 @@ channel, and nothing without need. Messages are never dispatched by a name from 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,7 +18,7 @@ from agent import configuring, statements, wire
 from agent import events as e
 from agent.backoff import SECOND
 from agent.identity import verify
-from agent.journal import OPEN, Execution, Key
+from agent.journal import OPEN, RUNNING, Execution, Key, without_oldest
 from agent.orders import Denied, Foreign, Job, examine
 from agent.state import CHANNEL, REPORTS_AT_ONCE, State, Step
 from agent.version import __version__
@@ -81,9 +82,9 @@ def _recovered(state: State, event: e.Recovered, now: int) -> Step:
     done, unsent = dict(state.done), list(state.unsent)
     for item in event.known:
         key = (item.run, item.attempt)
-        done[key] = item.reports[-1] if item.ended else None
+        done[key] = item.end
         unsent += item.unsent
-        if not item.ended:
+        if item.end is None:
             commands.append(_interrupted(state, item, now))
     return replace(state, done=done, unsent=tuple(unsent), batches=event.batches), commands
 
@@ -220,6 +221,15 @@ def _process_started(state: State, event: e.ProcessStarted, now: int) -> Step:
     return state, [e.StoreReport(job.run, job.attempt, job.nonce, job.expires_at, OPEN, outcome)]
 
 
+def _user_awaited(state: State, event: e.UserAwaited, now: int) -> Step:
+    job, at = event.job, state.portal_time(now)
+    if (job.run, job.attempt) not in state.running:
+        return state, []
+    stands: wire.State = OPEN if event.until is None else "waiting_on_user"
+    outcome = wire.Outcome(at, until=None if event.until is None else state.portal_time(event.until))
+    return state, [e.StoreReport(job.run, job.attempt, job.nonce, job.expires_at, stands, outcome)]
+
+
 def _process_ended(state: State, event: e.ProcessEnded, now: int) -> Step:
     ended, job = event.ended, event.job
     outcome = wire.Outcome(
@@ -244,18 +254,18 @@ def _over(state: State, job: Job, ending: wire.State, outcome: wire.Outcome) -> 
 # --- reports and batches -----------------------------------------------------------------------
 def _report_stored(state: State, event: e.ReportStored, now: int) -> Step:
     report = event.report
-    done = state.done if report.state == OPEN else {**state.done, (report.run, report.attempt): report}
+    done = state.done if report.state in RUNNING else {**state.done, (report.run, report.attempt): report}
     return replace(state, unsent=(*state.unsent, report), done=done), []
 
 
 def _reports_taken(state: State, event: e.ReportsTaken, now: int) -> Step:
-    taken = {(one.run, one.attempt, one.state) for one in event.verdicts}
-    unsent = tuple(one for one in state.unsent if (one.run, one.attempt, one.state) not in taken)
+    taken = Counter((one.run, one.attempt, one.state) for one in event.verdicts)
+    unsent = without_oldest(state.unsent, taken)
     refused = [one for one in event.verdicts if one.verdict == "refused"]
     commands: list[e.Command] = [_log("error", f"the portal refused a report: {one.reason}", one) for one in refused]
-    state = replace(state, unsent=unsent, report=state.report.done(), reports_at_once=REPORTS_AT_ONCE)
+    state = replace(state, unsent=tuple(unsent), report=state.report.done(), reports_at_once=REPORTS_AT_ONCE)
     # Only now does the portal know that there is room, and hands out what it kept back.
-    ended = any(one.state != OPEN for one in event.verdicts)
+    ended = any(one.state not in RUNNING for one in event.verdicts)
     return (_want_pull(state, now) if ended and state.more else state), commands
 
 
@@ -316,6 +326,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.IntentStored: _intent_stored,
     e.IntentFailed: _intent_failed,
     e.ProcessStarted: _process_started,
+    e.UserAwaited: _user_awaited,
     e.ProcessEnded: _process_ended,
     e.ReportStored: _report_stored,
     e.ReportsTaken: _reports_taken,

@@ -110,6 +110,14 @@ class ProcessStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class UserAwaited:
+    """The script waits for its user, until an instant of the agent's clock at the most; None: it goes on."""
+
+    job: Job
+    until: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessEnded:
     """The script is over, and every process of it."""
 
@@ -183,6 +191,7 @@ Event = (
     | IntentStored
     | IntentFailed
     | ProcessStarted
+    | UserAwaited
     | ProcessEnded
     | ReportStored
     | ReportsTaken

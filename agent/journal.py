@@ -8,9 +8,10 @@ Rewriting the file keeps exactly what is known.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -55,13 +56,16 @@ class Forgotten(msgspec.Struct, frozen=True, tag="forgotten", tag_field="kind"):
 
 Record = Intent | Filed | Sent | Forgotten
 Key = tuple[str, int]  # run, attempt
-OPEN: Literal["in_progress"] = "in_progress"
+Told = tuple[str, int, str]  # run, attempt, state: what a verdict is about
+OPEN: wire.State = "in_progress"
+RUNNING: frozenset[wire.State] = frozenset({OPEN, "waiting_on_user"})  # what is not an end
 _decoder = msgspec.json.Decoder(Record)
 
 
 @dataclass(slots=True)
 class Execution:
-    """What is known of one execution."""
+    """What is known of one execution: its reports in order, and how many of each state the portal has, oldest
+    first."""
 
     run: str
     attempt: int
@@ -69,17 +73,17 @@ class Execution:
     expires_at: int
     intent: Intent | None = None
     reports: list[wire.Report] = field(default_factory=list)
-    sent: set[str] = field(default_factory=set)
+    sent: Counter[Told] = field(default_factory=Counter)
 
     @property
-    def ended(self) -> bool:
-        """Whether its end is written down."""
-        return any(report.state != OPEN for report in self.reports)
+    def end(self) -> wire.Report | None:
+        """How it ended, if that is written down."""
+        return next((report for report in reversed(self.reports) if report.state not in RUNNING), None)
 
     @property
     def unsent(self) -> list[wire.Report]:
         """Reports without an acknowledgement."""
-        return [report for report in self.reports if report.state not in self.sent]
+        return without_oldest(self.reports, self.sent)
 
 
 class Journal:
@@ -101,9 +105,7 @@ class Journal:
 
     def forget(self, now: int) -> list[Key]:
         """Forget what expired long ago and is acknowledged; `now` is the portal's time."""
-        old = [
-            key for key, item in self.known.items() if item.expires_at + KEPT < now and item.ended and not item.unsent
-        ]
+        old = [key for key, item in self.known.items() if item.expires_at + KEPT < now and item.end and not item.unsent]
         for key in old:
             self.write(Forgotten(*key))
         return old
@@ -119,10 +121,11 @@ class Journal:
             case Filed(report, expires_at):
                 key = (report.run, report.attempt)
                 item = self.known.setdefault(key, Execution(*key, report.nonce, expires_at))
-                item.reports = [*(one for one in item.reports if one.state != report.state), report]
+                if report not in item.reports:
+                    item.reports.append(report)
             case Sent(run, attempt, state):
                 if (run, attempt) in self.known:
-                    self.known[run, attempt].sent.add(state)
+                    self.known[run, attempt].sent[run, attempt, state] += 1
             case Forgotten(run, attempt):
                 self.known.pop((run, attempt), None)
 
@@ -131,9 +134,22 @@ class Journal:
         for item in self.known.values():
             records: list[Record] = [item.intent] if item.intent else []
             records += [Filed(report, item.expires_at) for report in item.reports]
-            records += [Sent(item.run, item.attempt, state) for state in sorted(item.sent)]
+            records += [Sent(*told) for told in sorted(item.sent.elements())]
             for record in records:
                 kept += frames.frame(wire.encode(record))
         files.replace(self._path, bytes(kept))
         self._file.close()
         self._file = frames.FrameFile(self._path)
+
+
+def without_oldest(reports: Iterable[wire.Report], taken: Mapping[Told, int]) -> list[wire.Report]:
+    """The reports without the oldest so many of each execution and state: they go out in order, so a verdict is about
+    the oldest."""
+    left, kept = Counter(taken), []
+    for report in reports:
+        told = (report.run, report.attempt, report.state)
+        if left[told] > 0:
+            left[told] -= 1
+        else:
+            kept.append(report)
+    return kept

@@ -8,6 +8,8 @@ never part of a command or of a format, whatever is in it; neither program needs
 
 from __future__ import annotations
 
+from agent import campaign_functions
+
 TYPES = ("string", "bool", "uint32", "float", "size", "ratio", "bitrate", "date_time", "duration", "string_list")
 
 _BASH = r"""# muster_output TYPE NAME VALUE...  writes one output of the action.
@@ -19,7 +21,7 @@ muster_output() {
 """
 _VENDOR = 'nxt_write_output_{0}() {{ muster_output {0} "$@"; }}\n'
 
-BASH = _BASH + "".join(_VENDOR.format(name) for name in TYPES)
+BASH = _BASH + "".join(_VENDOR.format(name) for name in TYPES) + campaign_functions.BASH
 
 PYTHON = '''"""Writes the outputs of an action: `import muster_output as out`, then `out.write_uint32("files", 3)`."""
 

@@ -1,4 +1,4 @@
-"""The private folder that one script runs in: the script, its inputs, the output functions, the output pipe.
+"""The private folder that one script runs in: the script, its inputs, the functions it may call, the output pipe.
 
 In: a job. Out: a folder, the command line and the environment of the script. Invariants: the folder's name comes from
 randomness, never from a message; only the account that the script runs under may look into it; it is removed after
@@ -15,7 +15,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from agent import files, output_functions, wire
+from agent import campaign_functions, files, output_functions, wire
 from agent.accounts import Account
 
 SEARCH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -41,15 +41,17 @@ class RunFolder:
         self._account, self._search = account, search
         self._language = script.language
         self._inputs = inputs
-        self.pipe = self.path / "output"
+        self.pipe, self.questions = self.path / "output", self.path / "questions"
         os.mkfifo(self.pipe, 0o600)
         (self.path / "tmp").mkdir(mode=0o700)
         (self.path / "bash").mkdir(mode=0o700)
         self._write("script", script.text)
         self._write("inputs.json", wire.encode(dict(inputs)).decode())
         self._write("output.sh", output_functions.BASH)
-        self._write("bash/nxt_ra_script_output.sh", output_functions.BASH)
+        for name in ("nxt_ra_script_output.sh", "nxt_campaign_action.sh"):
+            self._write(f"bash/{name}", output_functions.BASH)
         self._write("muster_output.py", output_functions.PYTHON)
+        self._write("muster_campaign.py", campaign_functions.PYTHON)
 
     def command(self) -> list[str]:
         """The command line. Raises OSError if the interpreter is not on this device."""
@@ -72,6 +74,7 @@ class RunFolder:
             "MUSTER": here,
             "MUSTER_INPUTS": str(self.path / "inputs.json"),
             "MUSTER_OUTPUT": str(self.pipe),
+            "MUSTER_PYTHON": _find("python3", self._search) or sys.executable,
             "MUSTER_RUN_TOKEN": token,
             "NEXTHINK": here,
         }

@@ -25,6 +25,9 @@ import msgspec
 
 from agent import outputs, wire
 from agent.accounts import Account, AccountError, Accounts
+from agent.campaigns.desk import Desk
+from agent.campaigns.questions import LONGEST
+from agent.campaigns.talk import Awaits, Talk
 from agent.clock import Clock
 from agent.orders import Job
 from agent.run_folder import SEARCH, RunFolder
@@ -35,6 +38,10 @@ ERROR_HEAD, ERROR_TAIL = 1000, 2900
 SLOW_AFTER = 1 << 20  # bytes of a stream, from which on it is read slowly
 PLATFORM = {"darwin": "macos", "win32": "windows"}.get(sys.platform, "linux")
 Started = Callable[[int], None]
+
+
+def unheard(until: int | None) -> None:
+    """Told of a wait for the user by a run whose caller does not care."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +83,20 @@ class _Stream:
 
 class ProcessRunner:
     """Runs scripts as processes, of the agent's own account or, if it is the system, of the one an action names.
-    `search` is where programs are looked for."""
+    `search` is where programs are looked for; at `desk` the person is asked for whom a script has questions."""
 
-    def __init__(self, folder: Path, clock: Clock, accounts: Accounts, search: str = SEARCH) -> None:
+    def __init__(
+        self, folder: Path, clock: Clock, accounts: Accounts, search: str = SEARCH, desk: Desk | None = None
+    ) -> None:
         self._folder = folder
         self._clock = clock
         self._accounts = accounts
         self._search = search
+        self._desk = desk or Desk()
 
-    def run(self, job: Job, started: Started, cancelled: Event) -> Ended:
-        """Run a job to its end. `started` is called once, with the time, when the process runs."""
+    def run(self, job: Job, started: Started, cancelled: Event, awaits: Awaits = unheard) -> Ended:
+        """Run a job to its end. `started` is called once, with the time, when the process runs; `awaits` whenever it
+        waits for its user, with the time until which it does at the most, and with None when it goes on."""
         if job.script is None:
             return Ended("failure", "there is no script")
         try:
@@ -95,8 +106,10 @@ class ProcessRunner:
             return Ended("failure", str(error))
         except OSError as error:
             return Ended("failure", f"the script could not be written: {error.strerror}")
+        run = _Run(job, folder, account, self._clock, started, cancelled)
         try:
-            return _Run(job, folder, account, self._clock, started, cancelled).run()
+            with Talk(job, folder.questions, account, self._desk, self._clock, run.waits(awaits), cancelled):
+                return run.run()
         except OSError as error:
             return Ended("failure", f"the script could not be started: {error}")
         finally:
@@ -114,6 +127,18 @@ class _Run:
         self._error = _Stream(ERROR_HEAD, ERROR_TAIL)
         self._output = _Stream(outputs.PIPE_BYTES)
         self._started_at: int | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def waits(self, awaits: Awaits) -> Awaits:
+        """Have the script's time stand still, too, while it waits for its user."""
+
+        def told(until: int | None) -> None:
+            if self._process is not None and self._process.stdin is not None:
+                with contextlib.suppress(OSError, ValueError):
+                    self._process.stdin.write(b"go\n" if until is None else b"wait\n")
+            awaits(until)
+
+        return told
 
     def run(self) -> Ended:
         pipe = os.open(
@@ -126,6 +151,7 @@ class _Run:
                 process = self._launch(error_write)
             finally:
                 os.close(error_write)
+            self._process = process
             with process, contextlib.closing(selectors.DefaultSelector()) as selector:
                 self._listen(selector, process, error_read, pipe)
         finally:
@@ -137,6 +163,7 @@ class _Run:
         spec = {
             "argv": self._folder.command(), "env": self._folder.environment(self._token), "cwd": str(self._folder.path),
             "timeout": self._job.content.timeout, "grace": GRACE_SECONDS, "stderr": error, "most": MOST_PROCESSES,
+            "longest": LONGEST,
             "account": self._account and [self._account.user, self._account.group, self._account.groups],
         }  # fmt: skip
         self._folder.hand_over()

@@ -259,8 +259,11 @@ class Agent:
         def started(at: int) -> None:
             loop.call_soon_threadsafe(self.post, e.ProcessStarted(job, at))
 
+        def awaits(until: int | None) -> None:
+            loop.call_soon_threadsafe(self.post, e.UserAwaited(job, until))
+
         try:
-            ended = await self._parts.host.execute(job, started, cancelled)
+            ended = await self._parts.host.execute(job, started, cancelled, awaits)
         except Exception as error:
             self._parts.log("error", f"running a script failed: {error!r}", run=job.run)
             ended = Ended("failure", f"the agent failed to run the script: {type(error).__name__}")

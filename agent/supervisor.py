@@ -1,11 +1,12 @@
 """Runs one script and leaves nothing of it behind. Started by the agent as a program of its own, with the standard
 library only.
 
-In: on standard input a length and a JSON object (argv, env, cwd, timeout and grace in seconds, stderr: a descriptor,
-most: processes, account: null, or user, group and groups to run as), then `cancel`, or nothing until the agent is
-gone. Out: on standard output a line of JSON when the script runs and one when all is over. Invariant: when this program
-ends, no process that the script started is left, whatever sessions and parents it gave itself: orphans fall to us
-(child subreaper), and we end when the agent does, so a script never outlives the agent that answers for it.
+In: on standard input a length and a JSON object (argv, env, cwd; timeout, grace and the longest wait, in seconds;
+stderr: a descriptor; most: processes; account: null, or user, group and groups to run as), then words: `wait` stops
+the script's time, `go` lets it run on, `cancel` ends it. Out: on standard output a line of JSON when the script runs
+and one when all is over. Invariant: when this program ends, no process that the script started is left, whatever
+sessions and parents it gave itself: orphans fall to us (child subreaper), and we end when the agent does, so a script
+never outlives the agent that answers for it.
 """
 
 # ruff: noqa: PTH116, PTH123, PTH208
@@ -27,6 +28,28 @@ from typing import Any
 PR_SET_CHILD_SUBREAPER = 36
 LOOK_SECONDS = 1.0  # between counts of the script's processes
 IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+class Allowance:
+    """The time a script may take, in seconds. It stands still while the script waits for its user, but no longer than
+    `longest` in all."""
+
+    def __init__(self, timeout: float, longest: float) -> None:
+        self._end, self._longest = time.monotonic() + timeout, longest
+        self._waited = 0.0
+        self._since: float | None = None
+
+    def hear(self, word: bytes) -> None:
+        """The script waits, or goes on."""
+        if self._since is not None:
+            self._waited += time.monotonic() - self._since
+        self._since = time.monotonic() if word == b"wait" else None
+
+    def left(self) -> float:
+        """What is left of it."""
+        now = time.monotonic()
+        waited = self._waited + (now - self._since if self._since is not None else 0)
+        return self._end + min(waited, self._longest) - now
 
 
 class Supervisor:
@@ -58,7 +81,7 @@ class Supervisor:
 
     def wait(self) -> str:
         """Why the waiting ended: exit, timeout, cancel, orphaned (the agent is gone), or processes (too many)."""
-        deadline = time.monotonic() + self.spec["timeout"]
+        allowance = Allowance(self.spec["timeout"], self.spec["longest"])
         poller = select.poll()
         poller.register(0, select.POLLIN)
         with contextlib.suppress(OSError, AttributeError):  # else the look below finds the end a little later
@@ -67,12 +90,15 @@ class Supervisor:
             self.reap()
             if self.status is not None:
                 return "exit"
-            left = deadline - time.monotonic()
-            if left <= 0:
+            if (left := allowance.left()) <= 0:
                 return "timeout"
             for descriptor, _ in poller.poll(min(left, LOOK_SECONDS) * 1000 + 1):
                 if descriptor == 0:
-                    return "cancel" if os.read(0, 64).startswith(b"cancel") else "orphaned"
+                    words = os.read(0, 4096).split()
+                    if not words or b"cancel" in words:
+                        return "cancel" if words else "orphaned"
+                    for word in words:
+                        allowance.hear(word)
             if len(descendants()) > self.spec["most"]:
                 return "processes"
 

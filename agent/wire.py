@@ -16,6 +16,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
+from agent.campaigns.questions import Campaign
+
 VERSION = 1
 PREFIX = "/agent/v1"
 ENROL, CHANNEL = f"{PREFIX}/enrol", f"{PREFIX}/channel"
@@ -193,12 +195,14 @@ class Content(Told, frozen=True):
     inputs: Annotated[tuple[Input, ...], Meta(max_length=50)] = ()
     outputs: Annotated[tuple[Output, ...], Meta(max_length=50)] = ()
     secrets: Annotated[tuple[Name, ...], Meta(max_length=20)] = ()
+    campaigns: Annotated[tuple[Campaign, ...], Meta(max_length=8)] = ()
     simulate: dict[str, Any] | None = None
 
 
 # --- reports -----------------------------------------------------------------------------------
 class Outcome(Said, frozen=True):
-    """How an execution stands, by the device. `error` is what the script wrote to standard error."""
+    """How an execution stands, by the device. `error` is what the script wrote to standard error; `until` says how
+    long a question to its user may wait."""
 
     time: Micros
     started_at: Micros | None = None
@@ -207,10 +211,12 @@ class Outcome(Said, frozen=True):
     outputs: Annotated[dict[Name, Value], Meta(max_length=50)] = field(default_factory=dict)
     detail: Annotated[str, Meta(max_length=1024)] = ""
     error: Annotated[str, Meta(max_length=4096)] = ""
+    until: Micros | None = None
 
 
 class Report(Said, frozen=True):
-    """A start or an end of an execution. `outcome` is the JSON of an `Outcome`; `signature` covers `report_bytes`."""
+    """A start, a wait for the user, its end, or an end of an execution: `in_progress` with `started_at` is the start,
+    without it the script goes on. `outcome` is the JSON of an `Outcome`; `signature` covers `report_bytes`."""
 
     run: Id
     attempt: Attempt

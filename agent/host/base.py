@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple, Protocol
 
+from agent.campaigns.talk import Awaits
 from agent.orders import Job
-from agent.runner import Ended, Started
+from agent.runner import Ended, Started, unheard
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +226,7 @@ class Host(Protocol):
         """How busy it is."""
         ...
 
-    async def execute(self, job: Job, started: Started, cancelled: Event) -> Ended:
-        """Run a job to its end; `started` is called, in any thread, when its process runs."""
+    async def execute(self, job: Job, started: Started, cancelled: Event, awaits: Awaits = unheard) -> Ended:
+        """Run a job to its end; `started` is called, in any thread, when its process runs, `awaits` when it waits for
+        its user and when it goes on."""
         ...

@@ -15,11 +15,12 @@ from threading import Event
 from typing import Any
 
 from agent.backoff import spread
+from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host.base import Account, Binary, Load, Login, Machine, Package, Process, Session, Volume
 from agent.host.simulate import FIELDS, Reply, Simulation, SimulationError
 from agent.orders import Job
-from agent.runner import Ended, Started, judge
+from agent.runner import Ended, Started, judge, unheard
 
 SECOND = 1_000_000
 HOUR = 3600 * SECOND
@@ -135,7 +136,7 @@ class FakeHost:
         queue = round(2 * spread(self._profile.key, "queue", now // (60 * SECOND)), 2)
         return Load(processors, busy, queue, machine.memory, free, 0, *counts, 0.0, self._volumes(now))
 
-    async def execute(self, job: Job, started: Started, cancelled: Event) -> Ended:
+    async def execute(self, job: Job, started: Started, cancelled: Event, awaits: Awaits = unheard) -> Ended:
         """Answer from the action's `simulate` block, after the time that it says."""
         began = self._clock.now()
         block = job.content.simulate

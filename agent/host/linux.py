@@ -16,13 +16,14 @@ from pathlib import Path
 from threading import Event
 
 from agent.accounts import Accounts
+from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host import dpkg, people
 from agent.host.base import Account, Binary, Cpu, Disk, Load, Login, Machine, Package, Process, Session, Volume
 from agent.host.procfs import SECTOR, Procfs
 from agent.host.programs import Programs
 from agent.orders import Job
-from agent.runner import Ended, ProcessRunner, Started
+from agent.runner import Ended, ProcessRunner, Started, unheard
 
 ARCHITECTURES = {"x86_64": "x64", "i686": "x86", "i386": "x86", "aarch64": "arm64"}
 DMI = Path("/sys/class/dmi/id")
@@ -130,9 +131,9 @@ class LinuxHost:
         """How busy it is."""
         return self._procfs.load(tuple(_volumes()))
 
-    async def execute(self, job: Job, started: Started, cancelled: Event) -> Ended:
+    async def execute(self, job: Job, started: Started, cancelled: Event, awaits: Awaits = unheard) -> Ended:
         """Run the script of a job as a process."""
-        return await asyncio.to_thread(self._runner.run, job, started, cancelled)
+        return await asyncio.to_thread(self._runner.run, job, started, cancelled, awaits)
 
 
 def _text(path: Path) -> str | None:

@@ -35,7 +35,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from storage.tables.api import Batch, Refused, Rows, StorageFailed, StorageFull, Tables, check_batch, rows_from_wire
 
-OPEN = "in_progress"
+OPEN, WAITING = "in_progress", "waiting_on_user"
 T = TypeVar("T")
 log = structlog.get_logger("agents")
 
@@ -104,7 +104,7 @@ class Agents:
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
         verdicts = await self._p.threads.control(lambda: [self._report(device, item) for item in asked.reports])
-        if any(item.state != OPEN for item in asked.reports):
+        if any(item.state not in (OPEN, WAITING) for item in asked.reports):
             self._p.finished()
         return wire.Verdicts(verdicts)
 
@@ -175,9 +175,11 @@ class Agents:
             raise RefusedError("bad_nonce", "the report is not about the order that was handed out")
         dispatch, now = self._p.control.dispatch, self._p.clock()
         named = (report.run, device.uid, report.attempt)
-        if report.state == OPEN:
-            started = outcome.started_at if outcome.started_at is not None else outcome.time
-            return dispatch.record_started(*named, started_at=started, now=now).value
+        if report.state == OPEN and outcome.started_at is not None:
+            return dispatch.record_started(*named, started_at=outcome.started_at, now=now).value
+        if report.state in (OPEN, WAITING):
+            stands, at, until = State(report.state), outcome.time, outcome.until
+            return dispatch.record_progress(*named, stands, changed_at=at, now=now, until=until).value
         return dispatch.record_finished(*named, _outcome(report.state, outcome), now=now).value
 
     # --- telemetry -----------------------------------------------------------------------------

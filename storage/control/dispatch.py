@@ -34,6 +34,7 @@ LEASE = (
 )  # an order whose start was not reported by then is handed out again; the device knows it by run and attempt
 GRACE = 300 * SECOND  # after start + timeout, before contact is lost
 AT_ONCE = 2
+LONGEST_WAIT = 86_400 * SECOND  # that a script may wait for its user at a time
 LONGEST = 49 * 86_400 * SECOND
 
 
@@ -160,10 +161,11 @@ class Dispatch:
         return self._record(work)
 
     def record_progress(
-        self, run: str, device: str, attempt: int, state: State, *, changed_at: int, now: int
+        self, run: str, device: str, attempt: int, state: State, *, changed_at: int, now: int, until: int | None = None
     ) -> Recorded:
-        """The script waits for its user, or goes on. `changed_at` is the device's clock and orders what it says.
-        Raises NotFoundError, RefusedError."""
+        """The script waits for its user, `until` then at the most, or goes on. Both are the device's clock; `changed_at`
+        orders what it says. The wait does not count towards the time that the script may take. Raises NotFoundError,
+        RefusedError."""
         if state not in RUNNING:
             raise RefusedError("bad_state", f"{state.value} is not how a running script stands")
 
@@ -175,7 +177,8 @@ class Dispatch:
                 return Recorded.DUPLICATE, []
             values: dict[str, Any] = {"progress_at": changed_at, "lease_until": None}
             values["started_at"] = row.started_at or min(max(changed_at, row.claimed_at), now)
-            values["deadline"] = max(row.deadline or 0, now + row.timeout + GRACE)
+            wait = min(max(0, (until or changed_at) - changed_at), LONGEST_WAIT)
+            values["deadline"] = now + wait + row.timeout + GRACE
             if row.state == state.value:
                 executions.note(connection, row, values)
                 return Recorded.DUPLICATE, []

@@ -85,6 +85,36 @@ def test_an_end_that_the_portal_asks_for_again_is_said_again() -> None:
     assert [command.reports for command in commands if isinstance(command, e.SendReports)] == [(report,)]
 
 
+def waited(state: str, time: int) -> wire.Report:
+    outcome = msgspec.Raw(wire.encode(wire.Outcome(time)))
+    return wire.Report("run", 1, "nonce", state, outcome, bytes(64))  # type: ignore[arg-type]
+
+
+def test_a_wait_for_the_user_is_reported_with_its_end() -> None:
+    state, job = accepted(fresh())
+    state, _ = after(state, e.TimeLearned(1000), e.IntentStored(job), e.ProcessStarted(job, NOW))
+    state, commands = after(state, e.UserAwaited(job, NOW + 60), e.UserAwaited(job, None))
+    said = [(command.state, command.outcome) for command in commands if isinstance(command, e.StoreReport)]
+    waits = ("waiting_on_user", wire.Outcome(NOW + 1000, until=NOW + 1060))
+    assert said == [waits, ("in_progress", wire.Outcome(NOW + 1000))]
+    state, _ = after(state, e.ProcessEnded(job, Ended("success")))
+    _, commands = after(state, e.UserAwaited(job, NOW + 60))
+    assert kinds(commands) == []
+
+
+def test_a_verdict_is_about_the_oldest_of_equal_reports() -> None:
+    """A script may ask twice: then two reports say that it waits, and two that it goes on."""
+    state, job = accepted(fresh())
+    state, _ = after(state, e.IntentStored(job))
+    reports = [waited("in_progress", 1), waited("waiting_on_user", 2), waited("in_progress", 3)]
+    state, _ = after(state, *(e.ReportStored(report, FAR) for report in reports))
+    first = wire.Verdict("run", 1, "in_progress", "accepted")
+    state, commands = after(state, e.ReportsTaken((first,)))
+    assert state.unsent == tuple(reports[1:])
+    assert state.done == {}
+    assert [command.reports for command in commands if isinstance(command, e.SendReports)] == [tuple(reports[1:])]
+
+
 def test_at_most_two_at_once() -> None:
     orders = [order(run=f"run{number}", expires_at=FAR) for number in range(4)]
     state, commands = pulled(fresh(), *orders)

@@ -112,13 +112,33 @@ def test_the_journal_remembers(tmp_path: Path) -> None:
     journal.write(Filed(report("c", "policy_denied"), 100))
     journal.close()
     known = Journal(tmp_path / "j").known
-    assert [(item.run, item.ended, [one.state for one in item.unsent]) for item in known.values()] == [
+    assert [(item.run, item.end is not None, [one.state for one in item.unsent]) for item in known.values()] == [
         ("a", False, []),
         ("b", True, ["success"]),
         ("c", True, ["policy_denied"]),
     ]
     assert known["a", 1].intent == intent("a")
     assert known["c", 1].intent is None
+
+
+def test_the_journal_keeps_what_is_said_twice(tmp_path: Path) -> None:
+    """A script that asks its user twice waits twice; only what the portal has is done with."""
+    journal = Journal(tmp_path / "j")
+    journal.write(intent("a"))
+    said: list[wire.State] = ["in_progress", "waiting_on_user", "in_progress", "waiting_on_user", "success"]
+    reports = [
+        wire.Report("a", 1, "nonce", state, msgspec.Raw(b'{"time":%d}' % time), bytes(64))
+        for time, state in enumerate(said)
+    ]
+    for one in (*reports, reports[0]):
+        journal.write(Filed(one, 100))
+    for state in ("in_progress", "waiting_on_user"):
+        journal.write(Sent("a", 1, state))
+    journal._rewrite()
+    journal.close()
+    item = Journal(tmp_path / "j").known["a", 1]
+    assert item.unsent == reports[2:]
+    assert item.end == reports[4]
 
 
 def test_the_journal_forgets_only_what_cannot_come_back(tmp_path: Path) -> None:

@@ -282,6 +282,25 @@ def test_progress_is_a_sign_of_life_also_where_the_start_was_not_heard_of(contro
     assert control.executions.execution(run.id, "a").deadline == NOW + 110 * SECOND + GRACE
 
 
+def test_waiting_for_the_user_takes_nothing_from_the_scripts_time(control: Control) -> None:
+    run = planned(control, "a")
+    control.dispatch.claim_work("a", now=NOW)
+    control.dispatch.record_started(run.id, "a", 1, started_at=NOW, now=NOW)
+
+    def deadline(state: State, at: int, until: int | None = None) -> int | None:
+        control.dispatch.record_progress(run.id, "a", 1, state, changed_at=at, now=NOW + at, until=until)
+        return control.executions.execution(run.id, "a").deadline
+
+    allowed = NOW + 60 * SECOND + GRACE
+    assert deadline(State.WAITING_ON_USER, 10, 10 + HOUR) == allowed + 10 + HOUR
+    assert deadline(State.IN_PROGRESS, 20 * MINUTE) == allowed + 20 * MINUTE
+    assert deadline(State.WAITING_ON_USER, HOUR, 400 * 24 * HOUR) == allowed + 25 * HOUR  # no device waits for longer
+    assert deadline(State.IN_PROGRESS, 2 * HOUR, 3 * HOUR - 1) is not None
+    assert deadline(State.WAITING_ON_USER, 3 * HOUR, 5) == allowed + 3 * HOUR  # a time before its own is none
+    control.deadlines.tick(now=allowed + 3 * HOUR)
+    assert control.executions.execution(run.id, "a").state is State.LOST_CONTACT
+
+
 def test_an_end_that_cannot_follow_is_refused(control: Control) -> None:
     run = planned(control, "a")
     control.dispatch.claim_work("a", now=NOW)

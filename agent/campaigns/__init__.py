@@ -1,0 +1,1 @@
+"""Questions that scripts put to whoever is logged in."""
