@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from agent import events as e
-from agent import files, wire
+from agent import files, recurring, wire
 from agent.state import State, Step
 from agent.wire_configuration import Configuration
 
@@ -35,7 +35,8 @@ def heard(state: State, event: e.ConfigurationTold, now: int) -> Step:
 
 def configured(state: State, event: e.Configured, now: int) -> Step:
     """A configuration is ours now, and on the disk."""
-    return replace(state, config=state.config.done(now), tag=event.configuration.tag), []
+    local = recurring.assigned(state.local, event.configuration.local, now)
+    return replace(state, config=state.config.done(now), tag=event.configuration.tag, local=local), []
 
 
 def keep(folder: Path, configuration: Configuration) -> None:

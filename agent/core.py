@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent import configuring, statements, wire
+from agent import configuring, local_steps, statements, wire
 from agent import events as e
 from agent.backoff import SECOND
 from agent.identity import verify
@@ -33,9 +33,12 @@ DAY = 86_400 * SECOND
 
 def step(state: State, event: e.Event, now: int) -> Step:
     """What follows from an event at an instant of the agent's clock."""
-    state, commands = _HANDLERS[type(event)](state, event, now)
+    job = getattr(event, "job", None)
+    handler = local_steps.step if job is not None and job.local else _HANDLERS[type(event)]
+    state, commands = handler(state, event, now)
+    state, local = local_steps.begin(state, now, AT_ONCE)
     state, talk = _talk(state, now)
-    return state, [*commands, *talk]
+    return state, [*commands, *local, *talk]
 
 
 def _talk(state: State, now: int) -> Step:
@@ -53,9 +56,10 @@ def _talk(state: State, now: int) -> Step:
     if state.config.due(now):
         state = replace(state, config=state.config.begin())
         commands.append(e.FetchConfiguration(state.tag))
-    if state.unsent and not state.report.busy and state.report.at <= now:
+    if (state.unsent or state.local.unsent) and not state.report.busy and state.report.at <= now:
         state = replace(state, report=state.report.begin())
-        commands.append(e.SendReports(state.unsent[: state.reports_at_once]))
+        reports = state.unsent[: state.reports_at_once]
+        commands.append(e.SendReports(reports, local_steps.to_send(state, state.reports_at_once - len(reports))))
     if state.batches and not state.batch.busy and state.batch.at <= now:
         state = replace(state, batch=state.batch.begin())
         commands.append(e.SendBatch())
@@ -73,7 +77,8 @@ def _held(state: State) -> list[wire.Held]:
     """What the portal need not hand out again: what runs, and what has ended without the portal knowing."""
     writing = [key for key, report in state.done.items() if report is None]
     waiting = [(report.run, report.attempt) for report in state.unsent]
-    return [wire.Held(*key) for key in dict.fromkeys([*state.running, *writing, *waiting])][:MOST_HELD]
+    running = [key for key, job in state.running.items() if not job.local]
+    return [wire.Held(*key) for key in dict.fromkeys([*running, *writing, *waiting])][:MOST_HELD]
 
 
 # --- the start, and time -----------------------------------------------------------------------
@@ -86,7 +91,9 @@ def _recovered(state: State, event: e.Recovered, now: int) -> Step:
         unsent += item.unsent
         if item.end is None:
             commands.append(_interrupted(state, item, now))
-    return replace(state, done=done, unsent=tuple(unsent), batches=event.batches), commands
+    state = replace(state, done=done, unsent=tuple(unsent), batches=event.batches)
+    state, more = local_steps.recovered(state, event.local, now)
+    return state, commands + more
 
 
 def _interrupted(state: State, item: Execution, now: int) -> e.Command:
@@ -259,6 +266,7 @@ def _report_stored(state: State, event: e.ReportStored, now: int) -> Step:
 
 
 def _reports_taken(state: State, event: e.ReportsTaken, now: int) -> Step:
+    state = local_steps.taken(state, event.verdicts)
     taken = Counter((one.run, one.attempt, one.state) for one in event.verdicts)
     unsent = without_oldest(state.unsent, taken)
     refused = [one for one in event.verdicts if one.verdict == "refused"]
@@ -292,8 +300,8 @@ def _failed(state: State, event: e.Failed, now: int) -> Step:
         state = replace(state, report=state.report.failed(now, state.trust.device, event.pause))
         if event.failure is e.Failure.REFUSED and state.reports_at_once > 1:
             state = replace(state, reports_at_once=1)  # one of them may be what is wrong
-        elif event.failure is e.Failure.REFUSED and state.unsent:
-            commands = [e.DropReport(state.unsent[0])]
+        elif event.failure is e.Failure.REFUSED and (state.unsent or state.local.unsent):
+            commands = [e.DropReport(state.unsent[0] if state.unsent else state.local.unsent[0])]
     return state, commands
 
 
@@ -329,6 +337,7 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.UserAwaited: _user_awaited,
     e.ProcessEnded: _process_ended,
     e.ReportStored: _report_stored,
+    e.LocalReportStored: local_steps.stored,
     e.ReportsTaken: _reports_taken,
     e.BatchQueued: _batch_queued,
     e.BatchSent: _batch_sent,

@@ -12,6 +12,7 @@ from enum import Enum
 from agent import wire
 from agent.journal import Execution, Key
 from agent.orders import Job
+from agent.recurring import NOTHING, Known, Memory
 from agent.runner import Ended
 from agent.wire_configuration import Configuration
 
@@ -31,6 +32,7 @@ class Recovered:
 
     known: tuple[Execution, ...]
     batches: int = 0
+    local: Known = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +136,13 @@ class ReportStored:
 
 
 @dataclass(frozen=True, slots=True)
+class LocalReportStored:
+    """The report of a local schedule is signed and on the disk."""
+
+    report: wire.LocalReport
+
+
+@dataclass(frozen=True, slots=True)
 class ReportsTaken:
     """The portal's verdicts on reports, stored as sent."""
 
@@ -194,6 +203,7 @@ Event = (
     | UserAwaited
     | ProcessEnded
     | ReportStored
+    | LocalReportStored
     | ReportsTaken
     | Forgot
     | BatchQueued
@@ -257,10 +267,22 @@ class StoreReport:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreLocalReport:
+    """Sign the end of a local schedule's execution and write it down with what is remembered of the schedule."""
+
+    schedule: str
+    sequence: int
+    state: wire.State
+    outcome: wire.Outcome
+    memory: Memory
+
+
+@dataclass(frozen=True, slots=True)
 class SendReports:
     """Send reports, oldest first."""
 
     reports: tuple[wire.Report, ...]
+    local: tuple[wire.LocalReport, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +294,7 @@ class SendBatch:
 class DropReport:
     """The portal will never take this report: note it as done with."""
 
-    report: wire.Report
+    report: wire.Report | wire.LocalReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +326,7 @@ Command = (
     | StartProcess
     | StopProcess
     | StoreReport
+    | StoreLocalReport
     | SendReports
     | SendBatch
     | DropReport

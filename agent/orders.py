@@ -18,6 +18,8 @@ from agent.identity import Policy, verify
 from agent.wire_configuration import LocalOrder
 
 PARAMETER_BYTES = 30_000
+NEVER = 1 << 62
+Head = tuple[str, int, str, str, int]  # run, attempt, nonce, action, expires_at
 LANGUAGES = {"linux": ("bash", "python"), "macos": ("bash", "zsh", "python"), "windows": ("powershell", "python")}
 
 
@@ -44,7 +46,8 @@ class Trust:
 @dataclass(frozen=True, slots=True)
 class Job:
     """An order that may start. `script` is None on a simulated device, which answers from `content.simulate`; `serial`
-    is that of the author's signature, 0 where none was looked at; `secrets` are sealed for this device."""
+    is that of the author's signature, 0 where none was looked at; `secrets` are sealed for this device. What a local
+    schedule began has its `turn`; its `run` is the schedule and its `attempt` the sequence."""
 
     run: str
     attempt: int
@@ -56,6 +59,12 @@ class Job:
     inputs: dict[str, str]
     serial: int = 0
     secrets: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    turn: int | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether a local schedule began it."""
+        return self.turn is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,14 +95,28 @@ def examine(order: wire.Order, trust: Trust, portal_now: int) -> Job | Denied | 
         return Denied("expired", "the order expired before this device could start it")
     if reason := forbidden(trust, order):
         return Denied("policy_denied", reason)
+    return _job(order, (order.run, order.attempt, order.nonce, order.action, order.expires_at), trust)
+
+
+def examine_local(order: LocalOrder, trust: Trust, sequence: int, turn: int) -> Job | Denied | Foreign:
+    """Decide about a turn of a local schedule, by the same rules."""
+    if order.device != trust.device:
+        return Foreign("it is for another device")
+    if not verify(trust.portal_key, order.signature, statements.local_order_bytes(order)):
+        return Foreign("it is not signed by the pinned portal key")
+    if wire.action_version(bytes(order.content)) != order.action_version:
+        return Denied("policy_denied", "the content is not the version that the schedule names")
+    if reason := forbidden(trust, order):
+        return Denied("policy_denied", reason)
+    job = _job(order, (order.schedule, sequence, "local", order.action, NEVER), trust)
+    return replace(job, turn=turn) if isinstance(job, Job) else job
+
+
+def _job(order: wire.Order | LocalOrder, head: Head, trust: Trust) -> Job | Denied:
     try:
-        content = msgspec.json.decode(raw, type=wire.Content)
+        content = msgspec.json.decode(bytes(order.content), type=wire.Content)
     except msgspec.MsgspecError as error:
         return Denied("old_collector", f"this version of the agent cannot read the action: {error}"[:1000])
-    return _job(order, content, trust)
-
-
-def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied:
     script = content.scripts.get(trust.platform)
     if not trust.simulated:
         if script is None:
@@ -105,7 +128,6 @@ def _job(order: wire.Order, content: wire.Content, trust: Trust) -> Job | Denied
         return Denied("policy_denied", problem)
     if lacking := sorted(set(content.secrets) - set(order.secrets)):
         return Denied("policy_denied", f"the order lacks the secret {lacking[0]}, which was not granted to the action")
-    head = (order.run, order.attempt, order.nonce, order.action, order.expires_at)
     serial = order.serial if trust.policy == "signed_trusted" else 0
     return Job(*head, content, None if trust.simulated else script, inputs, serial, order.secrets)
 

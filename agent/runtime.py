@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from agent import configuring, memory, run_folder, statements, status, wire
+from agent import configuring, memory, run_folder, signing, status, wire
 from agent import events as e
 from agent.channel import BusyError, Channel, RevokedError
 from agent.clock import Clock
@@ -27,7 +27,8 @@ from agent.exchange import Answer, Exchange, UnreachableError, said
 from agent.fence import Fence
 from agent.host.base import Host
 from agent.identity import Enrolment, Keys, save_enrolment
-from agent.journal import Filed, Intent, Journal, Sent
+from agent.journal import Journal, Sent
+from agent.local_journal import LocalJournal
 from agent.orders import Job
 from agent.pinning import adopt, trust_of
 from agent.runner import Ended
@@ -67,6 +68,7 @@ class Agent:
         enrolment, host = parts.enrolment, parts.host
         run_folder.sweep(parts.folder / "runs")
         self._journal = Journal(parts.folder)
+        self._local = LocalJournal(parts.folder)
         self._telemetry = Telemetry(parts.folder, enrolment.device, host, self._collector_failed)
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
         self._fence = Fence(parts.folder)
@@ -86,7 +88,8 @@ class Agent:
         """Work until `stop` is set, then end cleanly."""
         if (known := configuring.kept(self._parts.folder)) is not None:
             self.post(e.Configured(known))
-        self.post(e.Recovered(tuple(self._journal.known.values()), len(self._telemetry.outbox)))
+        outbox = len(self._telemetry.outbox)
+        self.post(e.Recovered(tuple(self._journal.known.values()), outbox, self._local.known()))
         self._spawn(self._collect())
         try:
             await stop.wait()
@@ -97,7 +100,7 @@ class Agent:
         """Tell the core what happened, and begin what it asks for."""
         self.state, commands = step(self.state, event, self._parts.clock.now())
         for command in commands:
-            if not self._stopping or isinstance(command, e.StoreReport | e.Log):
+            if not self._stopping or isinstance(command, e.StoreReport | e.StoreLocalReport | e.Log):
                 self._do(command)
         self._set_alarm()
 
@@ -118,12 +121,12 @@ class Agent:
             case e.StopProcess(run, attempt):
                 if (run, attempt) in self._running:
                     self._running[run, attempt][0].set()
-            case e.StoreReport():
+            case e.StoreReport() | e.StoreLocalReport():
                 task = self._spawn(self._store_report(command))
                 self._writing.add(task)
                 task.add_done_callback(self._writing.discard)
-            case e.SendReports(reports):
-                self._spawn(self._send_reports(reports), e.Failed("reports", e.Failure.LATER))
+            case e.SendReports():
+                self._spawn(self._send_reports(command), e.Failed("reports", e.Failure.LATER))
             case e.SendBatch():
                 self._spawn(self._uploads.send(), e.Failed("batch", e.Failure.LATER, left=1))
             case e.DropReport(report):
@@ -197,14 +200,14 @@ class Agent:
             save_enrolment(self._parts.folder, pinned)
             self._exchange.enrolment = pinned
 
-    async def _send_reports(self, reports: tuple[wire.Report, ...]) -> None:
-        body = wire.encode(wire.Reports(list(reports)))
+    async def _send_reports(self, asked: e.SendReports) -> None:
+        body = wire.encode(wire.Reports(list(asked.reports), list(asked.local)))
         if (told := await self._told("reports", wire.REPORTS, body, wire.Verdicts)) is not None:
             await self._in_journal(self._note_sent, told.verdicts)
             self.post(e.ReportsTaken(tuple(told.verdicts)))
 
-    async def _drop_report(self, report: wire.Report) -> None:
-        verdict = wire.Verdict(report.run, report.attempt, report.state, "refused", "the portal refused the message")
+    async def _drop_report(self, report: wire.Report | wire.LocalReport) -> None:
+        verdict = wire.Verdict(*signing.named(report), "refused", "the portal refused the message")
         await self._in_journal(self._note_sent, [verdict])
         self.post(e.ReportsTaken((verdict,)))
 
@@ -243,10 +246,8 @@ class Agent:
 
     # --- executions ----------------------------------------------------------------------------
     async def _store_intent(self, job: Job) -> None:
-        now = self._parts.clock.now()
-        intent = Intent(job.run, job.attempt, job.nonce, job.expires_at, job.action, now)
         try:
-            await self._in_journal(self._write, intent, job)
+            await self._in_journal(self._write, signing.intent(job, self._parts.clock.now()), job)
         except OSError as error:
             self._parts.log("error", f"the journal cannot be written: {error}")
             self.post(e.IntentFailed(job))
@@ -274,19 +275,16 @@ class Agent:
             )
         self.post(e.ProcessEnded(job, ended))
 
-    async def _store_report(self, draft: e.StoreReport) -> None:
-        outcome = wire.encode(draft.outcome)
-        named = (draft.run, self._parts.enrolment.device, draft.attempt, draft.nonce, draft.state)
-        signature = self._parts.keys.sign(statements.report_bytes(*named, outcome))
-        report = wire.Report(draft.run, draft.attempt, draft.nonce, draft.state, msgspec.Raw(outcome), signature)
+    async def _store_report(self, draft: e.StoreReport | e.StoreLocalReport) -> None:
+        record, stored = signing.signed(draft, self._parts.enrolment.device, self._parts.keys)
         while True:
             try:
-                await self._in_journal(self._write, Filed(report, draft.expires_at))
+                await self._in_journal(self._write, record)
                 break
             except OSError as error:
-                self._parts.log("error", f"a report waits, as the journal cannot be written: {error}", run=draft.run)
+                self._parts.log("error", f"a report waits, as the journal cannot be written: {error}")
                 await asyncio.sleep(RETRY_SECONDS)
-        self.post(e.ReportStored(report, draft.expires_at))
+        self.post(stored)
 
     async def _forget(self, portal_now: int) -> None:
         try:
@@ -296,13 +294,13 @@ class Agent:
         if keys:
             self.post(e.Forgot(tuple(keys)))
 
-    def _write(self, record: Intent | Filed, job: Job | None = None) -> None:
+    def _write(self, record: signing.Record, job: Job | None = None) -> None:
         """Write to the journal; where the disk is full, telemetry makes room."""
         while True:
             try:
                 if job is not None:
                     self._fence.note(job.action, job.serial)
-                self._journal.write(record)
+                signing.write(record, self._journal, self._local)
                 return
             except OSError:
                 if not self._telemetry.outbox.shed():
@@ -311,7 +309,8 @@ class Agent:
     def _note_sent(self, verdicts: list[wire.Verdict]) -> None:
         for one in verdicts:
             with contextlib.suppress(OSError):  # then it is sent once more after a restart, and known there
-                self._journal.write(Sent(one.run, one.attempt, one.state))
+                if not self._local.sent(one.run, one.attempt):
+                    self._journal.write(Sent(one.run, one.attempt, one.state))
 
     async def _in_journal(self, function: Callable[..., T], *args: Any) -> T:
         async with self._journal_turn:
@@ -388,6 +387,7 @@ class Agent:
         if self._tasks:
             await asyncio.wait(list(self._tasks), timeout=LAST_SECONDS)
         self._journal.close()
+        self._local.close()
         self._telemetry.close()
 
 

@@ -14,6 +14,7 @@ from agent import wire
 from agent.backoff import Line
 from agent.journal import Key
 from agent.orders import Job, Trust
+from agent.recurring import NONE, Recurring
 from agent.wire_configuration import EMPTY
 
 REPORTS_AT_ONCE = 32
@@ -25,7 +26,8 @@ REPORTS, BATCH = Line("reports"), Line("batch")
 class State:
     """All that the core knows. `running` are jobs from their intent to their end, `stopping` those of them to be
     stopped; `done` maps every other known execution to its last report, None while that is being written down;
-    `unsent` are reports in order; `tag` names the configuration that we go by."""
+    `unsent` are reports in order; `tag` names the configuration that we go by; `local` is about
+    local schedules."""
 
     trust: Trust
     offset: int = 0
@@ -45,6 +47,7 @@ class State:
     reports_at_once: int = REPORTS_AT_ONCE
     forget_at: int = 0
     revoked: bool = False
+    local: Recurring = NONE
 
     def portal_time(self, at: int) -> int:
         """An instant of our clock in the portal's time, as far as we know it."""
@@ -53,11 +56,11 @@ class State:
     @property
     def wake(self) -> int:
         """The next instant at which a tick has something to do."""
-        times = [self.forget_at]
+        times = [self.forget_at, self.local.at]
         if not self.channel_up:
             return min(times if self.channel.busy else [*times, self.channel.at])
         times += [line.at for line in (self.pull, self.config) if line.wanted and not line.busy]
-        times += [self.report.at] if not self.report.busy and self.unsent else []
+        times += [self.report.at] if not self.report.busy and (self.unsent or self.local.unsent) else []
         times += [self.batch.at] if not self.batch.busy and self.batches else []
         return min(times)
 
