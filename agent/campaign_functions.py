@@ -61,8 +61,8 @@ nxt_get_response_answer() {
 }
 """
 
-PYTHON = '''"""Asks whoever is logged in: `response = muster_campaign.run("#my_campaign", timeout=600)`, then it has `status`
-and `answer("label")`. `run_standalone` shows something and does not wait.
+PYTHON = '''"""Asks whoever is logged in: `response = muster_campaign.run("#my_campaign", timeout=600)`, then `status` and
+`answer("label")` of that. `run_standalone` shows something and does not wait.
 """
 
 import json

@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Event, Lock, Thread, current_thread
+from threading import Event, Lock, Semaphore, Thread, current_thread
 from typing import Annotated, Literal
 
 import msgspec
@@ -31,7 +31,9 @@ from agent.clock import Clock
 from agent.orders import Job
 
 Awaits = Callable[[int | None], None]
-AT_ONCE = 4  # connections
+AT_ONCE = 4  # connections; others wait
+WAITING = 64
+LOOK_SECONDS = 0.2
 LINE_BYTES = 4096
 PATIENCE = 5.0  # seconds for a question to arrive
 A_WEEK = 7 * 24 * 3600
@@ -56,7 +58,7 @@ class Talk:
         self._action, self._account, self._desk, self._clock = job.action, account, desk, clock
         self._campaigns = {campaign.nql_id: campaign for campaign in job.content.campaigns}
         self._path, self._awaits, self._cancelled = path, awaits, cancelled
-        self._over, self._lock = Event(), Lock()
+        self._over, self._lock, self._room = Event(), Lock(), Semaphore(AT_ONCE)
         self._asked, self._left = 0, float(LONGEST)
         self._serving: set[Thread] = set()
         self._wake, self._woken = -1, -1
@@ -83,14 +85,13 @@ class Talk:
     def _accept(self, listener: socket.socket) -> None:
         with listener:
             while self._woken not in select.select([listener.fileno(), self._woken], [], [])[0]:
-                with contextlib.suppress(OSError):
-                    connection, _ = listener.accept()
-                    if len(self._serving) >= AT_ONCE or not self._known(connection):
-                        connection.close()
-                        continue
-                    thread = Thread(target=self._serve, args=(connection,), daemon=True)
-                    self._serving.add(thread)
-                    thread.start()
+                while not self._room.acquire(timeout=LOOK_SECONDS):
+                    if self._over.is_set():
+                        return
+                connection, _ = listener.accept()
+                thread = Thread(target=self._serve, args=(connection,), daemon=True)
+                self._serving.add(thread)
+                thread.start()
 
     def _known(self, connection: socket.socket) -> bool:
         """Whether the other end is of the account that the script runs under."""
@@ -98,10 +99,12 @@ class Talk:
 
     def _serve(self, connection: socket.socket) -> None:
         with connection, contextlib.suppress(OSError):
-            reply = self._answer(connection)
-            said = {"status": reply.status, "detail": reply.detail, "answers": reply.answers}
-            connection.sendall(msgspec.json.encode(said) + b"\n")
+            if self._known(connection):
+                reply = self._answer(connection)
+                said = {"status": reply.status, "detail": reply.detail, "answers": reply.answers}
+                connection.sendall(msgspec.json.encode(said) + b"\n")
         self._serving.discard(current_thread())
+        self._room.release()
 
     def _answer(self, connection: socket.socket) -> Reply:
         try:
@@ -162,7 +165,7 @@ def listening(path: Path) -> socket.socket:
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(f"/proc/self/fd/{folder}/{path.name}")
         path.chmod(0o600)
-        listener.listen(AT_ONCE)
+        listener.listen(WAITING)
         return listener
     finally:
         os.close(folder)
@@ -190,8 +193,7 @@ def line(connection: socket.socket, seconds: float, most: int = LINE_BYTES) -> b
 def closed(connection: socket.socket) -> bool:
     """Whether the other end is gone."""
     try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-    except BlockingIOError:
-        return False
-    except OSError:
+        readable = select.select([connection.fileno()], [], [], 0)[0]
+        return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+    except (OSError, ValueError):
         return True

@@ -163,9 +163,9 @@ class Dispatch:
     def record_progress(
         self, run: str, device: str, attempt: int, state: State, *, changed_at: int, now: int, until: int | None = None
     ) -> Recorded:
-        """The script waits for its user, `until` then at the most, or goes on. Both are the device's clock; `changed_at`
-        orders what it says. The wait does not count towards the time that the script may take. Raises NotFoundError,
-        RefusedError."""
+        """The script waits for its user, `until` then at the most, or goes on. Both are of the device's clock;
+        `changed_at` orders what it says. The wait does not count towards the time that the script may take. Raises
+        NotFoundError, RefusedError."""
         if state not in RUNNING:
             raise RefusedError("bad_state", f"{state.value} is not how a running script stands")
 
