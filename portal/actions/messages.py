@@ -87,7 +87,8 @@ class Preview(Struct):
 
 
 class ActionInfo(Struct):
-    """An action at its newest version. `signed_by` are trusted authors; with none it is a draft."""
+    """An action at its newest version. `signed_by` are trusted authors; with none it is a draft. `may_run` says whether
+    whoever asks may run and schedule it."""
 
     nql_id: str
     name: str
@@ -102,6 +103,7 @@ class ActionInfo(Struct):
     platforms: list[str]
     signed_by: list[str]
     draft: bool
+    may_run: bool
     inputs: list[Input]
     outputs: list[Output]
     updated_at: str

@@ -16,7 +16,7 @@ from portal.actions.events import Watchers
 from portal.actions.service import Actions, RunView
 from portal.actions.stream import events
 from portal.actions.views import action_info, device_ref, execution_info, run_info
-from portal.caller import Permission
+from portal.caller import Caller, Permission
 from portal.endpoints import PREFIX, Asked, Endpoint, encode
 from portal.errors import ApiError
 from storage.control.actions import Action, manifest_of
@@ -151,17 +151,21 @@ class _Routes:
     async def actions(self, asked: Asked) -> m.ActionList:
         actions = await self._actions.actions()
         signed = await self._actions.signed_by(*actions)
-        return m.ActionList([action_info(action, signed[action.nql_id]) for action in actions])
+        may_run = asked.caller.may_run
+        return m.ActionList(
+            [action_info(action, signed[action.nql_id], may_run=may_run(action.nql_id)) for action in actions]
+        )
 
     async def define(self, asked: Asked) -> m.ActionOne:
-        return await self._shown(await self._actions.define(asked.caller, asked.body))
+        return await self._shown(asked.caller, await self._actions.define(asked.caller, asked.body))
 
     async def action(self, asked: Asked) -> m.ActionOne:
-        return await self._shown(await self._actions.action(asked.path("nql_id")))
+        return await self._shown(asked.caller, await self._actions.action(asked.path("nql_id")))
 
-    async def _shown(self, action: Action) -> m.ActionOne:
+    async def _shown(self, caller: Caller, action: Action) -> m.ActionOne:
         signed = await self._actions.signed_by(action)
-        return m.ActionOne(action_info(action, signed[action.nql_id], scripts=True))
+        may_run = caller.may_run(action.nql_id)
+        return m.ActionOne(action_info(action, signed[action.nql_id], may_run=may_run, scripts=True))
 
     async def manifest(self, asked: Asked) -> Manifest:
         return manifest_of(await self._actions.action(asked.path("nql_id")))
@@ -183,11 +187,12 @@ class _Routes:
         return m.RunOne(run_info(await self._actions.resume(asked.caller, _id(asked))))
 
     async def runs(self, asked: Asked) -> m.RunList:
-        views = await self._actions.runs(asked.number("limit", 50, least=1, most=200), asked.text("before"))
+        limit = asked.number("limit", 50, least=1, most=200)
+        views = await self._actions.runs(asked.caller, limit, asked.text("before"))
         return m.RunList([run_info(view) for view in views])
 
     async def run(self, asked: Asked) -> m.RunOne:
-        return m.RunOne(run_info(await self._actions.run(_id(asked))))
+        return m.RunOne(run_info(await self._actions.run(asked.caller, _id(asked))))
 
     async def cancel(self, asked: Asked) -> m.Cancelled:
         cancelled, waiting = await self._actions.cancel(asked.caller, _id(asked), asked.body.device)
@@ -201,11 +206,12 @@ class _Routes:
     async def events(self, asked: Asked) -> Response:
         run, caller = _id(asked), asked.caller
         self._watchers.check_room()
-        await self._actions.run(run)  # an unknown run is told before the stream begins
+        await self._actions.run(caller, run)  # an unknown run is told before the stream begins
 
         async def still_allowed() -> bool:
             try:
-                return (await self._guard.caller(asked.request)).may(QUERY)
+                now = await self._guard.caller(asked.request)
+                return now.may(QUERY) and now.domain == caller.domain
             except ApiError:
                 return False
 

@@ -16,6 +16,7 @@ from msgspec import UNSET
 from portal.actions.events import Watchers
 from portal.actions.messages import AskRetry, AskRun, Target
 from portal.actions.progress import Progress
+from portal.actions.sight import Sight
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.nudges import Nudges
@@ -34,18 +35,21 @@ from storage.control.states import OPEN, State
 
 SECOND = 1_000_000
 SAMPLE = 20
+PAGES = 20  # of runs looked through for some that a caller with a view domain sees
 NO_RUN = "00000000-0000-7000-8000-000000000000"  # what a gate is tried with before there is a run
 
 
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run and how many of its executions are in each state; of one that is looked at alone also each wave's counts,
-    where those that are held back are `held`, and when the next wave may be released."""
+    where those that are held back are `held`, and when the next wave may be released. `partial`: whoever looks may see
+    a part of it alone, and nothing else of it is told."""
 
     run: Run
     counts: dict[str, int]
     waves: dict[int, dict[str, int]] | None = None
     next_at: int | None = None
+    partial: bool = False
 
     @property
     def complete(self) -> bool:
@@ -79,6 +83,7 @@ class Actions:
         clock: Callable[[], int],
     ) -> None:
         self._progress, self._watchers = progress, watchers
+        self._sight = Sight(control, queries, threads)
         self._control = control
         self._queries = queries
         self._catalogs = catalogs
@@ -118,7 +123,7 @@ class Actions:
         request = replace(_request(caller, ask, now), retry_of=retry_of)
         known = await self._threads.control(self._control.runs.repeated, request)
         if known is not None:  # whatever its target means by now
-            return await self._view(known), False
+            return await self._view(caller, known), False
         action = await self._threads.control(self._control.actions.action, ask.action)
         if not caller.may_run(action.nql_id):
             raise ApiError(403, "forbidden", f"Your account may not run {action.nql_id}.", "Ask an administrator.")
@@ -131,13 +136,14 @@ class Actions:
         if new:
             self._nudges.nudge(devices)
             self._progress.look_at(run.id)
-        return await self._view(run), new
+        return await self._view(caller, run), new
 
     async def retry(self, caller: Caller, run: str, ask: AskRetry) -> tuple[RunView, bool]:
         """Begin a run with the action's newest version for those devices of a run that did not end well. Raises
         NotFoundError, ApiError, ControlError."""
-        before = await self._threads.control(self._control.runs.run, run)
-        devices = await self._threads.control(self._control.executions.ended_badly, run)
+        before = (await self.run(caller, run)).run
+        bad = await self._threads.control(self._control.executions.ended_badly, run)
+        devices = sorted(await self._queries.visible(caller, bad))
         if not devices:
             raise ApiError(422, "nothing_failed", "No device of this run has ended badly.", "Wait until it is over.")
         plan = msgspec.structs.replace(before.plan, mode="frozen", limits=None)
@@ -155,25 +161,33 @@ class Actions:
 
     async def halt(self, caller: Caller, run: str, reason: str | None) -> RunView:
         """Hand out nothing more of a run. Raises NotFoundError, ApiError 409 where it does not run."""
+        await self._check_whole(caller, run)
         detail = f"{caller.name}: {reason}" if reason else f"halted by {caller.name}"
         halt = self._control.progress.halt
         if not await self._threads.control(halt, run, detail, by=caller.actor, now=self._clock()):
             raise ApiError(409, "not_running", "The run is halted already, or has ended.")
-        return await self._went_on(run)
+        return await self._went_on(caller, run)
 
     async def resume(self, caller: Caller, run: str) -> RunView:
         """Go on with a halted run; where a gate halted it, with the next wave. Raises NotFoundError, ApiError 409."""
+        await self._check_whole(caller, run)
         resume = self._control.progress.resume
         devices = await self._threads.control(resume, run, by=caller.actor, now=self._clock())
         if devices is None:
             raise ApiError(409, "not_halted", "The run is not halted.")
         self._nudges.nudge(devices)
-        return await self._went_on(run)
+        return await self._went_on(caller, run)
 
-    async def _went_on(self, run: str) -> RunView:
+    async def _went_on(self, caller: Caller, run: str) -> RunView:
         self._progress.look_at(run)
         self._watchers.poke(run)
-        return await self.run(run)
+        return await self.run(caller, run)
+
+    async def _check_whole(self, caller: Caller, run: str) -> None:
+        """Raises ApiError 403 where a run is not the caller's and may reach beyond what it sees."""
+        if (await self.run(caller, run)).partial:
+            message = "Only who began this run, or sees the whole estate, may halt or resume it."
+            raise ApiError(403, "forbidden", message, "You may cancel it on the devices that you see.")
 
     async def _check_plan(self, caller: Caller, ask: AskRun) -> None:
         """Raises RefusedError, QueryError, ApiError for a plan that could not be followed."""
@@ -205,24 +219,43 @@ class Actions:
             hint = "Sign it with `muster actions sign`, or allow drafts: only devices with an open policy run them."
             raise ApiError(422, "draft", message, hint)
 
-    async def runs(self, limit: int, before: str | None) -> list[RunView]:
-        """Runs, newest first."""
-        runs = await self._threads.control(self._control.runs.latest, limit, before=before)
-        counts = await self._threads.control(self._control.executions.counts, *(run.id for run in runs))
-        return [RunView(run, counts[run.id]) for run in runs]
+    async def runs(self, caller: Caller, limit: int, before: str | None) -> list[RunView]:
+        """Runs, newest first; those with a device that the caller sees."""
+        views: list[RunView] = []
+        for _ in range(1 if caller.domain is None else PAGES):
+            runs = await self._threads.control(self._control.runs.latest, limit, before=before)
+            views += await self._views(caller, runs)
+            if len(runs) < limit or len(views) >= limit:
+                break
+            before = runs[-1].id
+        return views[:limit]
 
-    async def run(self, identifier: str) -> RunView:
+    async def _views(self, caller: Caller, runs: list[Run]) -> list[RunView]:
+        if caller.domain is None:
+            counts = await self._threads.control(self._control.executions.counts, *(run.id for run in runs))
+            return [RunView(run, counts[run.id]) for run in runs]
+        seen = await self._sight.of(caller, [run.id for run in runs])
+        return [
+            RunView(run, _counts(seen[run.id].waves), partial=_is_partial(caller, run))
+            for run in runs
+            if run.id in seen
+        ]
+
+    async def run(self, caller: Caller, identifier: str) -> RunView:
         """One run, with its waves. Raises NotFoundError."""
-        return await self._view(await self._threads.control(self._control.runs.run, identifier))
+        return await self._view(caller, await self._threads.control(self._control.runs.run, identifier))
 
     async def executions(self, caller: Caller, run: str, limit: int, offset: int) -> ExecutionsView:
         """Executions of a run in the order of device uids. Raises NotFoundError."""
-        page = await self._threads.control(self._control.executions.of_run, run, limit=limit, offset=offset)
+        seen = None if caller.domain is None else (await self._sight.of_one(caller, run)).devices
+        of_run = self._control.executions.of_run
+        page = await self._threads.control(of_run, run, limit=limit, offset=offset, devices=seen)
         return await self._executions(caller, run, page)
 
     async def changed(self, caller: Caller, run: str, devices: Sequence[str]) -> ExecutionsView:
         """The executions of some devices in a run, as they are now. Raises NotFoundError."""
-        some = await self._threads.control(self._control.executions.of_run, run, devices=devices)
+        seen = sorted(await self._queries.visible(caller, devices))
+        some = await self._threads.control(self._control.executions.of_run, run, devices=seen)
         return await self._executions(caller, run, some)
 
     async def _executions(self, caller: Caller, run: str, executions: list[Execution]) -> ExecutionsView:
@@ -235,16 +268,21 @@ class Actions:
         """Cancel a run or one device of it: how many ended at once, how many devices are asked to stop."""
         if device is not None and device not in await self._queries.visible(caller, [device]):
             raise NotFoundError("unknown_execution", "this device has no execution in this run")
-        cancel = self._control.deadlines.cancel
-        changes, asked = await self._threads.control(cancel, run, device, by=caller.actor, now=self._clock())
+        cancel, only = self._control.deadlines.cancel, None
+        if caller.domain is not None and device is None:
+            only = (await self._sight.of_one(caller, run)).devices
+        changes, asked = await self._threads.control(cancel, run, device, only=only, by=caller.actor, now=self._clock())
         self._nudges.nudge(asked)
         self._progress.look_at(run)
         return len(changes), len(asked)
 
-    async def _view(self, run: Run) -> RunView:
-        waves = await self._threads.control(self._control.executions.waves, run.id)
+    async def _view(self, caller: Caller, run: Run) -> RunView:
+        if caller.domain is None:
+            waves = await self._threads.control(self._control.executions.waves, run.id)
+        else:
+            waves = (await self._sight.of_one(caller, run.id)).waves
         standing = await self._threads.control(self._control.progress.standing, run.id)
-        return RunView(standing.run, _counts(waves), waves, standing.next_at)
+        return RunView(standing.run, _counts(waves), waves, standing.next_at, _is_partial(caller, run))
 
     async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
         if (target.devices is UNSET) == (target.nql is UNSET):
@@ -280,6 +318,10 @@ def _request(caller: Caller, ask: AskRun, now: int) -> RunRequest:
         idempotency_key=ask.idempotency_key,
         plan=ask.plan,
     )
+
+
+def _is_partial(caller: Caller, run: Run) -> bool:
+    return caller.domain is not None and run.requested_by != caller.name
 
 
 def _counts(waves: Mapping[int, Mapping[str, int]]) -> dict[str, int]:

@@ -26,7 +26,7 @@ async def events(
     actions: Actions, caller: Caller, run: str, watcher: Watcher, still_allowed: Callable[[], Awaitable[bool]]
 ) -> AsyncIterator[bytes]:
     """The stream. Ends with `done` when the run is complete, or without it when the portal stops."""
-    view = await actions.run(run)
+    view = await actions.run(caller, run)
     yield _event("run", run_info(view))
     sent = 0
     while not view.complete and not watcher.closed and sent < LONGEST:
@@ -41,7 +41,7 @@ async def events(
             sent += len(found.executions)
             for execution in found.executions:
                 yield _event("execution", execution_info(execution, found.facts, found.types))
-        view = await actions.run(run)
+        view = await actions.run(caller, run)
         yield _event("run", run_info(view))
     if view.complete:
         yield _event("done", run_info(view))

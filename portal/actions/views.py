@@ -22,8 +22,9 @@ from storage.control.runs import Run
 SECOND = 1_000_000
 
 
-def action_info(action: Action, signed_by: Sequence[str], *, scripts: bool = False) -> m.ActionInfo:
-    """An action, with its scripts if asked; `signed_by` are the trusted authors of its version."""
+def action_info(action: Action, signed_by: Sequence[str], *, may_run: bool, scripts: bool = False) -> m.ActionInfo:
+    """An action, with its scripts if asked; `signed_by` are the trusted authors of its version; `may_run` says whether
+    whoever asks may run it."""
     info = m.ActionInfo(
         nql_id=action.nql_id,
         name=action.name,
@@ -38,6 +39,7 @@ def action_info(action: Action, signed_by: Sequence[str], *, scripts: bool = Fal
         platforms=list(action.platforms),
         signed_by=list(signed_by),
         draft=not signed_by,
+        may_run=may_run,
         inputs=list(action.inputs),
         outputs=list(action.outputs),
         updated_at=instant_text(action.updated_at),
@@ -74,6 +76,9 @@ def run_info(view: RunView) -> m.RunInfo:
         retry_of=run.retry_of,
         skipped=run.skipped,
     )
+    if view.partial:  # what stands there may be about devices that whoever looks does not see
+        info.target = m.TargetInfo(run.target_kind, None, sum(view.counts.values()), "")
+        info.state_detail, info.skipped = None, 0
     if view.waves is not None:
         info.waves, info.next_at = _waves(run, view.waves), _shown(view.next_at)
     return info

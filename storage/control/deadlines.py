@@ -77,16 +77,22 @@ class Deadlines:
 
         return self._each(due, work)
 
-    def cancel(self, run: str, device: str | None = None, *, by: str, now: int) -> tuple[list[Change], list[str]]:
-        """Cancel a run or one device of it: what was cancelled at once, and the devices that are asked to stop.
-        Raises NotFoundError."""
+    def cancel(
+        self, run: str, device: str | None = None, *, only: Sequence[str] | None = None, by: str, now: int
+    ) -> tuple[list[Change], list[str]]:
+        """Cancel a run, or one device of it, or `only` some: what was cancelled at once, and the devices that are asked
+        to stop. Raises NotFoundError."""
 
         def work(connection: Connection) -> tuple[list[Change], list[str]]:
             asked = runs.load(connection, run)
-            if device is None and now < asked.expires_at:  # nothing of it may begin any more, nor may a device join
+            if (
+                device is None and only is None and now < asked.expires_at
+            ):  # nothing of it may begin any more, nor may a device join
                 entry = audit.Entry(now, by, "run.cancelled", f"run:{run}", {})
                 runs.change(connection, run, {"expires_at": now}, entry, only_from=("running", "halted"))
             mine = executions.wide().where(TABLE.c.run == run)
+            if only is not None:
+                mine = mine.where(TABLE.c.device.in_(only))
             if device is not None:
                 executions.one(connection, run, device)
                 mine = mine.where(TABLE.c.device == device)

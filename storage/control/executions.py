@@ -28,6 +28,9 @@ PIECE = 500
 HELD = "held"  # what waits for its wave, or for its run to go on
 T = TypeVar("T")
 HISTORY_MOST = 20  # entries kept of one execution: a hostile device may send any number
+_STANDS = case(
+    (TABLE.c.open_from.is_(None) & (TABLE.c.state == State.WAITING_ON_DEVICE.value), HELD), else_=TABLE.c.state
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,16 @@ class Change:
     run: str
     device: str
     state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """In which wave an execution is, and its state or `held`."""
+
+    run: str
+    device: str
+    wave: int
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +112,18 @@ class Executions:
     def waves(self, run: str) -> dict[int, dict[str, int]]:
         """For each wave of a run, how many of its executions are in each state; those that are held back are counted
         as `held`."""
-        held = TABLE.c.open_from.is_(None) & (TABLE.c.state == State.WAITING_ON_DEVICE.value)
-        state = case((held, HELD), else_=TABLE.c.state)
-        query = select(TABLE.c.wave, state, func.count()).where(TABLE.c.run == run).group_by(TABLE.c.wave, state)
+        query = select(TABLE.c.wave, _STANDS, func.count()).where(TABLE.c.run == run).group_by(TABLE.c.wave, _STANDS)
         found: dict[int, dict[str, int]] = {}
         with self._database.read() as connection:
             for wave, name, count in connection.execute(query.order_by(TABLE.c.wave)):
                 found.setdefault(wave, {})[name] = count
         return found
+
+    def places(self, *runs: str) -> list[Place]:
+        """Where each execution of some runs stands, in the order of waves and devices; `held` for those held back."""
+        query = select(TABLE.c.run, TABLE.c.device, TABLE.c.wave, _STANDS).where(TABLE.c.run.in_(runs))
+        with self._database.read() as connection:
+            return [Place(*row) for row in connection.execute(query.order_by(TABLE.c.wave, TABLE.c.device))]
 
     def ended_badly(self, run: str) -> list[str]:
         """The devices of a run whose execution is over and did not end well."""

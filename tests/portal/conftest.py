@@ -8,7 +8,7 @@ password costs. Each test runs its own event loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,6 +27,7 @@ from portal.settings import Settings
 from storage.control.accounts import Account
 from storage.control.enrolment import Device
 from storage.control.outcomes import Outcome
+from storage.control.roles import Rights
 from storage.tables.files import Files
 from tests.storage.control.template import place
 
@@ -105,6 +106,16 @@ class House:
         assert answer.status_code == 200, answer.text
         client.headers["X-Muster-CSRF"] = answer.json()["csrf"]
         return client
+
+    async def bounded(
+        self, domain: str, *permissions: str, name: str = "lea", actions: Sequence[str] | None = None
+    ) -> httpx.AsyncClient:
+        """A client of somebody whose role shows a part of the estate."""
+        rights = Rights(frozenset(permissions), None if actions is None else frozenset(actions), domain)
+        self.portal.control.roles.put(f"role of {name}", rights, by="portal", now=NOW)
+        self.account(name, ())
+        self.portal.control.accounts.set_role(name, f"role of {name}", by="portal", now=NOW)
+        return await self.program(name)
 
     def enrol(self, number: int = 1, *, simulated: bool = False) -> Device:
         """A device with keys made of its number, known to the tables after `settle`."""
