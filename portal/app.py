@@ -52,6 +52,7 @@ from portal.queries.sources import Sources
 from portal.relay import Relay
 from portal.schedules import routes as schedules_routes
 from portal.schedules import scheduler as scheduling
+from portal.schedules.local import LocalOrders
 from portal.schedules.service import Schedules
 from portal.settings import Settings
 from portal.threads import Threads
@@ -178,7 +179,8 @@ async def _open(
     queries = Queries(sources, catalogs, threads, clock)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
-    scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock)
+    configurations = Configurations(nudges.configure, partial(common, control, keys), LocalOrders(control, keys))
+    scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,
         clock=clock,
@@ -188,7 +190,7 @@ async def _open(
         threads=threads,
         metrics=metrics,
         nudges=nudges,
-        configurations=Configurations(nudges.configure, partial(common, control, keys)),
+        configurations=configurations,
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
@@ -215,7 +217,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),
-        *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock)),
+        *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock)),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from typing import TypeVar
 
@@ -103,8 +104,9 @@ class Agents:
 
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
-        verdicts = await self._p.threads.control(lambda: [self._report(device, item) for item in asked.reports])
-        if any(item.state not in (OPEN, WAITING) for item in asked.reports):
+        reports: list[wire.Report | wire.LocalReport] = [*asked.reports, *asked.local]
+        verdicts = await self._p.threads.control(lambda: [self._report(device, item) for item in reports])
+        if any(item.state not in (OPEN, WAITING) for item in reports):
             self._p.finished()
         return wire.Verdicts(verdicts)
 
@@ -156,10 +158,16 @@ class Agents:
         return wire.Cancel(run, device.uid, attempt, nonce, signature)
 
     # --- reports -------------------------------------------------------------------------------
-    def _report(self, device: Device, report: wire.Report) -> wire.Verdict:
-        head = (report.run, report.attempt, report.state)
+    def _report(self, device: Device, report: wire.Report | wire.LocalReport) -> wire.Verdict:
+        if isinstance(report, wire.LocalReport):
+            head, record = (report.schedule, report.sequence), partial(self._record_local, device, report)
+        else:
+            head, record = (report.run, report.attempt), partial(self._record, device, report)
+        return self._verdict(device, (*head, report.state), record)
+
+    def _verdict(self, device: Device, head: tuple[str, int, str], record: Callable[[], str]) -> wire.Verdict:
         try:
-            return wire.Verdict(*head, self._record(device, report))
+            return wire.Verdict(*head, record())
         except (NotFoundError, RefusedError, msgspec.MsgspecError) as error:
             self.refuse(422, "refused_report", str(error), device)
             return wire.Verdict(*head, "refused", str(error)[:255])
@@ -181,6 +189,15 @@ class Agents:
             stands, at, until = State(report.state), outcome.time, outcome.until
             return dispatch.record_progress(*named, stands, changed_at=at, now=now, until=until).value
         return dispatch.record_finished(*named, _outcome(report.state, outcome), now=now).value
+
+    def _record_local(self, device: Device, report: wire.LocalReport) -> str:
+        raw = bytes(report.outcome)
+        said = statements.local_report_bytes(report.schedule, device.uid, report.sequence, report.state, raw)
+        if not verified(device.identity_key, report.signature, said):
+            raise RefusedError("bad_signature", "the report is not signed by its device")
+        outcome = _outcome(report.state, msgspec.json.decode(raw, type=wire.Outcome))
+        take = self._p.control.local_schedules.take
+        return take(f"#{report.schedule}", device.uid, report.sequence, outcome, now=self._p.clock()).value
 
     # --- telemetry -----------------------------------------------------------------------------
     def _rows(self, device: Device, packed: bytes, now: int) -> tuple[wire.Batch, tuple[Rows, ...]]:

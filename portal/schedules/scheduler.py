@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -34,6 +34,7 @@ PAUSE = 2.0  # seconds
 SECOND = 1_000_000
 SET_BACK = 60 * SECOND  # a clock that goes back by less is let be
 RENEW_EVERY = 10 * SECOND
+LOOK_EVERY = 3600 * SECOND  # who follows a local schedule
 log = structlog.get_logger("scheduler")
 
 
@@ -47,6 +48,7 @@ class Parts:
     nudges: Nudges
     threads: Threads
     clock: Callable[[], int]
+    changed: Callable[[], None] = lambda: None  # called where what devices follow themselves is another now
 
 
 @dataclass
@@ -65,6 +67,7 @@ class Scheduler:
     def __init__(self, parts: Parts, holder: str | None = None) -> None:
         self._p = parts
         self._lease = Holding(holder or uuid7(parts.clock()))
+        self._contents: dict[str, str] = {}  # which version of its action a local schedule went out with
 
     async def run(self) -> None:
         """Tick until cancelled; then let another take over at once."""
@@ -116,7 +119,7 @@ class Scheduler:
     async def _look_again(self, token: int, now: int) -> None:
         """No schedule waits for longer than until its next due time by this clock."""
         for schedule in await self._p.threads.control(self._p.control.schedules.everything):
-            following = Times(schedule.definition).next(now)
+            following = now + LOOK_EVERY if schedule.local else Times(schedule.definition).next(now)
             if schedule.next_at is not None and following is not None and following < schedule.next_at:
                 look = self._p.control.schedules.look_from
                 await self._p.threads.control(look, schedule.nql_id, schedule.revision, following, token=token)
@@ -124,6 +127,8 @@ class Scheduler:
     # --- one schedule --------------------------------------------------------------------------
     async def _decide(self, schedule: Schedule, round_: Round) -> list[Firing]:
         now, token = self._p.clock(), self._lease.token
+        if schedule.local and token is not None:
+            return await self._follow(schedule, round_, token, now)
         found = await self._p.threads.small(verdict, schedule, now)
         if found is None or token is None:
             return []
@@ -137,6 +142,28 @@ class Scheduler:
         made = await self._p.threads.control(store, schedule, decisions, found.next_at, token=token, now=now)
         self._nudge(decisions, made)
         return made
+
+    async def _follow(self, schedule: Schedule, round_: Round, token: int, now: int) -> list[Firing]:
+        """Have the devices of a local schedule's query follow it; nobody where its owner may not have it run."""
+        store, due, failed = self._p.control.decide_due, schedule.next_at or now, list[Decision]()
+        devices: list[str] = []
+        try:
+            caller = await round_.owner(schedule)
+            devices = await round_.devices(caller, schedule.definition.target)
+        except (UnfitError, NotFoundError, RefusedError) as error:
+            failed = [Decision(due, "failed", str(error))]
+        except ApiError:
+            return []
+        assign = self._p.control.schedules.assign
+        other = await self._p.threads.control(assign, schedule, devices, now + LOOK_EVERY, token=token, now=now)
+        content = await round_.content(schedule)
+        if other or self._contents.get(schedule.nql_id) != content:
+            self._contents[schedule.nql_id] = content
+            self._p.changed()
+        if not failed:
+            return []
+        again = replace(schedule, next_at=now + LOOK_EVERY)
+        return await self._p.threads.control(store, again, failed, now + LOOK_EVERY, token=token, now=now)
 
     async def _decision(self, schedule: Schedule, due: int, round_: Round, now: int) -> Decision:
         wanted = schedule.definition

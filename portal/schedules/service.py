@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from msgspec import json
+
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.queries.service import Queries
@@ -25,27 +27,39 @@ from storage.control.schedules import Firing, Saving, Schedule
 class Schedules:
     """The schedules slice."""
 
-    def __init__(self, control: Control, queries: Queries, threads: Threads, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        control: Control,
+        queries: Queries,
+        threads: Threads,
+        clock: Callable[[], int],
+        changed: Callable[[], None],
+    ) -> None:
+        """`changed` is called where what devices follow by themselves is another now."""
         self._control, self._queries, self._threads, self._clock = control, queries, threads, clock
+        self._changed = changed
 
     async def save(self, caller: Caller, nql_id: str, body: ScheduleBody, *, new: bool) -> Schedule:
         """Make or change a schedule. Raises QueryError, ApiError, ControlError."""
         now = self._clock()
         first = await self._checked(caller, body.definition, now)
         wanted = Saving(nql_id, body.name, body.definition, caller.account.id, body.enabled, first)
-        return await self._threads.control(self._control.schedules.save, wanted, by=caller.actor, now=now, new=new)
+        saved = await self._threads.control(self._control.schedules.save, wanted, by=caller.actor, now=now, new=new)
+        return self._told(saved)
 
     async def enable(self, caller: Caller, nql_id: str, enabled: bool) -> Schedule:
         """Have a schedule go on, or stand still. Raises ControlError."""
         now = self._clock()
         found = await self._threads.control(self._control.schedules.schedule, nql_id)
         first = check(found.definition, now=now) if enabled else None
+        first = now if enabled and found.local else first
         enable = self._control.schedules.enable
-        return await self._threads.control(enable, nql_id, enabled, first, by=caller.actor, now=now)
+        return self._told(await self._threads.control(enable, nql_id, enabled, first, by=caller.actor, now=now))
 
     async def delete(self, caller: Caller, nql_id: str) -> None:
         """Remove a schedule; its runs stay. Raises ControlError."""
         await self._threads.control(self._control.schedules.delete, nql_id, by=caller.actor, now=self._clock())
+        self._changed()
 
     async def schedules(self) -> list[Schedule]:
         """All schedules."""
@@ -83,4 +97,14 @@ class Schedules:
             raise ApiError(422, "not_allowed", f"{error}.".capitalize()) from None
         check_parameters(action.inputs, definition.parameters)
         await self._queries.targets(caller, definition.target, 1)
-        return await self._threads.small(check, definition, now=now)
+        first = await self._threads.small(check, definition, now=now)
+        if not definition.local:
+            return first
+        if json.decode(action.content).get("secrets"):
+            raise ApiError(422, "secrets", f"{action.nql_id} takes secrets, which go to no device ahead of time.")
+        return now  # who follows it is looked up at once
+
+    def _told(self, saved: Schedule) -> Schedule:
+        if saved.local:
+            self._changed()
+        return saved

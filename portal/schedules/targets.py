@@ -15,6 +15,7 @@ from portal.queries.service import Queries
 from portal.threads import Threads
 from storage.control.actions import Action
 from storage.control.api import Control
+from storage.control.errors import NotFoundError
 from storage.control.plans import MOST_DEVICES
 from storage.control.schedules import Schedule
 
@@ -54,6 +55,15 @@ class Round:
         if isinstance(found, UnfitError):
             raise found
         return found
+
+    async def content(self, schedule: Schedule) -> str:
+        """What names the content that a local schedule goes out with; empty where its action is gone."""
+        try:
+            action = await self._action(schedule.definition.action)
+        except NotFoundError:
+            return ""
+        signed = await self._threads.control(self._control.authors.signatures, action.nql_id, action.version)
+        return f"{schedule.revision} {action.version} {signed[0].serial if signed else 0}"
 
     async def _action(self, nql_id: str) -> Action:
         if nql_id not in self._actions:
