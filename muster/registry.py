@@ -20,7 +20,8 @@ COMMANDS = {
     "estate": ("muster.commands.estate", "write the history of simulated devices"),
     "actions": ("muster.commands.actions", "list, show, define and run remote actions"),
     "authors": ("muster.commands.authors", "who may write what devices run: keys, trust, removal"),
-    "runs": ("muster.commands.runs", "start, list, follow and cancel runs of remote actions"),
+    "runs": ("muster.commands.runs", "start, list, follow, halt, resume, retry and cancel runs of remote actions"),
+    "webhooks": ("muster.commands.webhooks", "tell others when runs end, fail or halt"),
     "schedules": ("muster.commands.schedules", "make, list, look at and stop schedules of remote actions"),
     "users": ("muster.commands.users", "create, list and disable accounts"),
     "keys": ("muster.commands.keys", "list and rotate the keys of the portal"),
@@ -39,6 +40,7 @@ PARTS = {
     "serve": "muster.serve",
     "demo": "muster.demo",
     "progress": "muster.progress",
+    "live": "muster.live",
     "lsp": "muster.lsp.server",
     "reference": "muster.reference.contents",
 }

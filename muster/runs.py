@@ -1,13 +1,13 @@
 """Runs of remote actions as a client sees them: begin one, follow it, read its executions.
 
 In: the portal's JSON. Out: `Run` and `Execution` records. Invariant: a run is complete when no device of it is open
-any more, and `wait` returns then; what a device answered is never changed here.
+any more, and `wait` returns then, or when it is halted; what a device answered is never changed here.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +36,27 @@ class Run:
     said: Mapping[str, Any] = field(repr=False)
 
     @property
+    def state(self) -> str:
+        """`running`, `halted` or `ended`."""
+        return str(self.said["state"])
+
+    @property
+    def state_detail(self) -> str:
+        """Why it is halted, or does not go on in full."""
+        return str(self.said["state_detail"] or "")
+
+    @property
+    def halted(self) -> bool:
+        """Whether it hands out nothing more until it is resumed."""
+        return self.state == "halted"
+
+    @property
+    def waves(self) -> Sequence[Mapping[str, Any]]:
+        """Its waves with their counts; empty in a list of runs."""
+        waves: Sequence[Mapping[str, Any]] = self.said.get("waves", ())
+        return waves
+
+    @property
     def successful(self) -> bool:
         """Whether every device is done, and well."""
         return self.complete and all(state in ENDED_WELL for state, count in self.counts.items() if count)
@@ -59,18 +80,31 @@ class Runs:
         """The newest runs."""
         return [run_of(item) for item in self.api.get("/runs", limit=limit)["runs"]]
 
-    def cancel(self, identifier: str) -> Mapping[str, int]:
-        """Cancel what is still open: how many at once, and how many devices were asked to stop."""
-        said: Mapping[str, int] = self.api.post(f"/runs/{segment(identifier)}/cancel", {})
+    def cancel(self, identifier: str, device: str | None = None) -> Mapping[str, int]:
+        """Cancel what is still open, or one device: how many at once, and how many devices were asked to stop."""
+        said: Mapping[str, int] = self.api.post(f"/runs/{segment(identifier)}/cancel", {"device": device})
         return said
 
+    def halt(self, identifier: str, reason: str | None = None) -> Run:
+        """Have nothing more of it handed out until it is resumed."""
+        return run_of(self.api.post(f"/runs/{segment(identifier)}/halt", {"reason": reason})["run"])
+
+    def resume(self, identifier: str) -> Run:
+        """Have a halted run go on; where a gate halted it, with the next wave."""
+        return run_of(self.api.post(f"/runs/{segment(identifier)}/resume", {})["run"])
+
+    def retry(self, identifier: str, asked: Mapping[str, Any]) -> Run:
+        """Begin a run for the devices of this one that did not end well."""
+        return run_of(self.api.post(f"/runs/{segment(identifier)}/retry", asked)["run"])
+
     def wait(self, identifier: str, *, timeout: float | None = None, told: Callable[[Run], None] | None = None) -> Run:
-        """The run when it is complete, or as it stands after `timeout` seconds. `told` hears of every change."""
+        """The run when it is complete or halted, or as it stands after `timeout` seconds. `told` hears of every
+        change."""
         until = None if timeout is None else time.monotonic() + timeout
         for run in self._changes(identifier, until):
             if told is not None:
                 told(run)
-            if run.complete or (until is not None and time.monotonic() >= until):
+            if run.complete or run.halted or (until is not None and time.monotonic() >= until):
                 return run
         return self.get(identifier)
 
@@ -102,6 +136,14 @@ class Runs:
                 broken += 1
                 if broken == AGAIN:
                     raise
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """How many devices are in which state."""
+    return (
+        ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items()) if count)
+        or "no devices"
+    )
 
 
 def run_of(said: Mapping[str, Any]) -> Run:

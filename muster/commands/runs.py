@@ -1,23 +1,26 @@
-"""`muster runs`: runs of remote actions: start, list, show, follow and cancel them.
+"""`muster runs`: runs of remote actions: start, list, show, follow, halt, resume, retry and cancel them.
 
-In: an action and a target, or a run's id. Out: the run, its executions and their outputs. Invariant: `wait` ends with
-0 only if every device of the run is done, and well.
+In: an action, a target and a plan, or a run's id. Out: the run, its executions and their outputs. Invariant: `wait`
+ends with 0 only if every device of the run is done, and well; a halted run ends it too, with the reason.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from typing import Any
 
+from muster import registry
 from muster.errors import UnsuccessfulError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, seconds, tell, verbs
-from muster.runs import Run, Runs
+from muster.run_plans import add_plan, plan_of
+from muster.runs import Run, Runs, counted
 
-DESCRIPTION = "Runs of remote actions: start, list, show, follow and cancel them."
+DESCRIPTION = "Runs of remote actions: start, list, show, follow, halt, resume, retry and cancel them."
 EXAMPLES = """\
 examples:
   muster runs start get_uptime --nql 'devices | where entity == "Lyon"' --preview
+  muster runs start clear_user_cache --nql devices --waves 1,5%,100% --soak 5min --wait \
+      --gate 'remote_action.executions | where request_id == $run and status == failure'
   muster runs list
   muster runs show 0193f1c2-...
   muster runs wait 0193f1c2-... --timeout 10min"""
@@ -27,11 +30,14 @@ LISTED = {
     "requested_at": "asked",
     "requested_by": "by",
     "counts": "devices",
+    "state": "state",
     "complete": "complete",
 }
+WAVES = {"number": "wave", "size": "size", "released": "released", "counts": "devices"}
 EXECUTIONS = {
     "device": "device",
     "state": "state",
+    "attempt": "attempt",
     "detail": "detail",
     "exit_code": "exit",
     "outputs": "outputs",
@@ -49,7 +55,10 @@ def arguments(parser: Parser) -> None:
     for name, text in (
         ("show", "one run and what each device answered"),
         ("wait", "follow a run to its end"),
-        ("cancel", "cancel what is still open"),
+        ("halt", "hand out nothing more of a run until it is resumed"),
+        ("resume", "go on with a halted run; where a gate halted it, with the next wave"),
+        ("retry", "begin a run for the devices of this one that did not end well"),
+        ("cancel", "cancel what is still open, of all devices or of one"),
     ):
         one = verb(name, text)
         one.add_argument("id", help="the run's id")
@@ -57,6 +66,12 @@ def arguments(parser: Parser) -> None:
             one.add_argument(
                 "--timeout", type=seconds, metavar="TIME", help="give up waiting after this time, such as 10min"
             )
+        if name == "cancel":
+            one.add_argument("--device", metavar="UID", help="only this device")
+        if name == "halt":
+            one.add_argument("--reason", help="why, for the record")
+        if name == "retry":
+            _add_retry(one)
         add_portal(one)
         add_json(one)
     for one in (listing, starting):
@@ -75,9 +90,21 @@ def add_start(run: Parser) -> None:
         "--expires-in", type=seconds, default=3600, metavar="TIME", help="until when it may start (default: 1h)"
     )
     run.add_argument("--reason", help="why, for the record")
+    run.add_argument("--allow-draft", action="store_true", help="also if no trusted author signed the action")
+    run.add_argument("--idempotency-key", metavar="KEY", help="the same key begins the same run only once")
+    add_plan(run)
     run.add_argument("--preview", action="store_true", help="show the devices and run nothing")
     run.add_argument("--wait", action="store_true", help="follow it to its end")
     run.add_argument("--timeout", type=seconds, metavar="TIME", help="with --wait: give up waiting after this time")
+
+
+def _add_retry(one: Parser) -> None:
+    one.add_argument("--expires-in", type=seconds, metavar="TIME", help="until when it may start (default: as before)")
+    one.add_argument("--reason", help="why, for the record (default: as before)")
+    one.add_argument("--allow-draft", action="store_true", help="also if no trusted author signed the action")
+    one.add_argument("--idempotency-key", metavar="KEY", help="the same key begins the same run only once")
+    one.add_argument("--wait", action="store_true", help="follow it to its end")
+    one.add_argument("--timeout", type=seconds, metavar="TIME", help="with --wait: give up waiting after this time")
 
 
 def run(options: Options) -> None:
@@ -94,8 +121,15 @@ def run(options: Options) -> None:
         case "wait":
             follow(runs, options.id, options.timeout, as_json=options.json)
         case "cancel":
-            said = runs.cancel(options.id)
+            said = runs.cancel(options.id, options.device)
             tell(options, f"{said['cancelled']} cancelled, {said['asked']} devices asked to stop", said)
+        case "halt":
+            tell(options, f"{options.id} is halted", {"run": dict(runs.halt(options.id, options.reason).said)})
+        case "resume":
+            one = runs.resume(options.id)
+            tell(options, f"{one.id} goes on: {counted(one.counts)}", {"run": dict(one.said)})
+        case "retry":
+            _begun(options, runs, runs.retry(options.id, _asked_again(options)))
 
 
 def start(options: Options) -> None:
@@ -105,18 +139,34 @@ def start(options: Options) -> None:
     if options.preview:
         _preview(options, portal.post("/runs/preview", {"target": target}))
         return
+    plan = plan_of(options)
+    if "growth" in plan.get("limits", {}) and options.previewed is None:
+        plan["limits"]["preview"] = portal.post("/runs/preview", {"target": target})["count"]
     asked = {
         "action": nql_id(options.id),
         "target": target,
         "parameters": parameters(options.param),
         "expires_in": options.expires_in,
+        "allow_draft": options.allow_draft,
+        "plan": plan,
+        "reason": options.reason,
+        "idempotency_key": options.idempotency_key,
     }
     runs = Runs(portal)
-    begun = runs.begin(asked | ({} if options.reason is None else {"reason": options.reason}))
+    _begun(options, runs, runs.begin(asked))
+
+
+def _asked_again(options: Options) -> dict[str, Any]:
+    names = ("expires_in", "reason", "allow_draft", "idempotency_key")
+    return {name: getattr(options, name) for name in names}
+
+
+def _begun(options: Options, runs: Runs, begun: Run) -> None:
     if options.wait:
         follow(runs, begun.id, options.timeout, as_json=options.json)
     else:
-        text = f"{begun.id}\n{begun.target['count']} devices; follow it with `muster runs wait {begun.id}`"
+        skipped = f" ({begun.said['skipped']} left out, they ran it not long ago)" if begun.said["skipped"] else ""
+        text = f"{begun.id}\n{begun.target['count']} devices{skipped}; follow it with `muster runs wait {begun.id}`"
         tell(options, text, {"run": dict(begun.said)})
 
 
@@ -129,16 +179,12 @@ def _preview(options: Options, said: Mapping[str, Any]) -> None:
 
 def follow(runs: Runs, identifier: str, timeout: float | None, *, as_json: bool) -> None:
     """Wait for a run, show it, and raise UnsuccessfulError unless it ended well on every device."""
-    last: list[str] = []
-
-    def told(run: Run) -> None:
-        said = counted(run.counts)
-        if [said] != last[-1:]:
-            last.append(said)
-            print(said, file=sys.stderr)
-
-    run = runs.wait(identifier, timeout=timeout, told=told)
+    with registry.part("live").watching() as told:
+        run = runs.wait(identifier, timeout=timeout, told=told)
     show(runs, run, as_json=as_json)
+    if run.halted:
+        way = f"Look at it, then `muster runs resume {run.id}` or `muster runs cancel {run.id}`."
+        raise UnsuccessfulError(f"The run is halted: {run.state_detail}.", way, "halted")
     if not run.complete:
         raise UnsuccessfulError(
             "The run is not complete yet.", f"`muster runs wait {run.id}` goes on waiting.", "not_complete"
@@ -158,16 +204,17 @@ def show(runs: Runs, run: Run, *, as_json: bool) -> None:
     target = run.target.get("text") or f"{run.target['count']} devices"
     print(f"{run.action}  run {run.id}")
     print(f"asked {run.requested_at} by {run.requested_by}, for: {target}")
+    if run.state != "running" or run.state_detail:
+        print(f"{run.state}{run.state_detail and ': '}{run.state_detail}")
+    if len(run.waves) > 1:
+        print_rows([_wave(wave) for wave in run.waves], WAVES, as_json=False, empty="")
     print(f"{counted(run.counts)}\n")
     print_rows([_row(record) for record in records], EXECUTIONS, as_json=False, empty="It has no devices.")
 
 
-def counted(counts: Mapping[str, int]) -> str:
-    """How many devices are in which state."""
-    return (
-        ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(counts.items()) if count)
-        or "no devices"
-    )
+def _wave(wave: Mapping[str, Any]) -> dict[str, Any]:
+    held = {"held back": wave["held"]} if wave["held"] else {}
+    return {**wave, "counts": counted({**wave["counts"], **held})}
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:

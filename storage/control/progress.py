@@ -74,12 +74,12 @@ class Progress:
         with self._database.read() as connection:
             return _standing(connection, run)
 
-    def release(self, run: str, wave: int, *, now: int) -> list[str]:
+    def release(self, run: str, wave: int | None, *, now: int) -> list[str]:
         """Release all waves up to `wave`, if the run runs and those before are over; the devices of them."""
 
         def work(connection: Connection) -> list[str]:
             standing = _standing(connection, run)
-            if standing.run.state != RUNNING or standing.following != wave or standing.over_at is None:
+            if standing.run.state != RUNNING or standing.following != wave or standing.next_at is None:
                 return []
             return _release(connection, standing, audit.PORTAL, now)
 
