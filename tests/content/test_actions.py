@@ -1,5 +1,5 @@
-"""The starter actions: each manifest holds, each script runs for real under the agent's own runner, each simulated
-device answers.
+"""The starter actions: each manifest holds, each simulated device answers, and the first four run for real under the
+agent's own runner (the others in `test_library`).
 
 Comes in: the folders of `content/actions`. Goes out: nothing. Invariant held here: outputs and inputs are the ones
 that the manifest declares, and that the history of an estate tells.
@@ -15,25 +15,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
-from threading import Event
 from typing import Any
 
-import msgspec
 import pytest
 
 from agent import wire
-from agent.accounts import Accounts
-from agent.clock import SteadyClock
 from agent.host.simulate import FIELDS, Simulation
-from agent.orders import Job
-from agent.runner import Ended, ProcessRunner
 from muster.estate import automation
-from muster.manifests import manifests
-from storage.control.manifest import Manifest, check, content
-from tests.architecture.project import ROOT
+from storage.control.manifest import check
+from tests.content.running import FOLDER, MANIFESTS, run
 
-FOLDER = ROOT / "content" / "actions"
-MANIFESTS = {item["nql_id"]: msgspec.convert(item, Manifest) for item in manifests(FOLDER)}
 FACTS: dict[str, Any] = {
     "name": "zrh-lt-0001", "platform": "linux", "manufacturer": "", "model": "", "type": "laptop", "system": "Debian",
     "user": "anna", "address": "10.0.0.1", "number": 1, "memory": 16 << 30, "free_memory": 8 << 30,
@@ -42,21 +33,27 @@ FACTS: dict[str, Any] = {
 }  # fmt: skip
 
 
-def run(tmp_path: Path, nql_id: str, **inputs: str) -> Ended:
-    manifest = MANIFESTS[nql_id]
-    read = msgspec.json.decode(msgspec.json.encode(content(manifest)), type=wire.Content)
-    values = {item.name: inputs.get(item.name, item.default or "") for item in manifest.inputs}
-    job = Job("run", 1, "nonce", nql_id, 0, read, read.scripts["linux"], values)
-    return ProcessRunner(tmp_path / "runs", SteadyClock(), Accounts()).run(job, lambda _: None, Event())
-
-
 @pytest.mark.parametrize("nql_id", MANIFESTS)
 def test_the_manifest_holds(nql_id: str) -> None:
     check(MANIFESTS[nql_id])
     assert MANIFESTS[nql_id].description
+    assert MANIFESTS[nql_id].origin == "library"
+
+
+@pytest.mark.parametrize("nql_id", [nql_id for nql_id, m in MANIFESTS.items() if "remediation" in m.purpose])
+def test_what_changes_a_device_has_to_be_asked_to(nql_id: str) -> None:
+    [mode] = [item for item in MANIFESTS[nql_id].inputs if item.name == "mode"]
+    assert mode.default in ("check", "preview")
+    assert not mode.custom
 
 
 @pytest.mark.parametrize("nql_id", MANIFESTS)
+def test_it_is_run_by_a_test(nql_id: str) -> None:
+    files = [Path(__file__), Path(__file__).with_name("test_library.py")]
+    assert any(f'run(tmp_path, "{nql_id}"' in file.read_text() for file in files)
+
+
+@pytest.mark.parametrize("nql_id", automation.TYPES)
 def test_the_history_of_an_estate_tells_the_same(nql_id: str) -> None:
     assert automation.TYPES[nql_id] == {item.name: item.type for item in MANIFESTS[nql_id].outputs}
     assert set(automation.INPUTS[nql_id]) == {item.name for item in MANIFESTS[nql_id].inputs}

@@ -131,7 +131,7 @@ class _Reader:
                 self._step(2)
             elif char in "$`":
                 literal = False
-                self._substitution(depth)
+                self._substitution(depth, quoted=False)
             else:
                 parts.append(char)
                 literal &= char not in "*?[~"
@@ -148,14 +148,14 @@ class _Reader:
                 self._step(2)
             elif char in "$`":
                 literal = False
-                self._substitution(depth)
+                self._substitution(depth, quoted=True)
             else:
                 parts.append(char)
                 self._step()
         self._step()
         return literal
 
-    def _substitution(self, depth: int) -> None:
+    def _substitution(self, depth: int, *, quoted: bool) -> None:
         """What begins with `$` or a backquote, with the commands in it."""
         if self._text[self._place] == "`":
             self._step()
@@ -168,16 +168,32 @@ class _Reader:
             self._step(2)
             self._list(depth + 1)
             self._step()
-        elif self._text.startswith("${", self._place):
+        elif self._text.startswith("${", self._place) and depth < DEPTH:
             self._step(2)
-            self._to("}")
+            self._braces(depth + 1, quoted=quoted)
             self._step()
-        elif self._text.startswith("$'", self._place):
+        elif self._text.startswith("$'", self._place) and not quoted:
             self._step(2)
             self._to("'")
             self._step()
         else:
             self._step()
+
+    def _braces(self, depth: int, *, quoted: bool) -> None:
+        """Go on to the brace that closes an expansion; in double quotes, a single quote there is only a sign."""
+        while self._place < len(self._text) and (char := self._text[self._place]) != "}":
+            if char == "\\":
+                self._step(2)
+            elif char == '"':
+                self._quoted([], depth)
+            elif char == "'" and not quoted:
+                self._step()
+                self._to("'")
+                self._step()
+            elif char in "$`":
+                self._substitution(depth, quoted=quoted)
+            else:
+                self._step()
 
     def _arithmetic(self) -> None:
         """Go past parentheses within parentheses: `<<` is no here document there."""

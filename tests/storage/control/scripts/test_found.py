@@ -131,9 +131,10 @@ cat <<< muster_output; arr=(muster_output2 string x)
 echo ${x:-muster_output} "${y#*muster_output}" \
   muster_output string continued x
 (( x << 2 )) && muster_output string shifted x
+muster_output string_list listed ${items[@]+"${items[@]}"} "${x:-it's}" ${y:-'}'}
 echo "$(muster_output string "deep" x)" && ! muster_output string negated x
 """
-    assert set(names(bash(text))) == {"inside", "taken", "shifted", "deep", "negated"}
+    assert set(names(bash(text))) == {"inside", "taken", "shifted", "listed", "deep", "negated"}
 
 
 PLAIN = """
