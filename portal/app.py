@@ -50,6 +50,8 @@ from portal.queries.catalogs import Catalogs
 from portal.queries.service import Queries
 from portal.queries.sources import Sources
 from portal.relay import Relay
+from portal.saved_queries import routes as saved_queries_routes
+from portal.saved_queries.service import SavedQueries
 from portal.schedules import routes as schedules_routes
 from portal.schedules import scheduler as scheduling
 from portal.schedules.local import LocalOrders
@@ -215,6 +217,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
         *queries_routes.endpoints(p.queries, p.threads, p.metrics),
+        *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),

@@ -30,6 +30,7 @@ from storage.control.outbox import Outbox
 from storage.control.progress import Progress
 from storage.control.roles import Roles
 from storage.control.runs import Run, RunRequest, Runs
+from storage.control.saved_queries import SavedQueries
 from storage.control.schedules import Decision, Firing, Schedule, Schedules
 from storage.control.sessions import Sessions
 from storage.control.sites import Site, Sites
@@ -55,6 +56,7 @@ class Control:
         self.enrolment = Enrolment(self._database)
         self.actions = Actions(self._database)
         self.authors = Authors(self._database)
+        self.saved_queries = SavedQueries(self._database)
         self.configured = Configured(self._database)
         self.runs = Runs(self._database)
         self.executions = Executions(self._database)
