@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ from portal.server import bound
 from portal.settings import Settings
 from storage.control.executions import Execution
 from storage.control.manifest import Manifest
-from storage.control.runs import Run, RunRequest
+from storage.control.plans import Plan
+from storage.control.runs import EVERYONE_AT_ONCE, Run, RunRequest
 from storage.control.states import FINAL
 from tests.authors import Signer
 
@@ -70,6 +71,10 @@ class Served:
         """Ask the own API as an administrator; the JSON of the answer."""
         return self._asked(httpx.post(f"{self.url}{PREFIX}{path}", json=body, headers=self._headers()))
 
+    def get(self, path: str) -> Any:
+        """What stands at a path of the own API."""
+        return self._asked(httpx.get(f"{self.url}{PREFIX}{path}", headers=self._headers()))
+
     def delete(self, path: str) -> None:
         """Remove what stands at a path of the own API."""
         self._asked(httpx.delete(f"{self.url}{PREFIX}{path}", headers=self._headers()))
@@ -91,6 +96,7 @@ class Served:
         parameters: dict[str, str] | None = None,
         *,
         signed: bool = True,
+        plan: Plan = EVERYONE_AT_ONCE,
         **manifest: Any,
     ) -> Run:
         """Have devices run a Bash script, signed by the author unless the test says otherwise."""
@@ -103,7 +109,7 @@ class Served:
         if signed:
             self.author.sign(control, action, now=now)
         request = RunRequest("#test", tuple(devices), "ann", now + HOUR, parameters or {}, trigger_method="manual")
-        return control.create_run(request, now=now)[0]
+        return control.create_run(replace(request, plan=plan), now=now)[0]
 
     def execution(self, run: Run, device: str) -> Execution:
         return self.portal.control.executions.execution(run.id, device)
