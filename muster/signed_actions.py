@@ -1,6 +1,6 @@
-"""Signing the actions of a folder, and handing signatures in: what `muster actions sign` and `apply` share.
+"""Signing the actions of a folder, and handing signatures in.
 
-In: a path as `muster actions apply` takes it, an author's key. Out: what is signed, `signature.json` beside each
+In: a path as `muster actions sign` takes it, an author's key. Out: what is signed, `signature.json` beside each
 manifest, and the portal's word for what it took. Invariant: what is shown before signing is read from the same bytes
 that are signed.
 """
@@ -65,11 +65,3 @@ def push(portal: Api, one: Found, signatures: Sequence[signing.Signature]) -> li
     """Hand signatures in; what the portal says of each. Raises RefusedError."""
     path = f"/actions/{segment(one.form.manifest.nql_id)}/signatures"
     return [portal.post(path, signing.said(one.form, signature)) for signature in signatures]
-
-
-def push_all(portal: Api, path: Path) -> list[dict[str, Any]]:
-    """Hand in the signatures that lie beside the manifests of a path and are of the versions there; what an apply does
-    after it defined them. Raises RefusedError, UsageError."""
-    if path.is_file():
-        return []
-    return [said for one in found(path) for said in push(portal, one, signing.read(one.folder, one.form))]

@@ -1,6 +1,6 @@
 """Author keys and the signatures they make, outside the portal: files in, files out.
 
-In: a private key file, the manifest of an action as `muster actions apply` reads it. Out: what will be signed, and the
+In: a private key file, the manifest of an action as `muster apply` reads it. Out: what will be signed, and the
 signature, as the file `signature.json` beside the manifest. Invariants: the private key lies in a file of its owner
 alone, is never sent, and never stands on a command line; the version is computed here from the files, so that an author
 signs what is on the disk before them, whatever a portal says.

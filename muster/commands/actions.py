@@ -1,4 +1,4 @@
-"""`muster actions`: remote actions: list, show, define from files, sign and run them.
+"""`muster actions`: remote actions: list, show, make of scripts, check, sign and run them.
 
 In: ids, manifest files, a target. Out: what the portal knows of them; a run. Invariant: a run names its target:
 devices by uid, or a query whose devices are frozen when it is asked for; `--preview` shows them and runs nothing.
@@ -24,14 +24,14 @@ from muster.options import Options, Parser, add_json, add_portal, api, print_jso
 from storage.control.manifest import Manifest
 from storage.control.scripts.api import disagreements
 
-DESCRIPTION = "Remote actions: list, show, define from files, import, check, sign and run them."
+DESCRIPTION = "Remote actions: list, show, make of scripts, check, sign and run them."
 EXAMPLES = """\
 examples:
   muster actions list
   muster actions import check.ps1 macos=check.sh --id check --name Check --to content/actions
   muster actions check content/actions
   muster actions sign content/actions --key-file ~/.config/muster/author.key
-  muster actions apply content/actions                 (hands in the signatures that lie there, too)
+  muster apply content                                 (defines them, and hands in the signatures that lie there)
   muster actions run get_uptime --nql 'devices | where name == "zrh-lt-0001"' --wait
   muster actions run disk_hot_spots --device 0d9f... --param path=/var --wait"""
 LISTED = {
@@ -52,8 +52,6 @@ def arguments(parser: Parser) -> None:
     every = [verb("list", "all actions")]
     show = verb("show", "one action with its scripts")
     show.add_argument("id", help="the action's id, with or without #")
-    apply = verb("apply", "define the actions of a file, a folder, or a folder of folders")
-    apply.add_argument("path", type=Path, help="a manifest.json, its folder, or a folder of such folders")
     sign = verb("sign", "sign the actions of a folder as their author, outside the portal")
     sign.add_argument("path", type=Path, help="an action's folder, or a folder of such folders")
     sign.add_argument("--push", action="store_true", help="hand the signatures in, too")
@@ -70,7 +68,7 @@ def arguments(parser: Parser) -> None:
         add_json(one)
     run = verb("run", "run an action on devices (the same as `muster runs start`)")
     add_start(run)
-    for one in [*every, show, apply, sign, run]:
+    for one in [*every, show, sign, run]:
         add_portal(one)
         add_json(one)
 
@@ -84,15 +82,10 @@ def run(options: Options) -> int | None:
                 found,
                 LISTED,
                 as_json=options.json,
-                empty="No actions are defined yet. `muster actions apply DIR` defines some.",
+                empty="No actions are defined yet. `muster apply DIR` defines some.",
             )
         case "show":
             _show(options)
-        case "apply":
-            portal = api(options)
-            made = [portal.post("/actions", manifest)["action"] for manifest in manifests(options.path)]
-            signed_actions.push_all(portal, options.path)
-            print_rows(made, LISTED, as_json=options.json, empty="Nothing to define.")
         case "sign":
             _sign(options)
         case "import":

@@ -36,7 +36,7 @@ export function ActionPicker({ onPick }: { onPick: (action: Action) => void }) {
         />
       </label>
       {all && all.length === 0 && (
-        <p class="muted">No actions yet. Add one with <code>muster actions apply</code>.</p>
+        <p class="muted">No actions yet. Add one with <code>muster apply DIR</code>.</p>
       )}
       {all && all.length > 0 && found.length === 0 && <p class="muted">No action matches “{typed}”.</p>}
       <ul class="picker-list" aria-busy={all === null}>

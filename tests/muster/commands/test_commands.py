@@ -202,7 +202,7 @@ def test_actions(settled: Running, tmp_path: Path, capsys: Capture) -> None:
     script = {"linux": {"language": "bash", "text": "true"}}
     manifest = {"nql_id": "#listed", "name": "Listed", "scripts": script, "outputs": [{"name": "n", "type": "uint32"}]}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    assert [item["nql_id"] for item in json_of(capsys, "actions", "apply", str(tmp_path))] == ["#listed"]
+    assert [item["id"] for item in json_of(capsys, "apply", str(tmp_path))] == ["#listed"]
     assert "#listed" in said(capsys, "actions", "list")
     assert "--- linux (bash) ---" in said(capsys, "actions", "show", "listed")
     preview = json_of(capsys, "actions", "run", "listed", "--nql", "devices", "--preview")

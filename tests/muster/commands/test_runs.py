@@ -30,7 +30,7 @@ def refused(capsys: Capture, *arguments: str) -> str:
 def action(settled: Running, tmp_path: Path, capsys: Capture) -> str:
     manifest = {"nql_id": "#planned", "name": "Planned", "scripts": SCRIPT}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
-    json_of(capsys, "actions", "apply", str(tmp_path))
+    json_of(capsys, "apply", str(tmp_path))
     return "planned"
 
 
