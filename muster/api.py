@@ -60,6 +60,10 @@ class Api:
         """Put JSON in the place of what stands at a path; the JSON that comes back. `text` as for `post`."""
         return self._json(self._send("PUT", path, json=body, text=text))
 
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Change parts of what stands at a path; the JSON that comes back."""
+        return self._json(self._send("PATCH", path, json=body))
+
     def post_packed(self, path: str, body: bytes) -> Any:
         """Send JSON that is packed with gzip already; the JSON that comes back."""
         headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}

@@ -1,4 +1,4 @@
-"""Accounts, tokens, enrolment keys and devices of a data folder, changed on the portal's own machine.
+"""Accounts, tokens, enrolment keys, devices and the audit log of a data folder, changed on the portal's own machine.
 
 In: a folder and names. Out: rows for printing, or the secret that was made. Invariants: every change is in the audit
 log under the name of the person at this machine; secrets leave here once, in the answer to the call that made them.
@@ -7,6 +7,7 @@ log under the name of the person at this machine; secrets leave here once, in th
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -21,6 +22,7 @@ from storage.control.api import Control
 
 Row = dict[str, Any]
 SECOND = 1_000_000
+MOST_ENTRIES = 1000
 
 
 def everyone(data: Path) -> list[Row]:
@@ -29,6 +31,8 @@ def everyone(data: Path) -> list[Row]:
         return [
             {
                 "name": account.name,
+                "role": account.role,
+                "kind": account.kind,
                 "permissions": sorted(account.permissions),
                 "zone": account.zone,
                 "created_at": instant_text(account.created_at),
@@ -38,14 +42,17 @@ def everyone(data: Path) -> list[Row]:
         ]
 
 
-def create(data: Path, name: str, password: str, permissions: Sequence[str], zone: str) -> None:
+def create(
+    data: Path, name: str, password: str, permissions: Sequence[str], zone: str, role: str | None = None
+) -> None:
     """Make an account; the folder too, if it is not there. Raises UsageError, RefusedError."""
     try:
         ZoneInfo(zone)
     except (ValueError, OSError, LookupError):
         raise UsageError(f"There is no time zone {zone!r}.", "Use a name such as Europe/Zurich.") from None
     with control(data, make=True) as opened:
-        opened.accounts.create(name, Passwords().hash(password), permissions, zone, by=actor(), now=now())
+        hashed = Passwords().hash(password)
+        opened.accounts.create(name, hashed, permissions, zone, role=role, by=actor(), now=now())
 
 
 def set_password(data: Path, name: str, password: str) -> None:
@@ -54,6 +61,36 @@ def set_password(data: Path, name: str, password: str) -> None:
         account = _account(opened, name)
         opened.accounts.set_password(account.name, Passwords().hash(password), by=actor(), now=now())
         opened.sessions.end_all(account.id, by=actor(), now=now())
+
+
+def set_role(data: Path, name: str, role: str | None) -> None:
+    """Give an account a role, or none. Raises RefusedError."""
+    with control(data) as opened:
+        opened.accounts.set_role(name, role, by=actor(), now=now())
+
+
+def audit(data: Path, limit: int, before: int | None = None, subject: str | None = None) -> list[Row]:
+    """Entries of the audit log, newest first."""
+    with control(data) as opened:
+        found = opened.audit.latest(min(max(limit, 1), MOST_ENTRIES), before=before, subject=subject)
+    return [
+        {
+            "sequence": entry.sequence,
+            "time": instant_text(entry.time),
+            "actor": entry.actor,
+            "action": entry.action,
+            "subject": entry.subject,
+            "detail": dict(entry.detail),
+        }
+        for entry in found
+    ]
+
+
+def verify_audit(data: Path) -> Row:
+    """Whether the audit log is as it was written, in the form that a portal answers."""
+    with control(data) as opened:
+        found = opened.audit.verify()
+    return {"whole": found.broken is None, **asdict(found)}
 
 
 def disable(data: Path, name: str) -> None:

@@ -1,4 +1,4 @@
-"""`muster users`: accounts of people and programs: create, list, give a new password, disable.
+"""`muster users`: accounts of people: create, list, give a role or a new password, disable.
 
 In: a name; a password from a prompt or standard input, never from the command line. Out: the accounts. Invariant: a
 password is neither printed nor logged, unless it was made here and is shown this once.
@@ -27,15 +27,19 @@ from muster.options import (
     verbs,
 )
 
-DESCRIPTION = "Accounts: create, list, give a new password, disable. With --data also beside a running portal."
+DESCRIPTION = (
+    "Accounts: create, list, give a role or a new password, disable. With --data also beside a running portal."
+)
 EXAMPLES = """\
 examples:
   muster users create anna --data /var/lib/muster            (asks for the password)
-  muster users create ci --permissions query --generate --data /var/lib/muster
+  muster users create ben --role lyon --generate
+  muster users set-role anna admins
   muster users list --data /var/lib/muster"""
 PERMISSIONS = ("query", "execute", "manage", "administer", "import")
 LISTED = {
     "name": "account",
+    "role": "role",
     "permissions": "permissions",
     "zone": "zone",
     "created_at": "created",
@@ -50,7 +54,7 @@ def arguments(parser: Parser) -> None:
     verb = verbs(parser)
     create, password = (
         verb("create", "make an account"),
-        verb("password", "give an account a new password (with --data)"),
+        verb("password", "give an account a new password; its sessions end"),
     )
     for one in (create, password):
         one.add_argument("name", help="the account's name")
@@ -60,10 +64,14 @@ def arguments(parser: Parser) -> None:
         default="query,execute,manage",
         help=f"of {', '.join(PERMISSIONS)}, or all (default: query,execute,manage)",
     )
+    create.add_argument("--role", help="the role that says what it may do, instead of --permissions")
     create.add_argument("--zone", default="UTC", help="time zone in which dates are shown (default: UTC)")
     disable = verb("disable", "close an account: its sessions and tokens open nothing any more")
     disable.add_argument("name", help="the account's name")
-    for one in (create, password, disable, verb("list", "all accounts")):
+    role = verb("set-role", "give an account a role, or none")
+    role.add_argument("name", help="the account's name")
+    role.add_argument("role", nargs="?", help="the role (left out: none, so that its own permissions count)")
+    for one in (create, password, role, disable, verb("list", "all accounts")):
         add_portal(one)
         add_data(one)
         add_json(one)
@@ -89,6 +97,15 @@ def run(options: Options) -> None:
             _create(options)
         case "password":
             _new_password(options)
+        case "set-role":
+            if options.data:
+                registry.part("folder_accounts").set_role(options.data, options.name, options.role)
+            else:
+                api(options).patch(f"/accounts/{segment(options.name)}", {"role": options.role})
+            said = {"name": options.name, "role": options.role}
+            _say(
+                options, f"{options.name} has {'no role' if options.role is None else f'the role {options.role}'}", said
+            )
         case "disable":
             if options.data:
                 registry.part("folder_accounts").disable(options.data, options.name)
@@ -101,19 +118,22 @@ def _create(options: Options) -> None:
     permissions = permissions_of(options.permissions)
     password = _password(options)
     if options.data:
-        registry.part("folder_accounts").create(options.data, options.name, password, permissions, options.zone)
+        create = registry.part("folder_accounts").create
+        create(options.data, options.name, password, permissions, options.zone, options.role)
     else:
         body = {"name": options.name, "password": password, "permissions": permissions, "zone": options.zone}
-        api(options).post("/accounts", body)
+        api(options).post("/accounts", body | ({} if options.role is None else {"role": options.role}))
     said = {"name": options.name, "permissions": permissions, "zone": options.zone}
+    said |= {} if options.role is None else {"role": options.role}
     _say(options, f"made the account {options.name}", said | ({"password": password} if options.generate else {}))
 
 
 def _new_password(options: Options) -> None:
-    if not options.data:
-        raise UsageError("A password is changed on the portal's own machine.", "Give its folder with --data DIR.")
     password = _password(options)
-    registry.part("folder_accounts").set_password(options.data, options.name, password)
+    if options.data:
+        registry.part("folder_accounts").set_password(options.data, options.name, password)
+    else:
+        api(options).post(f"/accounts/{segment(options.name)}/password", {"password": password})
     said = {"name": options.name}
     _say(options, f"{options.name} has a new password", said | ({"password": password} if options.generate else {}))
 
