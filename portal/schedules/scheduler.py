@@ -67,6 +67,7 @@ class Scheduler:
     def __init__(self, parts: Parts, holder: str | None = None) -> None:
         self._p = parts
         self._lease = Holding(holder or uuid7(parts.clock()))
+        self._turn = asyncio.Lock()
         self._contents: dict[str, str] = {}  # which version of its action a local schedule went out with
 
     async def run(self) -> None:
@@ -81,6 +82,10 @@ class Scheduler:
 
     async def tick(self) -> list[Firing]:
         """Decide all that is due now, if the lease is ours: what came of it. Raises ControlError."""
+        async with self._turn:
+            return await self._tick()
+
+    async def _tick(self) -> list[Firing]:
         if not await self._hold():
             return []
         due = await self._p.threads.control(self._p.control.schedules.due, now=self._p.clock())
