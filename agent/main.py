@@ -147,7 +147,7 @@ def _run(options: argparse.Namespace) -> int:
     status.hold(folder)
     clock = SteadyClock()
     with ThreadPoolExecutor(2, "agent") as executor:
-        host = LinuxHost(folder / "runs", clock)
+        host = LinuxHost(folder / "runs", clock, keys.sealing)
         asyncio.run(_until_stopped(Parts(folder, enrolment, keys, host, clock, executor, line)))
     return 0
 

@@ -8,7 +8,7 @@ never part of a command or of a format, whatever is in it; neither program needs
 
 from __future__ import annotations
 
-from agent import campaign_functions
+from agent import campaign_functions, secret_functions
 
 TYPES = ("string", "bool", "uint32", "float", "size", "ratio", "bitrate", "date_time", "duration", "string_list")
 
@@ -21,7 +21,7 @@ muster_output() {
 """
 _VENDOR = 'nxt_write_output_{0}() {{ muster_output {0} "$@"; }}\n'
 
-BASH = _BASH + "".join(_VENDOR.format(name) for name in TYPES) + campaign_functions.BASH
+BASH = _BASH + "".join(_VENDOR.format(name) for name in TYPES) + campaign_functions.BASH + secret_functions.BASH
 
 PYTHON = '''"""Writes the outputs of an action: `import muster_output as out`, then `out.write_uint32("files", 3)`."""
 
@@ -64,3 +64,4 @@ def write_{0}(name, value):
     write("{0}", name, value)
 '''
 PYTHON += "".join(_ONE.format(name) for name in TYPES if name != "string_list")
+PYTHON += secret_functions.PYTHON

@@ -15,22 +15,25 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import outputs, wire
+from agent import outputs, secret_values, wire
 from agent.accounts import Account, AccountError, Accounts
 from agent.campaigns.desk import Desk
 from agent.campaigns.questions import LONGEST
 from agent.campaigns.talk import Awaits, Talk
 from agent.clock import Clock
 from agent.orders import Job
+from agent.redaction import Redactor
 from agent.run_folder import SEARCH, RunFolder
+from agent.secret_values import SecretError
 
 GRACE_SECONDS = 2.0
 MOST_PROCESSES = 512
@@ -66,8 +69,15 @@ class _Stream:
     head: bytearray = field(default_factory=bytearray)
     tail: bytearray = field(default_factory=bytearray)
     total: int = 0
+    redactor: Redactor = field(default_factory=lambda: Redactor({}))
 
     def take(self, data: bytes) -> None:
+        self._keep(self.redactor.feed(data))
+
+    def end(self) -> None:
+        self._keep(self.redactor.rest())
+
+    def _keep(self, data: bytes) -> None:
         self.total += len(data)
         room = self.head_bytes - len(self.head)
         self.head += data[:room]
@@ -83,16 +93,24 @@ class _Stream:
 
 class ProcessRunner:
     """Runs scripts as processes, of the agent's own account or, if it is the system, of the one an action names.
-    `search` is where programs are looked for; at `desk` the person is asked for whom a script has questions."""
+    `search` is where programs are looked for; at `desk` the person is asked for whom a script has questions; `sealing`
+    opens secrets."""
 
     def __init__(
-        self, folder: Path, clock: Clock, accounts: Accounts, search: str = SEARCH, desk: Desk | None = None
+        self,
+        folder: Path,
+        clock: Clock,
+        accounts: Accounts,
+        search: str = SEARCH,
+        desk: Desk | None = None,
+        sealing: X25519PrivateKey | None = None,
     ) -> None:
         self._folder = folder
         self._clock = clock
         self._accounts = accounts
         self._search = search
         self._desk = desk or Desk()
+        self._sealing = sealing
 
     def run(self, job: Job, started: Started, cancelled: Event, awaits: Awaits = unheard) -> Ended:
         """Run a job to its end. `started` is called once, with the time, when the process runs; `awaits` whenever it
@@ -100,17 +118,18 @@ class ProcessRunner:
         if job.script is None:
             return Ended("failure", "there is no script")
         try:
+            values = secret_values.opened(job, self._sealing)
             account = self._accounts.of(job.content.run_as, job.content.service)
             folder = RunFolder(self._folder, job.script, job.inputs, account, self._search)
-        except AccountError as error:
+        except (AccountError, SecretError) as error:
             return Ended("failure", str(error))
         except OSError as error:
             return Ended("failure", f"the script could not be written: {error.strerror}")
-        run = _Run(job, folder, account, self._clock, started, cancelled)
+        run = _Run(job, folder, account, values, self._clock, started, cancelled)
         try:
             with Talk(job, folder.questions, account, self._desk, self._clock, run.waits(awaits), cancelled):
                 return run.run()
-        except OSError as error:
+        except (OSError, SecretError) as error:
             return Ended("failure", f"the script could not be started: {error}")
         finally:
             folder.remove()
@@ -118,14 +137,22 @@ class ProcessRunner:
 
 class _Run:
     def __init__(
-        self, job: Job, folder: RunFolder, account: Account | None, clock: Clock, started: Started, cancelled: Event
+        self,
+        job: Job,
+        folder: RunFolder,
+        account: Account | None,
+        values: Mapping[str, bytes],
+        clock: Clock,
+        started: Started,
+        cancelled: Event,
     ) -> None:
         self._job, self._folder, self._account, self._clock = job, folder, account, clock
         self._tell_started, self._cancelled = started, cancelled
         self._token = secrets.token_hex(16)
         self._said = bytearray()
-        self._error = _Stream(ERROR_HEAD, ERROR_TAIL)
-        self._output = _Stream(outputs.PIPE_BYTES)
+        self._secrets = values
+        self._error = _Stream(ERROR_HEAD, ERROR_TAIL, redactor=Redactor(values))
+        self._output = _Stream(outputs.PIPE_BYTES, redactor=Redactor(values))
         self._started_at: int | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -147,10 +174,13 @@ class _Run:
         error_read, error_write = os.pipe()
         os.set_blocking(error_read, False)
         try:
+            given = [error_write]
             try:
-                process = self._launch(error_write)
+                given += [secret_values.memory_file(self._secrets)] if self._secrets else []
+                process = self._launch(*given)
             finally:
-                os.close(error_write)
+                for descriptor in given:
+                    os.close(descriptor)
             self._process = process
             with process, contextlib.closing(selectors.DefaultSelector()) as selector:
                 self._listen(selector, process, error_read, pipe)
@@ -159,9 +189,10 @@ class _Run:
             os.close(error_read)
         return self._ended()
 
-    def _launch(self, error: int) -> subprocess.Popen[bytes]:
+    def _launch(self, error: int, secret: int | None = None) -> subprocess.Popen[bytes]:
+        environment = self._folder.environment(self._token) | ({"MUSTER_SECRETS": str(secret)} if secret else {})
         spec = {
-            "argv": self._folder.command(), "env": self._folder.environment(self._token), "cwd": str(self._folder.path),
+            "argv": self._folder.command(), "env": environment, "cwd": str(self._folder.path),
             "timeout": self._job.content.timeout, "grace": GRACE_SECONDS, "stderr": error, "most": MOST_PROCESSES,
             "longest": LONGEST,
             "account": self._account and [self._account.user, self._account.group, self._account.groups],
@@ -170,7 +201,7 @@ class _Run:
         process = subprocess.Popen(
             [sys.executable, "-I", "-S", str(Path(__file__).with_name("supervisor.py"))],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-            pass_fds=(error,), env={}, cwd="/", start_new_session=True, bufsize=0,
+            pass_fds=(error, *([secret] if secret else [])), env={}, cwd="/", start_new_session=True, bufsize=0,
         )  # fmt: skip
         assert process.stdin is not None
         data = wire.encode(spec)
@@ -229,6 +260,7 @@ class _Run:
                 if not data:
                     break
                 stream.take(data)
+            stream.end()
 
     def _ended(self) -> Ended:
         facts: dict[str, Any] = {}

@@ -74,6 +74,11 @@ def succession_bytes(key: bytes) -> bytes:
     return _signed("succession", key)
 
 
+def secret_bytes(run: str, attempt: int, name: str) -> bytes:
+    """What a sealed secret is bound to. That of a local schedule has the schedule as its run, and attempt 0."""
+    return _signed("secret", run, attempt, name)
+
+
 def report_bytes(run: str, device: str, attempt: int, nonce: str, state: str, outcome: bytes) -> bytes:
     """What a device signs of a report; `outcome` is the JSON as it travels."""
     return _signed("report", run, device, attempt, nonce, state, sha256(outcome).digest())

@@ -31,6 +31,7 @@ COMMANDS = {
     "credentials": ("muster.commands.credentials", "how programs come in: make, list and revoke"),
     "audit": ("muster.commands.audit", "who changed what, and whether the log of it is whole"),
     "keys": ("muster.commands.keys", "list and rotate the keys of the portal"),
+    "secrets": ("muster.commands.secrets", "keep values that scripts may read, and grant them to actions"),
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
     "devices": ("muster.commands.devices", "revoke a device"),

@@ -61,6 +61,7 @@ from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.trust import routes as trust_routes
 from portal.trust.common import common
+from portal.trust.secrets import Secrets
 from portal.trust.service import Trust
 from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
@@ -86,6 +87,7 @@ class Portal:
     control: Control
     tables: Tables
     keys: KeyRing
+    secrets: Secrets
     threads: Threads
     metrics: Metrics
     nudges: Nudges
@@ -166,7 +168,7 @@ async def _open(
     stack.push_async_callback(tables.close)
     control = await asyncio.to_thread(open_control, settings.control, now=clock())
     stack.callback(control.close)
-    keys = KeyRing(settings.key)
+    keys, sealer = KeyRing(settings.key), Sealer(settings.vault_key)
     threads = Threads()
     stack.callback(threads.close)
 
@@ -189,6 +191,7 @@ async def _open(
         control=control,
         tables=tables,
         keys=keys,
+        secrets=Secrets(control, sealer, threads, clock),
         threads=threads,
         metrics=metrics,
         nudges=nudges,
@@ -200,7 +203,7 @@ async def _open(
         access=access,
         guard=HeaderGuard(access, secure=settings.secure),
         progress=progress,
-        webhooks=Webhooks(control, Sealer(settings.vault_key), threads, clock, local=settings.local_webhooks),
+        webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
     )
 
@@ -221,7 +224,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
-        *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock)),
+        *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),
     ]
@@ -235,7 +238,17 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     return [
         *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
         *agents_routes.routes(
-            p.control, p.tables, builtin(), p.keys, p.threads, p.metrics, p.nudges, p.relay, p.configurations, p.clock
+            p.control,
+            p.tables,
+            builtin(),
+            p.keys,
+            p.secrets,
+            p.threads,
+            p.metrics,
+            p.nudges,
+            p.relay,
+            p.configurations,
+            p.clock,
         ),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),

@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
 from agent.accounts import Accounts
 from agent.campaigns.talk import Awaits
 from agent.clock import Clock
@@ -42,15 +44,15 @@ REAL_FILE_SYSTEMS = frozenset(
 
 
 class LinuxHost:
-    """This machine. `runs` is the folder in which scripts get theirs."""
+    """This machine. `runs` is the folder in which scripts get theirs; `sealing` opens their secrets."""
 
     platform = "linux"
     simulated = False
 
-    def __init__(self, runs: Path, clock: Clock) -> None:
+    def __init__(self, runs: Path, clock: Clock, sealing: X25519PrivateKey | None = None) -> None:
         self._procfs = Procfs()
         self._programs = Programs()
-        self._runner = ProcessRunner(runs, clock, Accounts(_logged_in))
+        self._runner = ProcessRunner(runs, clock, Accounts(_logged_in), sealing=sealing)
 
     def name(self) -> str:
         """The host name."""

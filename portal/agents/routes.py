@@ -29,6 +29,7 @@ from portal.metrics import Metrics
 from portal.nudges import Nudges
 from portal.relay import Relay
 from portal.threads import Threads
+from portal.trust.secrets import Secrets
 from storage.control.api import Control
 from storage.control.enrolment import Device
 from storage.control.errors import UnavailableError
@@ -46,6 +47,7 @@ def routes(
     tables: Tables,
     catalog: Catalog,
     keys: KeyRing,
+    secrets: Secrets,
     threads: Threads,
     metrics: Metrics,
     nudges: Nudges,
@@ -54,7 +56,7 @@ def routes(
     clock: Callable[[], int],
 ) -> list[BaseRoute]:
     """Every route of devices."""
-    agents = Agents(Parts(control, tables, catalog, keys, threads, metrics, configurations, clock, relay.wake))
+    agents = Agents(Parts(control, tables, catalog, keys, secrets, threads, metrics, configurations, clock, relay.wake))
     door = Door(control, threads, clock)
     desk = _Desk(agents, door, keys, clock)
     channels = Channels(door, control, nudges, threads, keys, configurations, clock)

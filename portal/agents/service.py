@@ -27,6 +27,7 @@ from portal.agents.configuration import Configurations
 from portal.agents.door import Refuse
 from portal.metrics import Metrics
 from portal.threads import Threads
+from portal.trust.secrets import Secrets
 from storage.control.api import Control
 from storage.control.dispatch import Order
 from storage.control.enrolment import Device
@@ -49,6 +50,7 @@ class Parts:
     tables: Tables
     catalog: Catalog
     keys: KeyRing
+    secrets: Secrets
     threads: Threads
     metrics: Metrics
     configurations: Configurations
@@ -136,6 +138,7 @@ class Agents:
     # --- orders --------------------------------------------------------------------------------
     def _order(self, key: Ed25519PrivateKey, device: Device, item: Order) -> wire.Order:
         signed = self._p.control.authors.signature_for(item.action, item.version, enrolled_at=device.enrolled_at)
+        secrets = self._p.secrets.for_device(device, item.action, item.content, item.run, item.attempt)
         order = wire.Order(
             item.run,
             item.device,
@@ -149,6 +152,7 @@ class Agents:
             bytes(64),
             None if signed is None else signed.signature,
             0 if signed is None else signed.serial,
+            secrets=secrets if signed is not None else {},
             priority=item.priority,
         )
         return msgspec.structs.replace(order, signature=key.sign(statements.order_bytes(order)))

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct
 
 from agent.wire import Hex64, Key
 from agent.wire import Signature as Signed64
+from storage.control.manifest import Name, NqlId
 
 AuthorName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\Z")]
 Serial = Annotated[int, Meta(ge=1, le=1 << 62)]
@@ -68,6 +69,35 @@ class KeyList(Struct):
     """The portal's keys, oldest first."""
 
     keys: list[KeyInfo]
+
+
+class NewSecret(Struct, forbid_unknown_fields=True):
+    """A value to keep under a name, in place of the former."""
+
+    name: Name
+    value: Annotated[str, Meta(max_length=8192)]
+
+
+class NewGrant(Struct, forbid_unknown_fields=True):
+    """An action whose scripts may read the secret of the address."""
+
+    action: NqlId
+
+
+class SecretInfo(Struct):
+    """A secret as it is shown: never its value."""
+
+    name: str
+    actions: list[str]
+    created_at: str
+    updated_at: str
+    updated_by: str
+
+
+class SecretList(Struct):
+    """All secrets, by name."""
+
+    secrets: list[SecretInfo]
 
 
 class NewSignature(Struct, forbid_unknown_fields=True):

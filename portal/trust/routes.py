@@ -10,17 +10,20 @@ from engine.formats import instant_text
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint
 from portal.trust import messages as m
+from portal.trust.secrets import Secrets
 from portal.trust.service import Trust
 from storage.control.authors import Author, Signed
 from storage.control.key_ring import fingerprint
+from storage.control.vault import Secret
 
 ADMINISTER, MANAGE, QUERY = Permission.ADMINISTER, Permission.MANAGE, Permission.QUERY
 
 
-def endpoints(trust: Trust) -> list[Endpoint]:
+def endpoints(trust: Trust, secrets: Secrets) -> list[Endpoint]:
     """The slice's part of the route list."""
     routes = _Routes(trust)
     return [
+        *_secret_endpoints(_SecretRoutes(secrets)),
         Endpoint("GET", "/authors", routes.authors, "All authors.", QUERY, answer=m.AuthorList),
         Endpoint(
             "POST",
@@ -67,6 +70,48 @@ def endpoints(trust: Trust) -> list[Endpoint]:
     ]
 
 
+def _secret_endpoints(routes: _SecretRoutes) -> list[Endpoint]:
+    grant, revoke = "Let an action's scripts read a secret.", "Let an action read a secret no more."
+    return [
+        Endpoint("GET", "/secrets", routes.everything, "All secrets, without values.", ADMINISTER, answer=m.SecretList),
+        Endpoint(
+            "POST",
+            "/secrets",
+            routes.put,
+            "Keep a value under a name.",
+            ADMINISTER,
+            body=m.NewSecret,
+            answer=m.SecretInfo,
+            status=201,
+        ),
+        Endpoint("DELETE", "/secrets/{name}", routes.delete, "Forget a secret and its grants.", ADMINISTER),
+        Endpoint(
+            "POST", "/secrets/{name}/grants", routes.grant, grant, ADMINISTER, body=m.NewGrant, answer=m.SecretInfo
+        ),
+        Endpoint("DELETE", "/secrets/{name}/grants/{nql_id}", routes.revoke, revoke, ADMINISTER),
+    ]
+
+
+class _SecretRoutes:
+    def __init__(self, secrets: Secrets) -> None:
+        self._secrets = secrets
+
+    async def everything(self, asked: Asked) -> m.SecretList:
+        return m.SecretList([secret_info(one) for one in await self._secrets.everything()])
+
+    async def put(self, asked: Asked) -> m.SecretInfo:
+        return secret_info(await self._secrets.put(asked.caller, asked.body.name, asked.body.value))
+
+    async def delete(self, asked: Asked) -> None:
+        await self._secrets.delete(asked.caller, asked.path("name"))
+
+    async def grant(self, asked: Asked) -> m.SecretInfo:
+        return secret_info(await self._secrets.grant(asked.caller, asked.path("name"), asked.body.action))
+
+    async def revoke(self, asked: Asked) -> None:
+        await self._secrets.revoke(asked.caller, asked.path("name"), asked.path("nql_id"))
+
+
 class _Routes:
     def __init__(self, trust: Trust) -> None:
         self._trust = trust
@@ -109,6 +154,12 @@ def author_info(author: Author) -> m.AuthorInfo:
         added_by=author.added_by.removeprefix("account:"),
         removed_at=None if author.removed_at is None else instant_text(author.removed_at),
     )
+
+
+def secret_info(secret: Secret) -> m.SecretInfo:
+    """A secret as it is shown."""
+    times = (instant_text(secret.created_at), instant_text(secret.updated_at))
+    return m.SecretInfo(secret.name, list(secret.actions), *times, secret.updated_by.removeprefix("account:"))
 
 
 def key_list(keys: list[bytes]) -> m.KeyList:

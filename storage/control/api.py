@@ -36,6 +36,7 @@ from storage.control.sessions import Sessions
 from storage.control.sites import Site, Sites
 from storage.control.states import State
 from storage.control.tokens import Tokens
+from storage.control.vault import Vault
 from storage.control.webhooks import Webhooks
 
 Listener = Callable[[Change], None]
@@ -56,6 +57,7 @@ class Control:
         self.enrolment = Enrolment(self._database)
         self.actions = Actions(self._database)
         self.authors = Authors(self._database)
+        self.vault = Vault(self._database)
         self.saved_queries = SavedQueries(self._database)
         self.configured = Configured(self._database)
         self.runs = Runs(self._database)

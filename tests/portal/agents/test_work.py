@@ -15,8 +15,9 @@ from agent import statements, wire
 from storage.control.manifest import Manifest
 from storage.control.runs import Run, RunRequest
 from storage.control.states import State
+from tests.authors import Signer
 from tests.portal.agents.device import Device, code, enrolled
-from tests.portal.conftest import HOUR, MANIFEST, House, Play
+from tests.portal.conftest import API, HOUR, MANIFEST, House, Play
 
 
 def ask(house: House, *devices: Device) -> Run:
@@ -150,5 +151,38 @@ def test_an_outcome_of_another_form_is_refused_alone(play: Play) -> None:
         assert await device.tell(report, device.report(order, "failure", exit_code=1)) == ["refused", "accepted"]
         assert state(house, run, device) is State.FAILURE
         await house.settle()
+
+    play(scene)
+
+
+def test_secrets_go_sealed_with_a_signed_version_and_never_with_a_draft(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client, signer = await house.program(), Signer()
+        device = await enrolled(house)
+        await house.settle()
+        secret = {"name": "pin", "value": "hide-me"}
+        assert (await client.post(f"{API}/secrets", json=secret)).json()["actions"] == []
+        action = MANIFEST | {"secrets": ["pin"]}
+        await client.post(f"{API}/actions", json=action)
+        granted = await client.post(f"{API}/secrets/pin/grants", json={"action": "#clear_cache"})
+        assert granted.json()["actions"] == ["#clear_cache"]
+        run = {"action": "#clear_cache", "allow_draft": True, "target": {"devices": [device.told.device]}}
+        assert (await client.post(f"{API}/runs", json=run)).status_code == 201
+        [draft] = (await device.pull()).orders
+        assert draft.secrets == {}
+        await device.tell(device.report(draft, "policy_denied"))
+        control = house.portal.control
+        signer.add(control, now=house.time.now)
+        signer.sign(control, control.actions.action("#clear_cache"), now=house.time.now)
+        assert (await client.post(f"{API}/runs", json=run | {"reason": "again"})).status_code == 201
+        [order] = (await device.pull()).orders
+        assert list(order.secrets) == ["pin"]
+        assert b"hide-me" not in order.secrets["pin"]
+        assert (await client.delete(f"{API}/secrets/pin/grants/clear_cache")).status_code == 204
+        assert (await client.delete(f"{API}/secrets/pin/grants/clear_cache")).status_code == 404
+        assert (await client.delete(f"{API}/secrets/pin")).status_code == 204
+        for wrong in ("abc", "x" * 8193, "nul\0nul"):
+            answer = await client.post(f"{API}/secrets", json={"name": "pin", "value": wrong})
+            assert answer.status_code in (400, 422), wrong
 
     play(scene)
