@@ -141,5 +141,6 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.IntentStored: _intent_stored,
     e.IntentFailed: _intent_failed,
     e.ProcessStarted: _nothing,
+    e.UserAwaited: _nothing,
     e.ProcessEnded: _process_ended,
 }

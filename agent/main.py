@@ -1,4 +1,4 @@
-"""The program `muster-agent`: enroll this device, run the agent, say how it stands.
+"""The program `muster-agent`: enroll this device, run the agent, say how it stands, answer its questions.
 
 In: the command line, and a one-time key from a file, the environment or a prompt, never from the command line, where
 others could read it. Out: an exit code; what happens is logged as JSON lines on standard error. Invariant: a person
@@ -21,6 +21,7 @@ import msgspec
 
 from agent import files, statements, status
 from agent.authors import AuthorFileError, read
+from agent.campaigns import answer, here
 from agent.clock import SteadyClock
 from agent.enrolling import enroll
 from agent.exchange import RefusedError, UnreachableError
@@ -83,6 +84,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     enrolling.add_argument("--again", action="store_true", help="enroll again what is enrolled already")
     running = commands.add_parser("run", help="collect, run orders, report; until stopped")
+    answering = commands.add_parser("answer", help="answer the question that waits for you on this device")
+    answering.add_argument("--state", type=Path, metavar="DIR", help="only that of the agent of this folder")
     standing = commands.add_parser("status", help="say how the agent of this device stands")
     standing.add_argument("--json", action="store_true", help="as JSON")
     for command in (enrolling, running, standing):
@@ -147,7 +150,7 @@ def _run(options: argparse.Namespace) -> int:
     status.hold(folder)
     clock = SteadyClock()
     with ThreadPoolExecutor(2, "agent") as executor:
-        host = LinuxHost(folder / "runs", clock, keys.sealing)
+        host = LinuxHost(folder / "runs", clock, keys.sealing, desk=here.desk(folder, enrolment.url))
         asyncio.run(_until_stopped(Parts(folder, enrolment, keys, host, clock, executor, line)))
     return 0
 
@@ -190,4 +193,8 @@ def _status(options: argparse.Namespace) -> int:
     return 0 if running else 3
 
 
-_COMMANDS = {"enroll": _enroll, "run": _run, "status": _status}
+def _answer(options: argparse.Namespace) -> int:
+    return answer.answer(options.state)
+
+
+_COMMANDS = {"enroll": _enroll, "run": _run, "status": _status, "answer": _answer}

@@ -20,7 +20,7 @@ RATINGS = ("1", "2", "3", "4", "5")
 LONGEST = 24 * 3600  # seconds that a question waits, and that all questions of one run together keep its time still
 USUAL = 3600  # seconds that a question waits for which the script says no time
 MOST_QUESTIONS = 20  # that one run may ask
-MOST_BYTES = 1 << 18  # of any message about a question: a campaign of the largest kind in any script fits
+MOST_BYTES = 1 << 20  # of any message about a question: the largest campaign fits in any script of the world
 Label = Annotated[str, Meta(min_length=1, max_length=255)]
 
 

@@ -18,6 +18,7 @@ from threading import Event
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent.accounts import Accounts
+from agent.campaigns.desk import Desk
 from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host import dpkg, people
@@ -44,15 +45,18 @@ REAL_FILE_SYSTEMS = frozenset(
 
 
 class LinuxHost:
-    """This machine. `runs` is the folder in which scripts get theirs; `sealing` opens their secrets."""
+    """This machine. `runs` is the folder in which scripts get theirs; `sealing` opens their secrets; at
+    `desk` its person is asked."""
 
     platform = "linux"
     simulated = False
 
-    def __init__(self, runs: Path, clock: Clock, sealing: X25519PrivateKey | None = None) -> None:
+    def __init__(
+        self, runs: Path, clock: Clock, sealing: X25519PrivateKey | None = None, desk: Desk | None = None
+    ) -> None:
         self._procfs = Procfs()
         self._programs = Programs()
-        self._runner = ProcessRunner(runs, clock, Accounts(_logged_in), sealing=sealing)
+        self._runner = ProcessRunner(runs, clock, Accounts(_logged_in), desk=desk, sealing=sealing)
 
     def name(self) -> str:
         """The host name."""
