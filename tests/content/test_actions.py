@@ -1,5 +1,5 @@
 """The starter actions: each manifest holds, each simulated device answers, and the first four run for real under the
-agent's own runner (the others in `test_library`).
+agent's own runner (the others in the files beside this one).
 
 Comes in: the folders of `content/actions`. Goes out: nothing. Invariant held here: outputs and inputs are the ones
 that the manifest declares, and that the history of an estate tells.
@@ -49,7 +49,7 @@ def test_what_changes_a_device_has_to_be_asked_to(nql_id: str) -> None:
 
 @pytest.mark.parametrize("nql_id", MANIFESTS)
 def test_it_is_run_by_a_test(nql_id: str) -> None:
-    files = [Path(__file__), Path(__file__).with_name("test_library.py")]
+    files = Path(__file__).parent.glob("test_*.py")
     assert any(f'run(tmp_path, "{nql_id}"' in file.read_text() for file in files)
 
 
