@@ -29,7 +29,8 @@ def test_a_script_that_fails_runs_again_and_its_success_is_the_end(
     served: Served, agent: AgentProcess, tmp_path: Path
 ) -> None:
     mark = tmp_path / "starts"
-    text = f'echo + >> {mark}; [ "$(wc -l < {mark})" -ge 3 ] || exit 7\n. "$MUSTER/output.sh"; muster_output string word ok'
+    third = f'echo + >> {mark}; [ "$(wc -l < {mark})" -ge 3 ] || exit 7'
+    text = f'{third}; . "$MUSTER/output.sh"; muster_output string word ok'
     run = served.ask([agent.device], text, plan=plan(**THRICE))
     served.portal.nudges.nudge([agent.device])
     execution = served.ended(run, agent.device)
