@@ -45,10 +45,12 @@ Find = Callable[[str], pwd.struct_passwd]
 
 
 class Accounts:
-    """The accounts of this machine. `people` gives the names of those who are logged in and active."""
+    """The accounts of this machine. `people` gives the names of those who are logged in and active; `me` is the agent's
+    own user id."""
 
-    def __init__(self, people: People = tuple, find: Find = pwd.getpwnam) -> None:
+    def __init__(self, people: People = tuple, find: Find = pwd.getpwnam, me: int | None = None) -> None:
         self._people, self._find = people, find
+        self._me = os.geteuid() if me is None else me
 
     def of(self, run_as: str, service: str | None) -> Account | None:
         """The account for a script; None for the agent's own. Raises AccountError."""
@@ -56,22 +58,21 @@ class Accounts:
             case "system":
                 return None
             case "user":
-                return None if os.geteuid() != 0 else _account(_person(self._people(), self._find))
+                return None if self._me != 0 else _account(_person(self._people(), self._find))
             case "service" if service:
-                return _service(service, self._find)
+                return self._service(service)
         raise AccountError(f"this version of the agent runs nothing as {run_as[:64]!r}")
 
-
-def _service(name: str, find: Find) -> Account | None:
-    try:
-        entry = find(name)
-    except KeyError:
-        raise AccountError(f"the service account {name} does not exist on this device") from None
-    if entry.pw_uid == os.geteuid():
-        return None
-    if os.geteuid() != 0:
-        raise AccountError(f"the agent may not change accounts: it is not the system, and cannot become {name}")
-    return _account(entry)
+    def _service(self, name: str) -> Account | None:
+        try:
+            entry = self._find(name)
+        except KeyError:
+            raise AccountError(f"the service account {name} does not exist on this device") from None
+        if entry.pw_uid == self._me:
+            return None
+        if self._me != 0:
+            raise AccountError(f"the agent may not change accounts: it is not the system, and cannot become {name}")
+        return _account(entry)
 
 
 def _person(names: Iterable[str], find: Find) -> pwd.struct_passwd:

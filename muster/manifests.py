@@ -6,10 +6,11 @@ the manifest's own folder (no path leads out of it), and its bytes arrive as the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from muster.errors import UsageError
 
@@ -59,9 +60,11 @@ def _script(path: Path, script: Any) -> Any:
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a file. Raises UsageError."""
     try:
-        said = json.loads(read_text(path))
-    except ValueError as error:
+        said = msgspec.json.decode(read_text(path))
+    except (msgspec.DecodeError, UnicodeError) as error:
         raise UsageError(f"{path} is no JSON: {error}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested too deep.") from error
     if not isinstance(said, dict):
         raise UsageError(f"{path} is no JSON object.", "A manifest or a schedule is one.")
     return said
@@ -70,10 +73,12 @@ def read_json(path: Path) -> dict[str, Any]:
 def read_text(path: Path) -> str:
     """The text of a file, every byte of it. Raises UsageError."""
     try:
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path} is no plain file.")
         if path.stat().st_size > MOST_BYTES:
             raise UsageError(f"{path} is larger than {MOST_BYTES >> 20} MiB.")
         return path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8.") from error
+        raise UsageError(f"{path} is not UTF-8: byte {error.start + 1} is none of it.", "Save it as UTF-8.") from error
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error

@@ -4,13 +4,14 @@ Comes in: files. Goes out: nothing.
 """
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from muster.errors import UsageError
-from muster.manifests import manifests
+from muster.manifests import manifests, read_json
 
 
 def write(folder: Path, scripts: Any, name: str = "#one") -> Path:
@@ -45,7 +46,10 @@ def test_several_come_in_the_order_of_their_folders(tmp_path: Path) -> None:
     assert [item["nql_id"] for item in manifests(tmp_path)] == ["#a", "#b"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "{", '{"scripts": 5}'])
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", "{", '{"scripts": 5}', "[" * 100_000, '{"a":' * 5000, '{"scripts": {"a": "\\ud800"}}', "\ufeff{}"],
+)
 def test_what_is_no_manifest_is_said(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(UsageError):
@@ -55,3 +59,14 @@ def test_what_is_no_manifest_is_said(tmp_path: Path, text: str) -> None:
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no action"):
         list(manifests(tmp_path / "missing"))
+
+
+def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "manifest.json")
+    (tmp_path / "one").mkdir()
+    os.mkfifo(tmp_path / "one" / "manifest.json")
+    for path in (tmp_path / "manifest.json", tmp_path / "one" / "manifest.json"):
+        with pytest.raises(UsageError, match="no plain file"):
+            read_json(path)
+    with pytest.raises(UsageError):
+        list(manifests(tmp_path / "one"))
