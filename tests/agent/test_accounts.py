@@ -22,6 +22,7 @@ from agent.accounts import AccountError, Accounts
 from agent.clock import SteadyClock
 from agent.runner import Ended, ProcessRunner
 from tests.agent.scripts import job
+from tests.agent.test_secrets import KEY, sealed
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only the system changes accounts")
 USER = 20_000 + os.getpid() % 30_000  # of this process alone: tests beside us have others
@@ -149,6 +150,21 @@ ln -s /etc "$MUSTER/a/link" && rm "$MUSTER/output" && ln -s /etc/shadow "$MUSTER
     assert Path("/etc/passwd").exists()
     owned = [path for path in Path("/proc").glob("[0-9]*") if _owner(path) == USER]
     assert owned == []
+
+
+@ROOT
+@pytest.mark.parametrize("language", ["bash", "python"])
+def test_a_secret_is_for_the_account_that_runs_the_script(folder: Path, language: str) -> None:
+    texts = {
+        "bash": '. "$MUSTER/output.sh"; muster_output string s "$(id -u) $(muster_secret pin)"',
+        "python": "import os, muster_output as out; out.write('string', 's', f'{os.getuid()} ' + out.secret('pin'))",
+    }
+    work = sealed(job(texts[language], language=language, outputs={"s": "string"}), pin=b"one two")
+    work = replace(work, content=msgspec.structs.replace(work.content, run_as="service", service="anna"))
+    runner = ProcessRunner(folder / "runs", SteadyClock(), accounts(), sealing=KEY)
+    ended = runner.run(work, lambda _: None, Event())
+    assert (ended.state, ended.error) == ("success", "")
+    assert ended.outputs == {"s": f"{USER} [secret pin]"}
 
 
 def _owner(path: Path) -> int | None:
