@@ -13,6 +13,7 @@ from collections.abc import Callable
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
+from websockets.http11 import Response
 
 from agent import statements, wire
 from agent.clock import Clock
@@ -64,18 +65,23 @@ class Channel:
                     opened(*await self._greet(connection, pinned, headers[wire.NONCE_HEADER], asked))
                 await self._follow(connection, nudged, configured)
         except InvalidStatus as error:
-            if error.response.status_code == 503:
-                pause = seconds(error.response.headers.get("Retry-After", ""), LONGEST_PAUSE)
-                raise BusyError(pause * 1_000_000) from error
-            raise UnreachableError(
-                f"the portal does not open the channel (status {error.response.status_code})"
-            ) from error
+            raise self._refused(error.response, pinned, headers[wire.NONCE_HEADER], asked) from error
         except ConnectionClosed as error:
             if error.rcvd is not None and error.rcvd.code == REVOKED:
                 raise RevokedError from error
             raise UnreachableError(f"the channel was closed: {error}") from error
         except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
             raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
+
+    def _refused(self, response: Response, pinned: bytes, nonce: str, asked: int) -> Exception:
+        """What a refusal means. Only what the portal signed says more than that it did not work; then its time is
+        known, too, so that a wrong clock of ours keeps nobody out for long."""
+        status, given = response.status_code, {name.lower(): value for name, value in response.headers.raw_items()}
+        if status == 503:
+            return BusyError(seconds(given.get("retry-after", ""), LONGEST_PAUSE) * 1_000_000)
+        if self._exchange.refused(pinned, status, given, bytes(response.body), nonce, asked) and status == 403:
+            return RevokedError()
+        return UnreachableError(f"the portal does not open the channel (status {status})")
 
     async def _greet(self, connection: ClientConnection, pinned: bytes, nonce: str, asked: int) -> tuple[int, str]:
         frame = _decoder.decode(await connection.recv())

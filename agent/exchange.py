@@ -84,6 +84,17 @@ class Exchange:
         self._offset = portal_time - (asked + answered) // 2
         return self._offset
 
+    def refused(
+        self, pinned: bytes, status: int, headers: Mapping[str, str], body: bytes, nonce: str, asked: int
+    ) -> bool:
+        """Whether a refusal of the channel is our portal's; then its time is learnt. Names of headers are in lower
+        case."""
+        try:
+            self.learn(self._check(pinned, status, headers, body, nonce), asked, self._clock.now())
+        except UnreachableError:
+            return False
+        return True
+
     def _send(self, path: str, body: bytes, packed: bool) -> Answer:
         pinned, headers = self.enrolment.portal_key, self.sign("POST", path, body)
         asked = self._clock.now()

@@ -35,7 +35,10 @@ from portal.actions.events import Watchers
 from portal.actions.progress import Progress
 from portal.actions.service import Actions
 from portal.agents import routes as agents_routes
+from portal.agents.channel import Channels
 from portal.agents.configuration import Configurations
+from portal.agents.door import Door
+from portal.agents.presence import Presence
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.frame import Frame, handlers
@@ -66,8 +69,8 @@ from portal.trust.service import Trust
 from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
 from storage.control.api import Control, open_control
-from storage.control.sealing import Sealer
 from storage.control.key_ring import KeyRing
+from storage.control.sealing import Sealer
 from storage.tables.api import Tables, open_tables
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
@@ -92,6 +95,9 @@ class Portal:
     metrics: Metrics
     nudges: Nudges
     configurations: Configurations
+    door: Door
+    channels: Channels
+    presence: Presence
     watchers: Watchers
     relay: Relay
     catalogs: Catalogs
@@ -142,12 +148,15 @@ def _lifespan(
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
             for work in (
                 portal.relay.run(),
+                portal.channels.run(),
+                portal.presence.run(),
                 ticks.run(),
                 portal.progress.run(),
                 portal.webhooks.run(),
                 portal.scheduler.run(),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
+            stack.push_async_callback(portal.presence.stop)
             stack.callback(portal.stop_waiting)
             yield
 
@@ -177,7 +186,10 @@ async def _open(
     control.listen(watchers.told)
     catalogs = Catalogs(control)
     await threads.control(catalogs.refresh)
+    presence = Presence(control, threads, clock, relay.wake)
+    await presence.start()
     await relay.start()
+    door = Door(control, threads, clock)
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
     access = Access(control, threads, passwords, clock)
     queries = Queries(sources, catalogs, threads, clock)
@@ -196,6 +208,9 @@ async def _open(
         metrics=metrics,
         nudges=nudges,
         configurations=configurations,
+        door=door,
+        channels=Channels(door, control, nudges, threads, keys, configurations, clock, presence),
+        presence=presence,
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
@@ -245,7 +260,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
             p.secrets,
             p.threads,
             p.metrics,
-            p.nudges,
+            p.door,
             p.relay,
             p.configurations,
             p.clock,

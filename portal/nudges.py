@@ -1,91 +1,105 @@
 """Tells connected devices that there is work. Best effort: a nudge may be lost, and the slow tick sends it again.
 
-In: device uids, from any part of the portal, on the event loop. Out: for each open connection, an event to wait for.
-Invariant: nothing is queued for a device that is not connected, and many nudges before it looks are one; closing a
-device ends its connections at once.
+In: device uids, from any part of the portal, on the event loop. Out: calls of their open connections. Invariants:
+nothing is queued for a device that is not connected; closing a device ends its connections at once; many are nudged
+in pieces, so that whoever else waits for the event loop waits for one piece.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+PIECE = 250  # connections that are told at once
 
 
-class Connection:
-    """One open connection of a device, seen from inside the portal."""
+class Link(Protocol):
+    """One open connection of a device."""
 
-    __slots__ = ("_event", "closed", "configured", "nudged")
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-        self.closed = self.configured = self.nudged = False
-
-    async def wait(self) -> bool:
-        """Wait for news, which `nudged` and `configured` say; False when the connection has to end."""
-        await self._event.wait()
-        self._event.clear()
-        return not self.closed
-
-    def wake(self) -> None:
-        """Nudge it."""
-        self.nudged = True
-        self._event.set()
+    def nudge(self) -> None:
+        """Tell the device that there is work."""
 
     def configure(self) -> None:
-        """Have it tell the device its configuration's tag."""
-        self.configured = True
-        self._event.set()
+        """Tell the device the tag of its configuration."""
 
-    def close(self) -> None:
-        """Have it end."""
-        self.closed = True
-        self._event.set()
+    def close(self, code: int) -> None:
+        """End it, for this reason."""
+
+
+GOING_AWAY, REVOKED = 1001, 4403
 
 
 class Nudges:
     """All open connections, by device."""
 
     def __init__(self) -> None:
-        self._open: dict[str, set[Connection]] = {}
+        self._open: dict[str, tuple[Link, ...]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
 
-    @contextmanager
-    def connected(self, device: str) -> Iterator[Connection]:
-        """Take part while a connection is open."""
-        connection = Connection()
-        self._open.setdefault(device, set()).add(connection)
-        try:
-            yield connection
-        finally:
-            mine = self._open[device]
-            mine.discard(connection)
-            if not mine:
-                del self._open[device]
+    def add(self, device: str, link: Link) -> bool:
+        """A connection is open; whether it is the device's first."""
+        mine = self._open.get(device, ())
+        self._open[device] = (*mine, link)
+        return not mine
+
+    def remove(self, device: str, link: Link) -> bool:
+        """A connection has ended; whether it was the device's last."""
+        if not (mine := self._open.get(device)):
+            return False
+        if left := tuple(other for other in mine if other is not link):
+            self._open[device] = left
+        else:
+            del self._open[device]
+        return not left
 
     def nudge(self, devices: Iterable[str]) -> int:
-        """Wake the connections of devices; how many were woken."""
-        woken = [connection for device in devices for connection in self._open.get(device, ())]
-        for connection in woken:
-            connection.wake()
-        return len(woken)
+        """Nudge the connections of devices; how many."""
+        links = [link for device in devices for link in self._open.get(device, ())]
+        for link in links[:PIECE]:
+            link.nudge()
+        if links[PIECE:]:
+            self._later([link.nudge for link in links[PIECE:]])
+        return len(links)
 
     def configure(self) -> None:
         """Have every connection tell its device the tag of its configuration."""
-        for connections in self._open.values():
-            for connection in connections:
-                connection.configure()
+        self._later([link.configure for links in self._open.values() for link in links])
 
     def close(self, device: str) -> None:
         """End a device's connections: it was revoked."""
-        for connection in list(self._open.get(device, ())):
-            connection.close()
+        for link in self._open.get(device, ()):
+            link.close(REVOKED)
 
     def close_all(self) -> None:
         """End every connection: the portal stops."""
-        for device in list(self._open):
-            self.close(device)
+        for links in list(self._open.values()):
+            for link in links:
+                link.close(GOING_AWAY)
+
+    def count(self, device: str) -> int:
+        """How many connections a device has."""
+        return len(self._open.get(device, ()))
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __contains__(self, device: object) -> bool:
+        return device in self._open
 
     @property
     def devices(self) -> frozenset[str]:
         """The devices that are connected."""
         return frozenset(self._open)
+
+    def _later(self, calls: list[Callable[[], None]]) -> None:
+        task = asyncio.get_running_loop().create_task(_in_pieces(calls))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+async def _in_pieces(calls: list[Callable[[], None]]) -> None:
+    for start in range(0, len(calls), PIECE):
+        for call in calls[start : start + PIECE]:
+            call()
+        await asyncio.sleep(0)

@@ -14,11 +14,11 @@ from collections.abc import Callable
 import uvicorn
 from starlette.applications import Starlette
 
+from portal.doorway import Doorway
 from portal.logs import configure
 from portal.settings import Settings
 
 GRACE = 10  # seconds
-FRAME_BYTES = 64 << 10  # of one WebSocket frame; the channel's own bound is lower
 
 
 class _Server(uvicorn.Server):
@@ -69,10 +69,7 @@ def _run(app: Starlette, settings: Settings, listening: socket.socket, ready: Ca
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
-        ws="websockets-sansio",
-        ws_per_message_deflate=False,
-        ws_max_size=FRAME_BYTES,
+        http=Doorway,
         lifespan="on",
         log_config=None,
         access_log=False,

@@ -56,6 +56,8 @@ class Ticks:
         if self._count % REPAIR_EVERY == 0 and self._nudges.devices:
             waiting = await self._threads.control(self._control.dispatch.waiting_devices, now=self._clock())
             self._nudges.nudge(waiting & self._nudges.devices)
+            for device in await self._threads.control(self._control.enrolment.revoked) & self._nudges.devices:
+                self._nudges.close(device)  # by somebody beside this process
         self._count += 1
 
     async def _nudge_opened(self, now: int) -> None:

@@ -1,33 +1,41 @@
-"""The open connection of a device: shows who the portal is, makes sure the device is there now, then carries nudges.
+"""The open connections of devices: shows who the portal is, makes sure the device is there now, then carries nudges.
 
-In: a WebSocket whose opening request is signed. Out: frames. Invariants: a stranger's connection is refused before it
-is accepted; a device has at most `MOST` connections; one that is revoked is closed at once; a device says hello and
-pong and nothing else, and little of it.
+In: a signed request to open one; what devices say over it. Out: frames. Invariants: a stranger is refused before
+anything is set up for it; so many are greeted at once and no more, and the others are told when to come again; a
+device has at most `MOST` connections; one that is revoked is closed at once; a device says hello and pong and nothing
+else.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import secrets
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect
+import structlog
 
 from agent import statements, wire
 from portal.agents.configuration import Configurations
-from portal.agents.door import Claim, Door, Refuse
+from portal.agents.door import Claim, Door, Refuse, answer_headers
+from portal.agents.link import POLICY, Link
+from portal.agents.presence import Presence
 from portal.agents.service import verified
-from portal.nudges import Connection, Nudges
+from portal.agents.wheel import GOING, HELLO, Wheel
+from portal.nudges import REVOKED, Nudges
 from portal.threads import Threads
 from storage.control.api import Control
+from storage.control.errors import ControlError
 from storage.control.key_ring import KeyRing
 
 MOST = 4
-HELLO_SECONDS = 15.0
-GOING_AWAY, STRANGER, REVOKED = 1001, 4401, 4403
-NUDGE = wire.encode(wire.Nudge()).decode()
+AT_ONCE = 1024  # greetings
+PAUSE = 10  # seconds, after which to come again when there are more
+PIECE = 250  # tags that are looked up in one go
+STRANGER = 4401
+log = structlog.get_logger("channel")
 _decoder = msgspec.json.Decoder(wire.SaidFrame)
 
 
@@ -43,105 +51,149 @@ class Channels:
         keys: KeyRing,
         configurations: Configurations,
         clock: Callable[[], int],
+        presence: Presence,
     ) -> None:
         self._door, self._control, self._nudges, self._threads = door, control, nudges, threads
-        self._keys, self._clock, self._configurations = keys, clock, configurations
-        self._count: dict[str, int] = {}
+        self._keys, self._clock, self._configurations, self._presence = keys, clock, configurations, presence
+        self._greeting: Counter[str] = Counter()
+        self._busy = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._news: list[Link] = []
+        self._wheel = Wheel()
 
-    async def serve(self, socket: WebSocket) -> None:
-        """Serve one connection to its end."""
+    async def run(self) -> None:
+        """Look after the connections until cancelled."""
+        await self._wheel.run()
+
+    def open(self, transport: asyncio.Transport, method: str, path: str, headers: Mapping[str, str]) -> Link:
+        """Take over a connection that asks for a channel."""
+        link = Link(self, transport)
+        self._wheel.expect(link, HELLO)
+        key = headers.get("sec-websocket-key", "")
+        if method != "GET" or path != wire.CHANNEL or len(key) != 24 or headers.get("sec-websocket-version") != "13":
+            link.refuse(404, {}, b"")
+        elif self._busy >= AT_ONCE:
+            link.refuse(503, {"Retry-After": str(PAUSE)}, b"")
+        else:
+            self._busy += 1
+            self._begin(self._greet(link, key, headers))
+        return link
+
+    # --- greeting ------------------------------------------------------------------------------
+    async def _greet(self, link: Link, key: str, headers: Mapping[str, str]) -> None:
+        claim = None
         try:
-            claim = await self._door.claim(socket.headers)
+            claim = await self._door.claim(headers)
             device = self._door.check(claim, "GET", wire.CHANNEL, b"")
-            if self._count.get(device.uid, 0) >= MOST:
+            uid = device.uid
+            if self._nudges.count(uid) + self._greeting[uid] >= MOST:
                 raise Refuse(409, "too_many", "This device has too many connections.")
-        except Refuse:
-            await socket.close()  # before it is accepted: the request is answered with 403
-            return
-        self._count[device.uid] = self._count.get(device.uid, 0) + 1
-        try:
-            await socket.accept()
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):
-                await self._greeted(socket, claim)
-        finally:
-            self._count[device.uid] -= 1
-            if not self._count[device.uid]:
-                del self._count[device.uid]
-
-    async def _greeted(self, socket: WebSocket, claim: Claim) -> None:
-        if not await self._greet(socket, claim):
-            await socket.close(STRANGER)
-            return
-        uid = claim.device.uid
-        with self._nudges.connected(uid) as connection:
-            if not await self._revoked(uid):
-                await self._look(uid, connection)
-                await self._follow(socket, uid, connection)
-            await socket.close(REVOKED if await self._revoked(uid) else GOING_AWAY)
-
-    async def _greet(self, socket: WebSocket, claim: Claim) -> bool:
-        uid, challenge, now = claim.device.uid, secrets.token_bytes(32), self._clock()
-        said = statements.welcome_bytes(uid, claim.nonce, challenge, now)
-        signature = self._keys.of(claim.pinned).sign(said)
-        tag = await self._threads.control(self._configurations.tag, uid)
-        await socket.send_text(wire.encode(wire.Welcome(challenge, now, signature, tag)).decode())
-        try:
-            async with asyncio.timeout(HELLO_SECONDS):
-                frame = _decoder.decode(await socket.receive_text())
-        except (TimeoutError, msgspec.MsgspecError, KeyError):
-            return False
-        if not isinstance(frame, wire.Hello):
-            return False
-        return verified(claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge))
-
-    async def _look(self, uid: str, connection: Connection) -> None:
-        """Nudge a device that has just come, if there is work: it does not ask by itself."""
-        waiting = self._control.dispatch.waiting_devices
-        if await self._threads.control(waiting, now=self._clock(), device=uid):
-            connection.wake()
-
-    async def _follow(self, socket: WebSocket, uid: str, connection: Connection) -> None:
-        """Send nudges until the device leaves or has to."""
-        listening = asyncio.create_task(_listen(socket))
-        try:
-            while not listening.done():
-                waiting = asyncio.create_task(connection.wait())
-                await asyncio.wait({waiting, listening}, return_when=asyncio.FIRST_COMPLETED)
-                if listening.done() or not await waiting:
-                    waiting.cancel()
-                    return
-                await self._tell(socket, uid, connection)
-        finally:
-            listening.cancel()
-            with contextlib.suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
-                await listening
-
-    async def _tell(self, socket: WebSocket, uid: str, connection: Connection) -> None:
-        if connection.nudged:
-            connection.nudged = False
-            await socket.send_text(NUDGE)
-        if connection.configured:
-            connection.configured = False
             tag = await self._threads.control(self._configurations.tag, uid)
-            await socket.send_text(wire.encode(wire.Config(tag)).decode())
+        except Refuse as refuse:
+            self._refuse(link, claim, refuse)
+        except ControlError:
+            link.refuse(503, {"Retry-After": str(PAUSE)}, b"")
+        else:
+            challenge, now = secrets.token_bytes(32), self._clock()
+            signature = self._keys.of(claim.pinned).sign(statements.welcome_bytes(uid, claim.nonce, challenge, now))
+            self._greeting[uid] += 1
+            link.greeting = claim, challenge
+            link.accept(key, wire.encode(wire.Welcome(challenge, now, signature, tag)))
+        finally:
+            self._busy -= 1
 
-    async def _revoked(self, uid: str) -> bool:
-        device = await self._threads.control(self._control.enrolment.device, uid)
-        return device is None or device.revoked_at is not None
+    def _refuse(self, link: Link, claim: Claim | None, refuse: Refuse) -> None:
+        body = wire.encode(wire.Refusal(wire.Problem(refuse.code, str(refuse))))
+        headers = {"Retry-After": str(refuse.pause)} if refuse.pause else {}
+        if claim is not None and refuse.signed:
+            headers |= answer_headers(self._keys.of(claim.pinned), claim, self._clock(), refuse.status, body)
+        link.refuse(refuse.status, headers, body)
 
-
-async def _listen(socket: WebSocket) -> None:
-    """Read what the device says, which is little, until it leaves or says what it should not."""
-    said = 0
-    while said < 10_000:
-        message = await socket.receive()
-        if message["type"] == "websocket.disconnect":
-            return
-        text = message.get("text") or ""
+    def said(self, link: Link, text: bytes) -> None:
+        """Hello first, then nothing but pong."""
         try:
-            frame = _decoder.decode(text[: wire.FRAME_BYTES])
-        except msgspec.MsgspecError:
+            frame = _decoder.decode(text)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            link.close(POLICY)
             return
-        if not isinstance(frame, wire.Pong):
+        if isinstance(frame, wire.Hello) and link.greeting is not None:
+            self._hello(link, frame)
+        elif link.greeting is not None or not isinstance(frame, wire.Pong):
+            link.close(POLICY)
+
+    def _hello(self, link: Link, frame: wire.Hello) -> None:
+        claim, challenge = link.greeting
+        uid = claim.device.uid
+        if not verified(claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge)):
+            link.close(STRANGER)
             return
-        said += 1
+        self._greeted(link)
+        link.uid = uid
+        self._wheel.add(link)
+        if self._nudges.add(uid, link):
+            self._presence.came(uid)
+        self._begin(self._look(link))
+
+    def _greeted(self, link: Link) -> None:
+        if link.greeting is not None:
+            uid = link.greeting[0].device.uid
+            link.greeting = None
+            self._greeting[uid] -= 1
+            if not self._greeting[uid]:
+                del self._greeting[uid]
+
+    async def _look(self, link: Link) -> None:
+        """What there is to say to a device that has just come: it does not ask by itself. It is known to `Nudges` by
+        now, so whatever comes to be from here on is told to it."""
+        now, control = self._clock(), self._control
+
+        def look() -> tuple[bool, bool]:
+            device = control.enrolment.device(link.uid)
+            revoked = device is None or device.revoked_at is not None
+            return revoked, bool(control.dispatch.waiting_devices(now=now, device=link.uid))
+
+        revoked, waiting = await self._threads.control(look)
+        if revoked:
+            link.close(REVOKED)
+        elif waiting:
+            link.nudge()
+
+    # --- what happens to a link ----------------------------------------------------------------
+    def news(self, link: Link) -> None:
+        """Look the tag up, together with those of others."""
+        self._news.append(link)
+        if len(self._news) == 1:
+            self._begin(self._tell_news())
+
+    def closing(self, link: Link) -> None:
+        """Give it a moment."""
+        self._wheel.expect(link, GOING)
+
+    def ended(self, link: Link) -> None:
+        """Forget it."""
+        self._greeted(link)
+        if link.uid:
+            self._wheel.remove(link)
+            if self._nudges.remove(link.uid, link):
+                self._presence.left(link.uid, link.reason)
+
+    async def _tell_news(self) -> None:
+        while self._news:
+            links = self._news[:PIECE]
+            tags = await self._threads.control(self._tags, links)
+            del self._news[: len(links)]
+            for link, told in zip(links, tags, strict=True):
+                link.tell(wire.encode(wire.Config(told)))
+
+    def _tags(self, links: list[Link]) -> list[str]:
+        return [self._configurations.tag(link.uid) for link in links]
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("channel_failed", reason=repr(error)[:300])

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from agent import statements, wire
 from portal.threads import Threads
@@ -112,6 +112,12 @@ class Door:
             case None:
                 raise Refuse(503, "busy", "Too many requests; ask again later.", signed=True, pause=30)
         return device
+
+
+def answer_headers(key: Ed25519PrivateKey, claim: Claim, now: int, status: int, body: bytes) -> dict[str, str]:
+    """The headers by which a device knows that an answer to its request is the portal's."""
+    signature = key.sign(statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body))
+    return {wire.TIME_HEADER: str(now), wire.SIGNATURE_HEADER: base64.b64encode(signature).decode()}
 
 
 def _stranger() -> Refuse:

@@ -7,26 +7,23 @@ that nothing between the two can speak for the portal.
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route, WebSocketRoute
+from starlette.routing import BaseRoute, Route
 
-from agent import statements, wire
+from agent import wire
 from agent.wire_configuration import Configuration, Fetch
 from nql.catalog.model import Catalog
-from portal.agents.channel import Channels
 from portal.agents.configuration import Configurations
-from portal.agents.door import Claim, Door, Refuse
+from portal.agents.door import Claim, Door, Refuse, answer_headers
 from portal.agents.service import Agents, Parts
 from portal.endpoints import read_body
 from portal.errors import ApiError, answer
 from portal.metrics import Metrics
-from portal.nudges import Nudges
 from portal.relay import Relay
 from portal.threads import Threads
 from portal.trust.secrets import Secrets
@@ -50,23 +47,20 @@ def routes(
     secrets: Secrets,
     threads: Threads,
     metrics: Metrics,
-    nudges: Nudges,
+    door: Door,
     relay: Relay,
     configurations: Configurations,
     clock: Callable[[], int],
 ) -> list[BaseRoute]:
     """Every route of devices."""
     agents = Agents(Parts(control, tables, catalog, keys, secrets, threads, metrics, configurations, clock, relay.wake))
-    door = Door(control, threads, clock)
     desk = _Desk(agents, door, keys, clock)
-    channels = Channels(door, control, nudges, threads, keys, configurations, clock)
     return [
         Route(wire.ENROL, desk.enrol, methods=["POST"]),
         Route(wire.WORK, desk.taking(wire.WORK, desk.work), methods=["POST"]),
         Route(wire.REPORTS, desk.taking(wire.REPORTS, desk.reports), methods=["POST"]),
         Route(wire.CONFIG, desk.taking(wire.CONFIG, desk.configuration), methods=["POST"]),
         Route(wire.BATCHES, desk.taking(wire.BATCHES, desk.batch), methods=["POST"]),
-        WebSocketRoute(wire.CHANNEL, channels.serve),
     ]
 
 
@@ -135,13 +129,7 @@ class _Desk:
 
     def _answer(self, status: int, body: bytes, claim: Claim | None, headers: dict[str, str]) -> Response:
         if claim is not None:
-            now = self._clock()
-            said = statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body)
-            signature = self._keys.of(claim.pinned).sign(said)
-            headers = headers | {
-                wire.TIME_HEADER: str(now),
-                wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),
-            }
+            headers = headers | answer_headers(self._keys.of(claim.pinned), claim, self._clock(), status, body)
         return _response(status, body, headers)
 
     def _decoded(self, body: bytes, kind: type[T], device: Device | None = None) -> T:

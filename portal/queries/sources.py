@@ -1,8 +1,9 @@
-"""What queries read: the tables, and beside their final executions those that are still open in the control database.
+"""What queries read: the tables, and beside their final executions and ended presences those that are still open in the
+control database.
 
-In: a snapshot of the tables and the rows of `remote_action.executions` that it lacks, both cut at one outbox sequence
-number. Out: a `Source`. Invariant: every execution is there exactly once, in its newest state, from the moment it was
-asked for. Open rows get row numbers above all stored ones, because they are the newest.
+In: a snapshot of the tables and the rows that it lacks, both cut at one outbox sequence number. Out: a `Source`.
+Invariant: every execution is there exactly once, in its newest state, from the moment it was asked for, and so is
+every time that a device was connected. Open rows get row numbers above all stored ones, because they are the newest.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from portal.threads import Threads
 from storage.control.api import Control
 from storage.tables.api import Snapshot, Tables
 
-EXECUTIONS = "remote_action.executions"
+EXECUTIONS, PRESENCES = "remote_action.executions", "device.presences"
 FIRST_ROW = 1 << 62
 SourceOf = Callable[[Snapshot, Catalog], Source]
 
@@ -49,10 +50,16 @@ class Sources:
         # The relay holds still, so that what it has moved is in the snapshot and nowhere else.
         async with self._relay.still() as position:
             snapshot = await self._tables.snapshot()
-            rows = await self._threads.control(self._control.executions.rows_after, position)
+            rows = await self._threads.control(self._beside, position)
         catalog = self._catalogs.current
         base = self._source_of(snapshot, catalog)
-        return UnionSource(base, catalog, rows) if rows else base
+        return UnionSource(base, catalog, rows) if any(rows.values()) else base
+
+    def _beside(self, position: int) -> dict[str, list[dict[str, Any]]]:
+        return {
+            EXECUTIONS: self._control.executions.rows_after(position),
+            PRESENCES: self._control.presence.rows_after(position),
+        }
 
     async def stored(self) -> Source:
         """The tables alone: enough for facts of objects, and cheap."""
@@ -60,17 +67,16 @@ class Sources:
 
 
 class UnionSource:
-    """A source with rows added to `remote_action.executions`. Rows name objects by key text (`@device`: uid)."""
+    """A source with rows added to some tables. Rows name objects by key text (`@device`: uid)."""
 
-    def __init__(self, base: Source, catalog: Catalog, rows: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, base: Source, catalog: Catalog, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         self._base = base
-        self._table = catalog.tables[EXECUTIONS]
         self._catalog = catalog
         self._rows = rows
 
     @property
     def complete_until(self) -> int:
-        """As the tables say: open executions are newer than anything."""
+        """As the tables say: what is open is newer than anything."""
         return self._base.complete_until
 
     def scan(
@@ -84,17 +90,15 @@ class UnionSource:
     ) -> pl.LazyFrame:
         """See `engine.source.Source.scan`."""
         frame = self._base.scan(table, columns, start=start, end=end, daily=daily)
-        if table.lower() != EXECUTIONS:
+        if not (beside := self._rows.get(table.lower())):
             return frame
-        rows = [row for row in self._numbered() if _inside(row["time"], start, end)]
-        return pl.concat([frame, self._frame(rows, columns)], how="vertical") if rows else frame
+        known = self._catalog.tables[table.lower()]
+        rows = [row for row in _numbered(beside) if _inside(row[known.time or "time"], start, end)]
+        return pl.concat([frame, self._frame(known, rows, columns)], how="vertical") if rows else frame
 
-    def _numbered(self) -> list[dict[str, Any]]:
-        return [{**row, "@row": FIRST_ROW + number} for number, row in enumerate(self._rows)]
-
-    def _frame(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pl.LazyFrame:
-        types = {column.name: polars_type(column.dtype) for column in self._table.stored()}
-        links = [name for name in columns if name.removeprefix("@") in self._table.links]
+    def _frame(self, table: Table, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> pl.LazyFrame:
+        types = {column.name: polars_type(column.dtype) for column in table.stored()}
+        links = [name for name in columns if name.removeprefix("@") in table.links]
         series = [
             pl.Series(
                 name, [row.get(name) for row in rows], dtype=pl.String() if name in links else types[name], strict=False
@@ -103,7 +107,7 @@ class UnionSource:
         ]
         frame = pl.LazyFrame(series)
         for name in links:
-            target = self._catalog.tables[self._table.links[name[1:]]]
+            target = self._catalog.tables[table.links[name[1:]]]
             frame = frame.join(self._ids(target, name), on=name, how="left").drop(name).rename({f"{name} id": name})
         return frame.select(columns)
 
@@ -113,6 +117,10 @@ class UnionSource:
         return self._base.scan(target.name, ["@id", key]).select(
             pl.col(key).alias(name), pl.col("@id").alias(f"{name} id")
         )
+
+
+def _numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [{**row, "@row": FIRST_ROW + number} for number, row in enumerate(rows)]
 
 
 def _inside(time: int, start: int | None, end: int | None) -> bool:

@@ -27,6 +27,7 @@ from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
 from storage.control.local_schedules import LocalSchedules
 from storage.control.outbox import Outbox
+from storage.control.presence import Presence
 from storage.control.progress import Progress
 from storage.control.roles import Roles
 from storage.control.runs import Run, RunRequest, Runs
@@ -69,6 +70,7 @@ class Control:
         self.leases = Leases(self._database)
         self.schedules = Schedules(self._database)
         self.local_schedules = LocalSchedules(self._database)
+        self.presence = Presence(self._database)
         self.outbox = Outbox(self._database)
         self.audit = Audit(self._database)
         self.site: Site = self.sites.ensure_standard(now=now)

@@ -64,6 +64,11 @@ class Enrolment:
         self._database = database
         self._random = random
 
+    def revoked(self) -> set[str]:
+        """The devices whose identity is closed."""
+        with self._database.read() as connection:
+            return set(connection.scalars(select(DEVICES.c.uid).where(DEVICES.c.revoked_at.is_not(None))))
+
     def create_enrol_keys(
         self, count: int, *, simulated: bool, expires_at: int, by: str, now: int, devices: Sequence[str] | None = None
     ) -> list[tuple[EnrolKey, str]]:

@@ -93,7 +93,12 @@ class Rounds:
         """Ask for runs on the agent's device."""
         for _ in range(runs):
             ticket = f"ticket-{len(self.tickets)}"
-            body = {"action": ACTION, "allow_draft": True, "parameters": {"ticket": ticket}, "target": {"devices": [device]}}
+            body = {
+                "action": ACTION,
+                "allow_draft": True,
+                "parameters": {"ticket": ticket},
+                "target": {"devices": [device]},
+            }
             answer = self.world.client.post("/runs", json=body)
             assert answer.status_code == 201, answer.text
             self.tickets[answer.json()["run"]["id"]] = ticket

@@ -64,6 +64,24 @@ class Time:
 
 
 @dataclass
+class Listener:
+    """A connection of a device as far as `Nudges` sees it: what it was told."""
+
+    nudges: int = 0
+    configured: int = 0
+    closed: list[int] = field(default_factory=list)
+
+    def nudge(self) -> None:
+        self.nudges += 1
+
+    def configure(self) -> None:
+        self.configured += 1
+
+    def close(self, code: int) -> None:
+        self.closed.append(code)
+
+
+@dataclass
 class House:
     """A portal at work."""
 
@@ -137,6 +155,12 @@ class House:
         while dispatch.claim_work(device, now=now):
             pass
         dispatch.record_finished(run, device, 1, outcome, now=now)
+
+    def listener(self, device: str) -> Listener:
+        """A connection of a device, open until the portal ends."""
+        made = Listener()
+        self.portal.nudges.add(device, made)
+        return made
 
     async def settle(self) -> None:
         """Have the relay move everything."""

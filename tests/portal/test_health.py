@@ -43,8 +43,8 @@ def test_figures(play: Play) -> None:
         await client.post(f"{API}/query", json={"text": "devices"})
         await client.post(f"{API}/query", json={"text": "nothing"})
         await client.get("/never/seen/before")
-        with house.portal.nudges.connected(uid):
-            text = (await client.get("/metrics")).text
+        house.listener(uid)
+        text = (await client.get("/metrics")).text
         for line in (
             'muster_queries_total{outcome="answered"} 1.0',
             'muster_queries_total{outcome="failed"} 1.0',

@@ -24,6 +24,7 @@ import uvicorn
 
 from agent.identity import load_enrolment
 from portal.app import Portal, build
+from portal.doorway import Doorway
 from portal.endpoints import PREFIX
 from portal.server import bound
 from portal.settings import Settings
@@ -149,7 +150,7 @@ class AgentProcess:
 def served(tmp_path: Path) -> Iterator[Served]:
     settings = Settings(tmp_path / "data")
     app = build(settings)
-    config = uvicorn.Config(app, ws="websockets-sansio", ws_per_message_deflate=False, log_config=None, lifespan="on")
+    config = uvicorn.Config(app, http=Doorway, loop="uvloop", log_config=None, lifespan="on")
     server, listening = uvicorn.Server(config), bound("127.0.0.1", 0)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()

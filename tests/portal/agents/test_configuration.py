@@ -6,7 +6,6 @@ changes exactly when what stands in the configuration does.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -101,14 +100,3 @@ def test_it_is_kept_and_what_cannot_be_read_is_as_none(tmp_path: Path) -> None:
     for damage in (b"", b"{", b"\xff", b'{"tag":1}'):
         (tmp_path / configuring.FILE).write_bytes(damage)
         assert configuring.kept(tmp_path) is None
-
-
-def test_a_change_wakes_every_connection(play: Play) -> None:
-    async def scene(house: House) -> None:
-        nudges = house.portal.nudges
-        with nudges.connected("d1") as one, nudges.connected("d2") as other:
-            house.portal.configurations.changed()
-            assert await asyncio.wait_for(one.wait(), 5)
-            assert (one.configured, one.nudged, other.configured) == (True, False, True)
-
-    play(scene)

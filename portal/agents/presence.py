@@ -1,0 +1,86 @@
+"""Notes when devices come and go, many at a time.
+
+In: calls of the channels, on the event loop. Out: intervals in the control database. Invariants: nobody waits for it,
+and ten thousand devices that come at once are a few transactions; what could not be written is kept and written later,
+with the instant at which it happened.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import structlog
+
+from portal.threads import Threads
+from storage.control.api import Control
+from storage.control.errors import ControlError
+from storage.control.presence import Move
+
+EVERY = 1.0  # seconds
+SEEN_EVERY = 30  # turns
+MOST = 200_000  # moves that are kept while nothing can be written
+PIECE = 5_000  # moves in one transaction
+log = structlog.get_logger("presence")
+
+
+class Presence:
+    """Who is connected, as it is written down."""
+
+    def __init__(
+        self, control: Control, threads: Threads, clock: Callable[[], int], written: Callable[[], None]
+    ) -> None:
+        self._control, self._threads, self._clock, self._written = control, threads, clock, written
+        self._moves: list[Move] = []
+        self._turns = 0
+
+    def came(self, device: str) -> None:
+        """A device is connected."""
+        self._note(Move(device, self._clock()))
+
+    def left(self, device: str, reason: str) -> None:
+        """A device is not connected any more."""
+        self._note(Move(device, self._clock(), reason))
+
+    async def start(self) -> None:
+        """What the process before this one left open ended with it."""
+        await self._threads.control(self._control.presence.close_all, "portal_lost", None)
+
+    async def stop(self) -> None:
+        """Write what waits, and end every interval: the portal stops."""
+        try:
+            await self.write()
+            await self._threads.control(self._control.presence.close_all, "portal_stopped", self._clock())
+        except ControlError as error:
+            log.warning("presence_waits", code=error.code)  # the next start ends them
+
+    async def run(self) -> None:
+        """Write until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            self._turns += 1
+            try:
+                await self.write()
+                if self._turns % SEEN_EVERY == 0:
+                    await self._threads.control(self._control.presence.seen, now=self._clock())
+            except ControlError as error:
+                log.warning("presence_waits", code=error.code)
+            except Exception:
+                log.exception("presence_failed")
+
+    async def write(self) -> None:
+        """Write what waits. Raises ControlError, and then it waits on."""
+        while self._moves:
+            piece, self._moves = self._moves[:PIECE], self._moves[PIECE:]
+            try:
+                ended = await self._threads.control(self._control.presence.write, piece, now=self._clock())
+            except BaseException:
+                self._moves = piece + self._moves
+                raise
+            if ended:
+                self._written()
+
+    def _note(self, move: Move) -> None:
+        self._moves.append(move)
+        if len(self._moves) > MOST:
+            del self._moves[: len(self._moves) - MOST]

@@ -1,0 +1,117 @@
+"""When devices were connected. Writes the table `presence`, and nothing else does.
+
+In: moves of devices, in their order. Out: open intervals here, closed ones as outbox rows for `device.presences`.
+Invariants: a device has one open interval at most; an interval that is closed here is on its way to the tables in the
+same transaction; what a portal that died left open is closed at the last instant at which it was seen. That a device
+comes or goes is no change that somebody made, so there is no audit row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from storage.control import outbox, schema
+from storage.control.database import Database
+
+TABLE = schema.presence
+ROWS = "device.presences"
+PIECE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A device came at an instant, or left, and then `reason` says why."""
+
+    device: str
+    at: int
+    reason: str | None = None
+
+
+class Presence:
+    """Open intervals, and those that end."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write(self, moves: Sequence[Move], *, now: int) -> int:
+        """Take moves, oldest first; how many intervals have ended."""
+
+        def work(connection: Connection) -> int:
+            before = _open(connection, {move.device for move in moves})
+            after, ended = dict(before), list[dict[str, Any]]()
+            for move in moves:
+                since = after.pop(move.device, None)
+                if since is not None:
+                    ended.append(row(move.device, since, max(move.at, since), move.reason or "left"))
+                if move.reason is None:
+                    after[move.device] = move.at
+            _replace(connection, before, after, now)
+            outbox.put(connection, [(ROWS, one) for one in ended], now=now)
+            return len(ended)
+
+        return self._database.write(work) if moves else 0
+
+    def seen(self, *, now: int) -> None:
+        """Whoever is connected is still connected."""
+        self._database.note(lambda connection: connection.execute(update(TABLE).values(seen_at=now)))
+
+    def close_all(self, reason: str, now: int | None) -> int:
+        """End every interval, now or when it was last seen; how many."""
+
+        def work(connection: Connection) -> int:
+            found = connection.execute(select(TABLE)).all()
+            rows = [row(one.device, one.since, max(one.since, now or one.seen_at), reason) for one in found]
+            connection.execute(delete(TABLE))
+            outbox.put(connection, [(ROWS, one) for one in rows], now=now or max((r.seen_at for r in found), default=0))
+            return len(rows)
+
+        return self._database.write(work)
+
+    def rows_after(self, sequence: int) -> list[dict[str, Any]]:
+        """Rows of `device.presences` that the tables, having all up to `sequence`, lack: open ones, and those that
+        ended later; one instant."""
+        with self._database.read() as connection:
+            later = [message.row for message in outbox.after(connection, sequence, table=ROWS)]
+            found = connection.execute(select(TABLE.c.device, TABLE.c.since)).all()
+            return [row(device, since) for device, since in found] + later
+
+
+def row(device: str, since: int, until: int | None = None, reason: str | None = None) -> dict[str, Any]:
+    """An interval as a row of `device.presences`."""
+    return {
+        "start_time": since,
+        "end_time": until,
+        "duration": None if until is None else until - since,
+        "status": "connected" if until is None else "ended",
+        "reason": reason,
+        "@device": device,
+    }
+
+
+def _open(connection: Connection, devices: set[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for piece in _pieces(sorted(devices)):
+        query = select(TABLE.c.device, TABLE.c.since).where(TABLE.c.device.in_(piece))
+        found |= {one.device: one.since for one in connection.execute(query)}
+    return found
+
+
+def _replace(connection: Connection, before: dict[str, int], after: dict[str, int], now: int) -> None:
+    gone = [{"gone": device} for device, since in before.items() if after.get(device) != since]
+    new = [
+        {"device": device, "since": since, "seen_at": max(now, since)}
+        for device, since in after.items()
+        if before.get(device) != since
+    ]
+    if gone:
+        connection.execute(delete(TABLE).where(TABLE.c.device == bindparam("gone")), gone)
+    if new:
+        connection.execute(insert(TABLE), new)
+
+
+def _pieces(items: Sequence[str]) -> Iterator[Sequence[str]]:
+    return (items[start : start + PIECE] for start in range(0, len(items), PIECE))
