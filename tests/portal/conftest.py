@@ -70,9 +70,16 @@ class Listener:
     nudges: int = 0
     configured: int = 0
     closed: list[int] = field(default_factory=list)
+    nudged: asyncio.Event = field(default_factory=asyncio.Event)
 
     def nudge(self) -> None:
         self.nudges += 1
+        self.nudged.set()
+
+    async def wait(self) -> None:
+        """Until it is nudged."""
+        async with asyncio.timeout(30):
+            await self.nudged.wait()
 
     def configure(self) -> None:
         self.configured += 1

@@ -221,9 +221,9 @@ def test_halting_and_resuming_by_hand(play: Play) -> None:
         assert (halted["state"], halted["state_detail"]) == ("halted", "ann: wrong target")
         assert fetchable(house, uids) == set()
         assert (await client.post(f"{path}/halt", json={})).json()["error"]["code"] == "not_running"
-        with house.portal.nudges.connected(uids[0]) as connection:
-            assert (await client.post(f"{path}/resume", json={})).status_code == 200
-            assert await connection.wait()
+        connection = house.listener(uids[0])
+        assert (await client.post(f"{path}/resume", json={})).status_code == 200
+        await connection.wait()
         assert fetchable(house, uids) == set(uids)
         await client.post(f"{path}/cancel", json={})
         await until(client, run, state="ended")
@@ -265,13 +265,13 @@ def test_devices_that_enter_the_query_join_until_expiry(play: Play) -> None:
         late = house.enrol(9).uid
         await house.settle()
         house.time.now += 31 * SECOND
-        with house.portal.nudges.connected(late) as connection:
+        connection = house.listener(late)
 
-            async def joined() -> bool:
-                return bool((await shown(client, run))["target"]["count"] == 2)
+        async def joined() -> bool:
+            return bool((await shown(client, run))["target"]["count"] == 2)
 
-            await eventually(joined)
-            assert await connection.wait()
+        await eventually(joined)
+        await connection.wait()
         house.answer(run["id"], late, GOOD)
         house.time.now += HOUR
         said = await until(client, run, state="ended")
@@ -327,9 +327,9 @@ def test_a_failed_attempt_waits_and_the_device_is_nudged_when_its_time_comes(pla
             2,
             "attempt 1 of 2 ended with failure",
         )
-        with house.portal.nudges.connected(uids[0]) as connection:
-            house.time.now += 60 * SECOND
-            assert await connection.wait()
+        connection = house.listener(uids[0])
+        house.time.now += 60 * SECOND
+        await connection.wait()
         assert len(house.portal.control.dispatch.claim_work(uids[0], now=house.time.now)) == 1
 
     play(scene)

@@ -6,6 +6,7 @@ Invariant: everything is real, the clock too; each test waits for a condition wi
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -55,11 +56,16 @@ class Served:
 
     portal: Portal
     port: int
+    loop: asyncio.AbstractEventLoop
     author: Signer = field(default_factory=Signer)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def nudge(self, device: str) -> None:
+        """What the portal does when a run is made."""
+        self.loop.call_soon_threadsafe(self.portal.nudges.nudge, [device])
 
     def keys(self, count: int = 1, *, simulated: bool = False) -> list[str]:
         """Fresh one-time keys."""
@@ -152,14 +158,22 @@ def served(tmp_path: Path) -> Iterator[Served]:
     app = build(settings)
     config = uvicorn.Config(app, http=Doorway, loop="uvloop", log_config=None, lifespan="on")
     server, listening = uvicorn.Server(config), bound("127.0.0.1", 0)
-    thread = threading.Thread(target=server.run, args=([listening],))
+    runner = asyncio.Runner(loop_factory=config.get_loop_factory())
+    loops: list[asyncio.AbstractEventLoop] = []
+
+    def run() -> None:
+        with runner:
+            loops.append(runner.get_loop())
+            runner.run(server.serve([listening]))
+
+    thread = threading.Thread(target=run)
     thread.start()
     eventually(lambda: server.started)
     portal: Portal = app.state.portal
-    made = Served(portal, listening.getsockname()[1])
+    made = Served(portal, listening.getsockname()[1], loops[0])
     made.author.add(portal.control, now=portal.clock())
     yield made
-    portal.stop_waiting()
+    made.loop.call_soon_threadsafe(portal.stop_waiting)
     server.should_exit = True
     thread.join()
     listening.close()

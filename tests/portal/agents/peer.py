@@ -29,6 +29,7 @@ class Device:
     key: Ed25519PrivateKey
     told: wire.Enrolled
     clock: int = 0  # how far its clock is off
+    peers: list[Peer] = field(default_factory=list)
 
     def headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
         """What makes a request its own."""
@@ -41,6 +42,10 @@ class Device:
             wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),
         }
 
+    def post(self, path: str, body: bytes) -> httpx.Response:
+        """A request."""
+        return httpx.post(self.url + path, content=body, headers=self.headers("POST", path, body))
+
     def dial(self, headers: dict[str, str] | None = None, path: str = wire.CHANNEL) -> Peer:
         """Ask for a channel."""
         host, port = self.url.removeprefix("http://").split(":")
@@ -49,9 +54,15 @@ class Device:
         lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {base64.b64encode(os.urandom(16)).decode()}"]
         sent = self.headers("GET", wire.CHANNEL, b"") if headers is None else headers
         lines += [f"{name}: {value}" for name, value in sent.items()]
+        self.peers.append(peer)
         peer.send("\r\n".join([*lines, "", ""]).encode())
         peer.status = peer.head()
         return peer
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        for peer in self.peers:
+            peer.socket.close()
 
     def connect(self) -> Peer:
         """Open a channel, with all that belongs to it."""

@@ -27,7 +27,7 @@ WORD_INPUT = [{"name": "say", "allowed": ["hello"], "custom": True}]
 def nudge(served: Served, agent: AgentProcess) -> None:
     """What the portal does when a run is made; from another thread here."""
     assert agent.device in served.portal.nudges.devices
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
 
 
 def test_a_run_comes_back_with_its_output(served: Served, agent: AgentProcess) -> None:
@@ -97,7 +97,7 @@ def test_two_at_once_and_the_rest_after(served: Served, agent: AgentProcess, tmp
 @pytest.mark.slow
 def test_a_revoked_device_is_closed_at_once(served: Served, agent: AgentProcess) -> None:
     served.portal.control.revoke_device(agent.device, by="account:ann", now=served.portal.clock())
-    served.portal.nudges.close(agent.device)
+    served.loop.call_soon_threadsafe(served.portal.nudges.close, agent.device)
     eventually(lambda: not served.connected(agent.device))
     eventually(lambda: "closed this device's identity" in (agent.folder / "log").read_text())
 
@@ -139,7 +139,7 @@ def test_a_pool_of_simulated_devices(served: Served, tmp_path: Path) -> None:
         simulate = {"outputs": {"word": {"text": "I am {name}"}, "free": {"field": "free_disk"}}, "duration": 0.05}
         run = served.ask(devices, "true", simulate=simulate)
         silent = served.ask(devices[:1], "true")
-        served.portal.nudges.nudge(devices)
+        served.loop.call_soon_threadsafe(served.portal.nudges.nudge, devices)
         ends = [served.ended(run, device, 30) for device in devices]
         assert {end.state for end in ends} == {State.SUCCESS}
         assert len({end.outputs["word"] for end in ends}) == 4

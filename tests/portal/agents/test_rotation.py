@@ -16,7 +16,7 @@ from tests.portal.agents.conftest import AgentProcess, Served, eventually
 
 def runs(served: Served, agent: AgentProcess) -> bool:
     run = served.ask([agent.device], "true")
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
     return served.ended(run, agent.device).state is State.SUCCESS
 
 
@@ -59,6 +59,6 @@ def test_authors_come_and_go_by_configuration(served: Served, agent: AgentProces
     served.delete(f"/authors/{known.id}")
     eventually(lambda: load_enrolment(agent.folder).removed == [served.author.public])
     run = served.ask([agent.device], "echo a draft by now", signed=False)
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
     ended = served.ended(run, agent.device)
     assert (ended.state, "no trusted author" in (ended.detail or "")) == (State.POLICY_DENIED, True)
