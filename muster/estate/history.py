@@ -23,6 +23,7 @@ from muster.estate import (
     ledgers,
     listening,
     performance,
+    presences,
     scores,
     sessions,
     trends,
@@ -63,6 +64,7 @@ TABLES_OF_A_DAY: Mapping[str, OfDay] = {
     "dex.scores": scores.scores,
     "dex.application_scores": scores.application_scores,
     "collaboration.sessions": calls.sessions,
+    "device.presences": presences.presences,
 }
 OBJECTS: Mapping[str, OfEstate] = {
     "device.devices": devices.devices,

@@ -29,7 +29,7 @@ from portal.clock import elapsed
 from portal.queries.catalogs import Catalogs
 from portal.queries.domains import Domain, check_domain
 from portal.queries.seen import Seen
-from portal.queries.sources import EXECUTIONS, Sources
+from portal.queries.sources import OPEN, Sources
 from portal.threads import Threads
 
 DEVICES = "device.devices"
@@ -151,8 +151,8 @@ class Queries:
 
     async def _source(self, compiled: nql.Compiled) -> Source:
         """Open executions are read only for queries that ask for executions."""
-        asks = any(scan.table == EXECUTIONS for scan in scans(compiled.plan.relation))
-        return await (self._sources.open() if asks else self._sources.stored())
+        asked = {scan.table for scan in scans(compiled.plan.relation)} & OPEN
+        return await (self._sources.open(asked) if asked else self._sources.stored())
 
     def _domain(self, caller: Caller) -> Domain:
         return Domain(caller, self.catalog, now=self._clock(), zone=self.zone)

@@ -8,7 +8,7 @@ every time that a device was connected. Open rows get row numbers above all stor
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -23,6 +23,7 @@ from storage.control.api import Control
 from storage.tables.api import Snapshot, Tables
 
 EXECUTIONS, PRESENCES = "remote_action.executions", "device.presences"
+OPEN = frozenset({EXECUTIONS, PRESENCES})  # what is not in the tables before it is over
 FIRST_ROW = 1 << 62
 SourceOf = Callable[[Snapshot, Catalog], Source]
 
@@ -45,21 +46,22 @@ class Sources:
         """The instance zone."""
         return self._tables.zone
 
-    async def open(self) -> Source:
-        """Everything known at this instant."""
+    async def open(self, asked: Collection[str]) -> Source:
+        """Everything known at this instant, with what is open of the tables that are asked for."""
         # The relay holds still, so that what it has moved is in the snapshot and nowhere else.
         async with self._relay.still() as position:
             snapshot = await self._tables.snapshot()
-            rows = await self._threads.control(self._beside, position)
+            rows = await self._threads.control(self._beside, asked, position)
         catalog = self._catalogs.current
         base = self._source_of(snapshot, catalog)
         return UnionSource(base, catalog, rows) if any(rows.values()) else base
 
-    def _beside(self, position: int) -> dict[str, list[dict[str, Any]]]:
-        return {
-            EXECUTIONS: self._control.executions.rows_after(position),
-            PRESENCES: self._control.presence.rows_after(position),
+    def _beside(self, asked: Collection[str], position: int) -> dict[str, list[dict[str, Any]]]:
+        rows = {
+            EXECUTIONS: self._control.executions.rows_after,
+            PRESENCES: self._control.presence.rows_after,
         }
+        return {table: rows[table](position) for table in asked}
 
     async def stored(self) -> Source:
         """The tables alone: enough for facts of objects, and cheap."""

@@ -23,6 +23,8 @@ EMPTY: Mapping[str, str] = {}  # table.column: why no row has a value
 OPEN_RUN = "only final executions are stored; open ones are in the portal's control database"
 IN_THE_HOUSE = "virtual desktops stand in the company's data centres"
 UNSEEN: Mapping[str, tuple[set[str], str]] = {  # table.column: members that do not occur, and why
+    "device.presences.reason": ({"revoked"}, "no device of the estate was revoked"),
+    "device.presences.status": ({"connected"}, "what is open is in the portal's control database"),
     "remote_action.executions.status": ({"in_progress", "waiting_on_device", "waiting_on_user"}, OPEN_RUN),
     "remote_action.executions_summary.status": ({"in_progress", "waiting_on_device", "waiting_on_user"}, OPEN_RUN),
     "remote_action.remote_actions.origin": ({"custom"}, "the estate ran the starter actions, which every portal has"),
@@ -32,6 +34,7 @@ UNSEEN: Mapping[str, tuple[set[str], str]] = {  # table.column: members that do 
 }
 CONSTANT: Mapping[str, str] = {  # table.column: why all its values are the same
     "alert.alerts.number_of_alerts": "one row an alert",
+    "device.presences.status": "see UNSEEN",
     "device.devices.simulated": "that is what they are",
     "device.devices.site": "one portal serves them all",
     "device_performance.boots.number_of_boots": "one row a boot",
