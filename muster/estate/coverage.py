@@ -13,7 +13,16 @@ from functools import cache
 from agent.collectors.registry import collectors
 from nql.catalog.load import builtin
 
-PORTAL = frozenset({"device.devices", "device.presences", "remote_action.remote_actions", "remote_action.executions"})
+PORTAL = frozenset(
+    {
+        "device.devices",
+        "device.presences",
+        "platform.audit_logs",
+        "remote_action.remote_actions",
+        "remote_action.executions",
+        "remote_action.local_schedules",
+    }
+)
 LACKING = {
     "agent": "no collector yet, only imports",
     "portal": "no part of the portal yet, only imports",

@@ -50,7 +50,7 @@ class Attack:
 
     def refused(self, run: Run, why: str) -> None:
         """The order reaches the device, which says why it does not run it."""
-        self.served.portal.nudges.nudge([self.agent.device])
+        self.served.nudge(self.agent.device)
         ended = self.served.ended(run, self.agent.device)
         assert (ended.state, why in (ended.detail or "")) == (State.POLICY_DENIED, True), ended.detail
         assert not self.mark.exists()
@@ -58,7 +58,7 @@ class Attack:
     def honest(self, word: str) -> None:
         """What the author signed runs."""
         run = self.served.ask([self.agent.device], f'. "$MUSTER/output.sh"; muster_output string word {word}')
-        self.served.portal.nudges.nudge([self.agent.device])
+        self.served.nudge(self.agent.device)
         ended = self.served.ended(run, self.agent.device)
         assert (ended.state, ended.outputs) == (State.SUCCESS, {"word": word})
 
@@ -126,7 +126,7 @@ def test_content_that_was_swapped(attack: Attack) -> None:
 def test_an_old_version_that_was_signed_once(attack: Attack) -> None:
     served, device = attack.served, attack.agent.device
     first = served.ask([device], "echo old; true")
-    served.portal.nudges.nudge([device])
+    served.nudge(device)
     assert served.ended(first, device).state is State.SUCCESS
     old = served.portal.control.authors.signatures("#test", first.version)[0]
     attack.honest("newer")

@@ -32,7 +32,7 @@ def test_a_script_that_fails_runs_again_and_its_success_is_the_end(
     third = f'echo + >> {mark}; [ "$(wc -l < {mark})" -ge 3 ] || exit 7'
     text = f'{third}; . "$MUSTER/output.sh"; muster_output string word ok'
     run = served.ask([agent.device], text, plan=plan(**THRICE))
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
     execution = served.ended(run, agent.device)
     assert (execution.state, execution.attempt, execution.outputs) == (State.SUCCESS, 3, {"word": "ok"})
     assert len(mark.read_text().split()) == 3
@@ -51,7 +51,7 @@ def test_an_idempotent_script_runs_again_after_its_agent_was_killed(
     mark = tmp_path / "starts"
     text = f'echo $$ >> {mark}; [ "$(wc -l < {mark})" -ge 2 ] || while :; do sleep 1; done'
     run = served.ask([agent.device], text, plan=plan(**THRICE), idempotent=True)
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
     eventually(lambda: served.execution(run, agent.device).state is State.IN_PROGRESS)
     agent.stop(signal.SIGKILL)
     agent.start()
@@ -66,7 +66,7 @@ def test_an_idempotent_script_runs_again_after_its_agent_was_killed(
 def test_a_retry_waits_for_a_device_that_is_away(served: Served, agent: AgentProcess, tmp_path: Path) -> None:
     mark = tmp_path / "starts"
     run = served.ask([agent.device], f'echo + >> {mark}; [ "$(wc -l < {mark})" -ge 2 ]', plan=plan(**THRICE))
-    served.portal.nudges.nudge([agent.device])
+    served.nudge(agent.device)
     eventually(lambda: served.execution(run, agent.device).attempt == 2)
     assert agent.stop() == 0
     agent.start()
