@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 from nql.catalog.model import Catalog, Table, TableKind
-from nql.datatypes import BOOLEAN, STRING
+from nql.datatypes import BOOLEAN
 from nql.plan.expressions import And, Column, Expr, IsNull, Literal
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
@@ -94,7 +94,7 @@ class _Bound:
     def _where(self, node: Scan, link: Link | None) -> Relation:
         """The rows of a scan whose device, which must be there, is in the domain."""
         read = [replace(column, name=HIDDEN + column.name, link=link) for column in self.columns]
-        there = ScanColumn(f"{HIDDEN}@there", STRING, "uid", link)
+        there = ScanColumn(f"{HIDDEN}@there", ID, OBJECT_KEY, link)
         present = IsNull(Column(there.name, there.dtype), negated=True)
         return _as_before(node, Filter(_with(node, [*read, there]), And((present, _read(self.predicate)))))
 

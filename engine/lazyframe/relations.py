@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Literal as Choice
 
 import polars as pl
+from polars import selectors
 
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
@@ -125,12 +126,14 @@ def _extend(node: Extend, rows: Rows) -> Rows:
 
 
 def _select(node: Select, rows: Rows) -> Rows:
-    """Only these columns, and the keys of what is still owed."""
+    """Only these columns, and the keys of what is still owed. A linked column that nobody reads may be gone: then a
+    condition on its object left rows out without joining it."""
     owed = tuple(column for column in rows.owed if column.name in node.names)
     later = {column.name for column in owed}
     keys = [column.link.key for column in owed if column.link is not None]
     names = [name for name in node.names if name not in later]
-    return Rows(rows.frame.select(*map(col, dict.fromkeys([*names, *keys]))), rows.source, owed, rows.ordered)
+    kept = selectors.by_name(*dict.fromkeys([*names, *keys]), require_all=False)
+    return Rows(rows.frame.select(kept), rows.source, owed, rows.ordered)
 
 
 def _active(node: Active, rows: Rows) -> Rows:

@@ -162,8 +162,8 @@ class Progress:
 
     async def _requester(self, run: Run) -> Caller | None:
         """Who asked for the run, with the rights of now; None where the run was halted for the lack of them."""
-        found = await self._threads.control(self._control.accounts.by_name, run.requested_by)
-        caller = None if found is None else Caller(found[0])
+        found = await self._threads.control(self._control.accounts.living, run.requested_by)
+        caller = None if found is None else Caller(found)
         if caller is not None and caller.may(Permission.QUERY) and caller.may_run(run.action):
             return caller
         await self._halt(run.id, f"the account {run.requested_by} may not run {run.action} any more")

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, insert, select, update
 
 from storage.control import audit, schema
 from storage.control.database import Database
@@ -77,9 +77,15 @@ class Accounts:
 
     def by_id(self, identifier: str) -> Account | None:
         """The account of an id with the rights it has now; None if there is none or it is disabled."""
-        query = wide().where(TABLE.c.id == identifier, TABLE.c.disabled_at.is_(None))
+        return self._living(TABLE.c.id == identifier)
+
+    def living(self, name: str) -> Account | None:
+        """As `by_id`, by the name of a person or program in any case."""
+        return self._living(TABLE.c.folded == name.casefold())
+
+    def _living(self, which: ColumnElement[bool]) -> Account | None:
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(wide().where(which, TABLE.c.disabled_at.is_(None))).one_or_none()
         return None if row is None else from_row(row)
 
     def account(self, name: str) -> Account:

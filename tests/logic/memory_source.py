@@ -7,7 +7,7 @@ to prove it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
@@ -67,6 +67,13 @@ class MemorySource:
         if daily and known.kind is TableKind.SAMPLED:
             frame = by_day(known, frame, self._zone)
         return frame.lazy().select(columns)
+
+    def changed(self, change: Callable[[str, pl.DataFrame], pl.DataFrame]) -> MemorySource:
+        """The tables, each by its name as `change` makes it."""
+        frames = {name: change(name, frame) for name, frame in self._frames.items()}
+        return MemorySource(
+            self._catalog, frames, zone=self._zone, complete_until=self._complete_until, seed=self._seed
+        )
 
     def disturbed(self, seed: int) -> MemorySource:
         """The same rows, shuffled, each table in two pieces. Hidden keys stay with their rows."""

@@ -112,6 +112,7 @@ def test_credentials(control: Control) -> None:
     assert account is not None
     assert (account.kind, account.permissions, account.domain) == ("program", WATCH.permissions, WATCH.domain)
     assert control.accounts.by_name("etl") is None  # no password opens it
+    assert control.accounts.living("ETL") == account == control.accounts.by_id(account.id)
     assert control.tokens.find(secret, now=NOW + HOUR) is None
     [listed] = control.credentials.everything()
     assert (listed.account.name, listed.token.id, listed.token.used_at) == ("etl", made.token.id, NOW + 1)
