@@ -171,7 +171,8 @@ def _begun(options: Options, runs: Runs, begun: Run) -> None:
 
 
 def _preview(options: Options, said: Mapping[str, Any]) -> None:
-    tell(options, f"{said['count']} devices", said)
+    kinds = ", ".join(f"{count} {name}" for name, count in sorted(said["platforms"].items()))
+    tell(options, f"{said['count']} devices{kinds and ': '}{kinds}", said)
     if not options.json:
         names = {"name": "device", "uid": "uid", "simulated": "simulated"}
         print_rows(said["sample"], names, as_json=False, empty="")

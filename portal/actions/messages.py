@@ -80,10 +80,11 @@ class DeviceRef(Struct):
 
 
 class Preview(Struct):
-    """How many devices a target has now, and some of them."""
+    """How many devices a target has now, some of them, and for a query how many there are of each platform."""
 
     count: int
     sample: list[DeviceRef]
+    platforms: dict[str, int]
 
 
 class ActionInfo(Struct):

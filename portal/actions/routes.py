@@ -15,7 +15,7 @@ from portal.actions import messages as m
 from portal.actions.events import Watchers
 from portal.actions.service import Actions, RunView
 from portal.actions.stream import events
-from portal.actions.views import action_info, device_ref, execution_info, run_info
+from portal.actions.views import action_info, device_ref, execution_info, platforms, run_info
 from portal.caller import Caller, Permission
 from portal.endpoints import PREFIX, Asked, Endpoint, encode
 from portal.errors import ApiError
@@ -172,7 +172,7 @@ class _Routes:
 
     async def preview(self, asked: Asked) -> m.Preview:
         count, sample, facts = await self._actions.preview(asked.caller, asked.body.target)
-        return m.Preview(count, [device_ref(uid, facts) for uid in sample])
+        return m.Preview(count, [device_ref(uid, facts) for uid in sample], platforms(facts))
 
     async def begin(self, asked: Asked) -> Response:
         return _begun(*await self._actions.begin(asked.caller, asked.body))

@@ -35,6 +35,7 @@ from storage.control.states import OPEN, State
 
 SECOND = 1_000_000
 SAMPLE = 20
+SHORTEST = 3600  # seconds that a retry has, where its run was cancelled soon
 PAGES = 20  # of runs looked through for some that a caller with a view domain sees
 NO_RUN = "00000000-0000-7000-8000-000000000000"  # what a gate is tried with before there is a run
 
@@ -151,7 +152,7 @@ class Actions:
             action=before.action,
             target=Target(devices=devices),
             parameters=dict(before.parameters),
-            expires_in=ask.expires_in or max((before.expires_at - before.requested_at) // SECOND, 60),
+            expires_in=ask.expires_in or max((before.expires_at - before.requested_at) // SECOND, SHORTEST),
             reason=ask.reason or before.reason,
             idempotency_key=ask.idempotency_key,
             allow_draft=ask.allow_draft,

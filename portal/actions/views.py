@@ -6,6 +6,7 @@ type is exported in.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -98,6 +99,11 @@ def device_ref(uid: str, facts: Facts) -> m.DeviceRef:
     """A device by its name, or by its uid where no name is known."""
     known = facts.get(uid, {})
     return m.DeviceRef(uid, known.get("name") or uid, bool(known.get("simulated")))
+
+
+def platforms(facts: Facts) -> dict[str, int]:
+    """How many devices there are of each platform; those whose platform is not known are `unknown`."""
+    return dict(Counter(str(known["platform"] or "unknown") for known in facts.values() if "platform" in known))
 
 
 def execution_info(execution: Execution, facts: Facts, types: Mapping[str, str]) -> m.ExecutionInfo:

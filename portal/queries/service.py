@@ -35,6 +35,7 @@ from portal.threads import Threads
 DEVICES = "device.devices"
 ADMINISTERED = {"platform.audit_logs": Permission.ADMINISTER.value}  # the right that a table needs
 EXPORT_ROWS = 5_000_000
+PLATFORM = "operating_system.platform"
 FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
 Values = Mapping[str, str | Sequence[str]]
 Facts = dict[str, dict[str, Any]]
@@ -181,7 +182,7 @@ def _targets(
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")
     uids = sorted(set(result.devices.drop_null().to_pylist()))
-    return uids, device_facts(source, uids, domain)
+    return uids, device_facts(source, uids, domain, platform=True)
 
 
 def _device(source: Source, uid: str, domain: Domain) -> dict[str, Any] | None:
@@ -190,11 +191,17 @@ def _device(source: Source, uid: str, domain: Domain) -> dict[str, Any] | None:
     return frame.row(0, named=True) if frame.height else None
 
 
-def device_facts(source: Source, uids: Sequence[str], domain: Domain) -> Facts:
-    """Name and kind of devices by uid, from the tables; of those that are seen."""
+def device_facts(source: Source, uids: Sequence[str], domain: Domain, *, platform: bool = False) -> Facts:
+    """Name and kind of devices by uid, from the tables, and their platform if asked; of those that are seen."""
     if not uids:
         return {}
     wanted = pl.col("uid").is_in(pl.Series(uids, dtype=pl.String()).implode())
-    found = source.scan(DEVICES, ["uid", "name", "simulated"]).filter(wanted)
+    found = source.scan(DEVICES, ["uid", "name", "simulated", *([PLATFORM] if platform else [])]).filter(wanted)
     rows = domain.among(found, source).collect().to_dicts()
-    return {row["uid"]: {"name": row["name"] or "", "simulated": bool(row["simulated"])} for row in rows}
+    return {
+        row["uid"]: {
+            "name": row["name"] or "", "simulated": bool(row["simulated"]),
+            **({"platform": row[PLATFORM]} if platform else {}),
+        }
+        for row in rows
+    }  # fmt: skip

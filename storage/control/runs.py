@@ -182,8 +182,8 @@ def _due(connection: Connection, request: RunRequest, devices: list[str], now: i
 
 
 def _digest_of(request: RunRequest) -> str:
-    # A target given as NQL is the same request although its devices may differ by now.
-    target = request.target_text if request.target_text is not None else sorted(set(request.devices))
+    # A query, or the failed of a run, is the same request although its devices may differ by now.
+    target = request.retry_of or request.target_text or sorted(set(request.devices))
     return digest_of_json(
         [request.action, dict(request.parameters), target, request.internal_source, request.reason, request.plan]
     )

@@ -30,6 +30,7 @@ def test_a_query_target_is_exactly_its_devices(play: Play) -> None:
         target = {"nql": 'devices | where name != "pc-2"'}
         preview = (await client.post(f"{API}/runs/preview", json={"target": target})).json()
         assert preview["count"] == 2
+        assert preview["platforms"] == {"unknown": 2}
         assert [device["name"] for device in preview["sample"]] == ["pc-1", "pc-3"]
         answer = await client.post(
             f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": target, "reason": "test"}

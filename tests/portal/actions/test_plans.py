@@ -310,6 +310,7 @@ def test_only_the_failed_are_retried(play: Play) -> None:
         assert (answer.status_code, again["retry_of"], again["target"]["count"]) == (201, run["id"], 1)
         assert (again["parameters"], again["reason"], again["expires_at"]) == ({"path": "/x"}, "why", run["expires_at"])
         assert house.portal.control.dispatch.claim_work(uids[1], now=house.time.now) == []
+        house.answer(run["id"], uids[2], BAD)
         repeated = await client.post(path, json=asked | {"idempotency_key": "again"})
         assert (repeated.status_code, repeated.json()["run"]["id"]) == (200, again["id"])
 
