@@ -143,6 +143,7 @@ def _texts(distinct: int) -> list[str]:
     return made
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("distinct", [SCHEDULES, 10])
 def test_a_tick_with_everything_due(
     bench: Bench, benchmark: BenchmarkFixture, capsys: pytest.CaptureFixture[str], distinct: int

@@ -19,7 +19,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import statements
-from muster import serving, signing
+from muster import healing, serving, signing
 from muster.children import Children
 from muster.clock import now
 from muster.commands.users import PERMISSIONS, new_password
@@ -154,6 +154,7 @@ class Stage:
     def _prepare(self, address: str, portal: Portal) -> None:
         plan, known = self._plan, remembered(self._plan)
         password = make_account(portal)
+        healing.define(portal, plan.data / "demo-volume", by=ACTOR)
         count = define_actions(portal)
         sign_actions(portal, author_key(plan.data / AUTHOR_FILE))
         self._say(f"actions     {count} defined, and signed by the demo's own author ({plan.data / AUTHOR_FILE})")
@@ -174,6 +175,9 @@ class Stage:
         self._children.wait_for_simulated()
         remember(plan, msgspec.structs.replace(known, stored=True, url=address))
         self._say(f"connected   {plan.connected} of the simulated devices")
+        names = [device(known.seed, number).name for number in range(plan.connected)]
+        if healing.schedule(portal, ACCOUNT, names, by=ACTOR):
+            self._say(f"schedules   {healing.WATCH} and {healing.CLEAN}, every minute")
         self._say(page(address, password, host if plan.agent else None))
 
     def _write_history(self, portal: Portal, known: Remembered) -> int:
@@ -229,7 +233,8 @@ def sign_actions(portal: Portal, key: Ed25519PrivateKey) -> None:
     authors = portal.control.authors
     authors.add(AUTHOR, signing.public(key), by=ACTOR, now=now())
     for action in portal.control.actions.everything():
-        if action.origin == "library" and authors.is_draft(action.nql_id, action.version):
+        known = action.origin == "library" or action.nql_id in healing.ACTIONS
+        if known and authors.is_draft(action.nql_id, action.version):
             serial = now()
             said = statements.author_bytes(action.nql_id, action.version, serial)
             offer = Offer(signing.public(key), serial, key.sign(said), checking(said))
@@ -277,5 +282,9 @@ Muster is ready.  Open {address}
 
 {wait}Select devices in a result, run #disk_hot_spots on them, and read what came back:
   {" ".join(READ_BACK.split())}
+
+Volumes over 90 % full are found and cleaned by schedules, within minutes:
+  {" ".join(healing.FULL.split())}
+  {" ".join(healing.STORY.split())}
 
 Ctrl-C stops everything."""

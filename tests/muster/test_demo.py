@@ -8,12 +8,14 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
 import pytest
 
 import muster
+from muster import healing
 from muster.demo import READ_BACK, content, queries
 from muster.estate.population import device
 from tests.architecture.project import ROOT
@@ -155,3 +157,16 @@ def test_queries_about_this_machine_come_with_an_agent() -> None:
     assert len(queries(None)) == 3
     assert len(queries("host")) == 5
     assert sum('"host"' in text for text in queries("host")) == 2
+
+
+@pytest.mark.slow
+def test_volumes_heal_themselves(demo: Demo) -> None:
+    with muster.connect(demo.url, demo.token()) as client:
+        listed = client._api.get("/schedules")["schedules"]
+        assert {one["nql_id"] for one in listed} == {healing.WATCH, healing.CLEAN}
+        assert client.query(healing.FULL).columns[0] == "device.name"
+        deadline = time.monotonic() + 100
+        while not (firings := client._api.get("/schedules/demo_watch_volumes/firings")["firings"]):
+            assert time.monotonic() < deadline, "no schedule fired within a minute"
+            time.sleep(0.5)
+        assert firings[0]["outcome"] == "run"
