@@ -43,6 +43,7 @@ LISTED = {
     "signed_by": "signed by",
     "description": "description",
 }
+DRAFT = "draft"
 SIGNED = {"nql_id": "id", "version": "version", "serial": "serial"}
 
 
@@ -78,12 +79,9 @@ def run(options: Options) -> int | None:
     match options.verb:
         case "list":
             found = api(options).get("/actions")["actions"]
-            print_rows(
-                found,
-                LISTED,
-                as_json=options.json,
-                empty="No actions are defined yet. `muster apply DIR` defines some.",
-            )
+            rows = found if options.json else [{**one, "signed_by": one["signed_by"] or DRAFT} for one in found]
+            empty = "No actions are defined yet. `muster apply DIR` defines some."
+            print_rows(rows, LISTED, as_json=options.json, empty=empty)
         case "show":
             _show(options)
         case "sign":
@@ -143,7 +141,9 @@ def _show(options: Options) -> None:
         print_json(action)
         return
     print(f"{action['nql_id']}  {action['name']} (version {action['number']}, {action['version'][:12]})")
-    print(f"{action['description']}\n")
+    print(action["description"])
+    signed = f"signed by {', '.join(action['signed_by'])}" if action["signed_by"] else f"a {DRAFT}: no author signed it"
+    print(f"runs as {action['run_as']}, at most {action['timeout']} s; {signed}\n")
     for kind, second in (("inputs", "default"), ("outputs", "type")):
         names = {"name": kind[:-1], second: second, "description": "description"}
         print_rows(action[kind], names, as_json=False, empty=f"no {kind}")

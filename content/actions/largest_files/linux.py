@@ -44,7 +44,8 @@ def main() -> None:
         sys.exit(f"there is no folder {top}")
     if not (count.isascii() and count.isdigit() and 1 <= int(count) <= 50):
         sys.exit(f"count is a number from 1 to 50, not {count!r}")
-    until, seen, total, largest = time.monotonic() + LONGEST, 0, 0, []
+    until, seen, total = time.monotonic() + LONGEST, 0, 0
+    largest: list[tuple[int, str]] = []
     for size, path in files(top, until):
         seen, total = seen + 1, total + size
         heapq.heappush(largest, (size, path))

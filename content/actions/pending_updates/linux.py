@@ -13,7 +13,7 @@ PLANNED = re.compile(r"Inst (\S+) \[([^\]]+)\] \((\S+) ([^)]*)\)")
 LISTS = Path("/var/lib/apt/lists")
 
 
-def planned() -> list[tuple[str, str, str, str]]:
+def planned() -> list[tuple[str, ...]]:
     """Name, version, new version and where it comes from, of each package that would be updated."""
     if shutil.which("apt-get") is None:
         sys.exit("this device has no apt")

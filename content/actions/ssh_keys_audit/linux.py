@@ -45,7 +45,8 @@ def weakness(kind: str, data: bytes) -> str:
         return "DSA"
     if kind != "ssh-rsa":
         return ""
-    parts, place = [], 0
+    parts: list[bytes] = []
+    place = 0
     while place + 4 <= len(data) and len(parts) < 3:
         (size,) = struct.unpack_from("!I", data, place)
         parts.append(data[place + 4 : place + 4 + size])

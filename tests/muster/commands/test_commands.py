@@ -203,8 +203,12 @@ def test_actions(settled: Running, tmp_path: Path, capsys: Capture) -> None:
     manifest = {"nql_id": "#listed", "name": "Listed", "scripts": script, "outputs": [{"name": "n", "type": "uint32"}]}
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     assert [item["id"] for item in json_of(capsys, "apply", str(tmp_path))] == ["#listed"]
-    assert "#listed" in said(capsys, "actions", "list")
-    assert "--- linux (bash) ---" in said(capsys, "actions", "show", "listed")
+    [line] = [line for line in said(capsys, "actions", "list").splitlines() if line.startswith("#listed")]
+    assert line.split()[:3] == ["#listed", "Listed", "1"]
+    assert "  draft" in line
+    shown = said(capsys, "actions", "show", "listed")
+    assert "--- linux (bash) ---" in shown
+    assert "runs as system, at most 60 s; a draft: no author signed it" in shown
     preview = json_of(capsys, "actions", "run", "listed", "--nql", "devices", "--preview")
     assert preview["count"] >= 30
     assert json_of(capsys, "runs", "list") == []
