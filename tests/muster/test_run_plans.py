@@ -15,6 +15,8 @@ from muster.live import line, shown, watching
 from muster.run_plans import add_plan, plan_of
 from muster.runs import Run, run_of
 from storage.control.plans import Plan, check
+from storage.control.webhooks import EVENTS
+from tests.architecture.project import ROOT
 
 
 def planned(*arguments: str) -> dict[str, Any]:
@@ -132,3 +134,13 @@ def test_where_there_is_no_terminal_each_change_is_said_once(capsys: pytest.Capt
         told(run())
         told(run(counts={"success": 4}, waves=[]))
     assert capsys.readouterr().err.splitlines() == ["wave 1 of 2: 3 held back, 1 success", "4 success"]
+
+
+def test_the_document_names_every_option_and_part() -> None:
+    text = (ROOT / "docs" / "runs.md").read_text()
+    parser = ArgumentParser()
+    add_plan(parser)
+    options = [name for action in parser._actions for name in action.option_strings if name.startswith("--")]
+    assert [name for name in options if f"`{name}`" not in text and name != "--help"] == []
+    assert [name for name in Plan.__struct_fields__ if f"`{name}" not in text] == []
+    assert [event for event in EVENTS if f"`{event}`" not in text] == []
