@@ -19,6 +19,7 @@ from agent import statements, wire
 from agent.clock import Clock
 from agent.exchange import Exchange, UnreachableError, seconds
 from agent.identity import Keys, verify
+from agent.proxies import ProxyError, proxy_for
 from agent.version import __version__
 
 OPEN_SECONDS = 20.0
@@ -57,8 +58,10 @@ class Channel:
         pinned, headers = self._exchange.enrolment.portal_key, self._exchange.sign("GET", wire.CHANNEL, b"")
         url = "ws" + self._exchange.enrolment.url.removeprefix("http") + wire.CHANNEL
         try:
+            proxy = proxy_for(self._exchange.enrolment.url)
             async with connect(
-                url, additional_headers=headers, compression=None, max_size=wire.FRAME_BYTES, max_queue=4, proxy=None,
+                url, additional_headers=headers, compression=None, max_size=wire.FRAME_BYTES, max_queue=4,
+                proxy=None if proxy is None else proxy.url, ssl=self._exchange.tls,
                 open_timeout=OPEN_SECONDS, ping_interval=PING_SECONDS, ping_timeout=OPEN_SECONDS, close_timeout=2,
             ) as connection:  # fmt: skip
                 async with asyncio.timeout(OPEN_SECONDS):
@@ -70,7 +73,7 @@ class Channel:
             if error.rcvd is not None and error.rcvd.code == REVOKED:
                 raise RevokedError from error
             raise UnreachableError(f"the channel was closed: {error}") from error
-        except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError) as error:
+        except (OSError, TimeoutError, ProxyError, WebSocketException, msgspec.MsgspecError) as error:
             raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
 
     def _refused(self, response: Response, pinned: bytes, nonce: str, asked: int) -> Exception:

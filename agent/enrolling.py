@@ -13,6 +13,7 @@ from pathlib import Path
 
 from agent import exchange, statements, wire
 from agent.identity import Enrolment, Policy, clean_url, ensure_keys, save_enrolment
+from agent.tls import Pinning, verified
 from agent.version import __version__
 
 
@@ -25,16 +26,20 @@ def enroll(
     platform: str,
     policy: Policy = "signed_trusted",
     authors: Sequence[bytes] = (),
+    server: Pinning | None = None,
 ) -> Enrolment:
-    """Enrol and pin; `authors` are raw public keys to trust instead of those the portal names. Raises
-    UnreachableError, RefusedError, IdentityError, UnsafeFolderError."""
+    """Enrol and pin; `authors` are raw public keys to trust instead of those the portal names; `server` says how the
+    portal's server is known at this first time (None: by the authorities of this system). Raises UnreachableError,
+    RefusedError, IdentityError, UnsafeFolderError."""
     url = clean_url(url)
     keys = ensure_keys(folder)
     identity, sealing = keys.public()
     proof = keys.sign(statements.enrol_bytes(key, identity, sealing, name))
     request = wire.Enrol(key, identity, sealing, name[:255] or "device", platform, __version__, proof)  # type: ignore[arg-type]
-    told = exchange.enrol(url, request)
+    context = (server or verified(None)) if url.startswith("https:") else None
+    told = exchange.enrol(url, request, context)
     head = (url, told.device, told.collector, told.generation, told.simulated, told.portal_key)
-    pinned = Enrolment(*head, list(authors) or told.authors, policy)
+    pins = [] if context is None else list(dict.fromkeys(filter(None, [context.shown, *told.tls_pins])))
+    pinned = Enrolment(*head, list(authors) or told.authors, policy, tls_pins=pins)
     save_enrolment(folder, pinned)
     return pinned

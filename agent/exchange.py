@@ -13,17 +13,17 @@ import binascii
 import http.client
 import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import msgspec
 
-from agent import statements, wire
+from agent import proxies, statements, wire
 from agent.clock import Clock
 from agent.identity import Enrolment, Keys, verify
-
-TIMEOUT = 30.0
+from agent.proxies import ProxyError
+from agent.tls import Pinning, pinned
 
 
 class UnreachableError(Exception):
@@ -58,6 +58,7 @@ class Exchange:
         self._keys = keys
         self._clock = clock
         self._offset = 0
+        self._tls: tuple[list[bytes], Pinning] | None = None
 
     def send(self, path: str, body: bytes, *, packed: bool = False) -> Answer:
         """Send a request; `packed` says that the body is gzip. A clock that is far off is set right and the request
@@ -79,6 +80,15 @@ class Exchange:
             wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),
         }
 
+    @property
+    def tls(self) -> Pinning | None:
+        """How the portal's server is known; None where it is reached without TLS."""
+        if not self.enrolment.url.startswith("https:"):
+            return None
+        if self._tls is None or self._tls[0] != self.enrolment.tls_pins:
+            self._tls = (self.enrolment.tls_pins, pinned(self.enrolment.tls_pins))
+        return self._tls[1]
+
     def learn(self, portal_time: int, asked: int, answered: int) -> int:
         """Note the portal's time as said in the middle between two instants of ours; how far it is ahead."""
         self._offset = portal_time - (asked + answered) // 2
@@ -98,7 +108,7 @@ class Exchange:
     def _send(self, path: str, body: bytes, packed: bool) -> Answer:
         pinned, headers = self.enrolment.portal_key, self.sign("POST", path, body)
         asked = self._clock.now()
-        status, given, data = post(self.enrolment.url, path, body, headers, packed=packed)
+        status, given, data = post(self.enrolment.url, path, body, headers, packed=packed, context=self.tls)
         nonce = headers[wire.NONCE_HEADER]
         time = self._check(pinned, status, given, data, nonce)
         return Answer(status, data, self.learn(time, asked, self._clock.now()), _pause(given))
@@ -115,9 +125,10 @@ class Exchange:
         return time
 
 
-def enrol(url: str, request: wire.Enrol) -> wire.Enrolled:
-    """Ask a portal to know this device. Raises UnreachableError, RefusedError."""
-    status, _, body = post(url, wire.ENROL, wire.encode(request), {})
+def enrol(url: str, request: wire.Enrol, context: Pinning | None = None) -> wire.Enrolled:
+    """Ask a portal to know this device; `context` says how its server is known. Raises UnreachableError,
+    RefusedError."""
+    status, _, body = post(url, wire.ENROL, wire.encode(request), {}, context=context)
     try:
         if status == 200:
             return msgspec.json.decode(body, type=wire.Enrolled)
@@ -127,16 +138,24 @@ def enrol(url: str, request: wire.Enrol) -> wire.Enrolled:
 
 
 def post(
-    url: str, path: str, body: bytes, headers: Mapping[str, str], *, packed: bool = False
+    url: str,
+    path: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    packed: bool = False,
+    context: ssl.SSLContext | None = None,
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers (names in lower case) and body of the answer. Raises UnreachableError."""
-    parts = urlsplit(url)
-    connection = _CONNECT[parts.scheme](parts.hostname or "", parts.port)
     sent = {**headers, "Content-Type": "application/json", "Connection": "close"} | (
         {"Content-Encoding": "gzip"} if packed else {}
     )
     try:
-        connection.request("POST", parts.path + path, body, sent)
+        connection = proxies.connection(url, context)
+    except ProxyError as error:
+        raise UnreachableError(str(error)) from error
+    try:
+        connection.request("POST", urlsplit(url).path + path, body, sent)
         response = connection.getresponse()
         data = response.read(wire.ANSWER_BYTES + 1)
         if len(data) > wire.ANSWER_BYTES:
@@ -154,17 +173,6 @@ def said(body: bytes) -> str:
         return msgspec.json.decode(body, type=wire.Refusal).error.message[:300]
     except msgspec.MsgspecError:
         return "no message"
-
-
-def _plain(host: str, port: int | None) -> http.client.HTTPConnection:
-    return http.client.HTTPConnection(host, port, timeout=TIMEOUT)
-
-
-def _secure(host: str, port: int | None) -> http.client.HTTPConnection:
-    return http.client.HTTPSConnection(host, port, timeout=TIMEOUT, context=ssl.create_default_context())
-
-
-_CONNECT: dict[str, Callable[[str, int | None], http.client.HTTPConnection]] = {"http": _plain, "https": _secure}
 
 
 def seconds(text: str, most: int) -> int:

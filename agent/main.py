@@ -11,6 +11,7 @@ import argparse
 import asyncio
 import getpass
 import os
+import re
 import signal
 import socket
 import sys
@@ -29,6 +30,7 @@ from agent.host.linux import LinuxHost
 from agent.identity import ENROLMENT_FILE, POLICIES, Enrolment, IdentityError, load_enrolment, load_keys
 from agent.log import line
 from agent.runtime import Agent, Parts
+from agent.tls import Pinning, pinned, verified
 from agent.version import __version__
 
 KEY_VARIABLE = "MUSTER_ENROL_KEY"
@@ -82,6 +84,16 @@ def _parser() -> argparse.ArgumentParser:
         metavar="FILE.pub",
         help="trust this author instead of those that the portal names; may be given again",
     )
+    known = enrolling.add_mutually_exclusive_group()
+    known.add_argument(
+        "--ca",
+        type=Path,
+        metavar="FILE",
+        help="the authorities whose certificate the server must show (default: this system's)",
+    )
+    known.add_argument(
+        "--tls-pin", metavar="HEX", help="the SHA-256 of the server's public key (SPKI), instead of any authority"
+    )
     enrolling.add_argument("--again", action="store_true", help="enroll again what is enrolled already")
     running = commands.add_parser("run", help="collect, run orders, report; until stopped")
     answering = commands.add_parser("answer", help="answer the question that waits for you on this device")
@@ -113,11 +125,21 @@ def _enroll(options: argparse.Namespace) -> int:
         platform="linux",
         policy=options.policy,
         authors=[read(path)[0] for path in options.author],
+        server=_server(options),
     )
     print(f"Enrolled with {pinned.url} as device {pinned.device}.")
     print(_whose(pinned))
     print(f"Start the agent with: muster-agent run --state {folder}")
     return 0
+
+
+def _server(options: argparse.Namespace) -> Pinning | None:
+    if options.tls_pin is None:
+        return verified(options.ca) if options.ca is not None else None
+    text = options.tls_pin.replace(":", "").lower()
+    if not re.fullmatch("[0-9a-f]{64}", text):
+        raise IdentityError("--tls-pin is the SHA-256 of the server's public key: 64 hexadecimal digits")
+    return pinned([bytes.fromhex(text)])
 
 
 def _whose(pinned: Enrolment) -> str:

@@ -195,7 +195,8 @@ class Agent:
             self.post(e.Configured(told))
 
     def _adopt(self, told: Configuration) -> None:
-        pinned = adopt(self._exchange.enrolment, told)
+        shown = self._exchange.tls.shown if self._exchange.tls is not None else None
+        pinned = adopt(self._exchange.enrolment, told, shown=shown)
         if pinned != self._exchange.enrolment:
             save_enrolment(self._parts.folder, pinned)
             self._exchange.enrolment = pinned

@@ -6,6 +6,7 @@ when requests are taken.
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from muster.errors import UsageError
 from portal import logs
 from portal.app import Portal
 from portal.settings import Settings
+from portal.tls import Certificate, CertificateError, Pins
 
 
 def serve(
@@ -27,6 +29,8 @@ def serve(
     imports: bool,
     local_webhooks: bool,
     log_level: str,
+    certificate: tuple[Path, Path] | None,
+    coming: Sequence[Path],
     say: Callable[[str], None],
 ) -> None:
     """Serve until told to stop. Raises MusterError."""
@@ -34,7 +38,15 @@ def serve(
         raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
     logs.configure(log_level)
     hosts = frozenset(names) or None
-    settings = Settings(data, host, port, zone, imports, hosts, tls, log_level, local_webhooks)
+    own = None if certificate is None else Certificate(*certificate)
+    secure = tls or own is not None
+    settings = Settings(data, host, port, zone, imports, hosts, secure, log_level, local_webhooks, own, tuple(coming))
+    try:
+        Pins(settings.certificates)
+        if own is not None:
+            own.load(ssl.create_default_context(ssl.Purpose.CLIENT_AUTH))
+    except CertificateError as error:
+        raise UsageError(f"{error}.", "Give PEM files: the certificate with its chain, and its private key.") from error
 
     def ready(address: str, portal: Portal) -> None:
         say(f"Muster listens on {address} (Ctrl-C stops it)")

@@ -61,7 +61,8 @@ def stopper() -> Callable[[], None]:
 def address(settings: Settings, port: int) -> str:
     """The address to open."""
     host = settings.host if settings.host in LOOPBACK or settings.host not in {"0.0.0.0", "::"} else "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "http" if settings.certificate is None else "https"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"
 
 
 @contextmanager

@@ -62,6 +62,7 @@ from portal.schedules.service import Schedules
 from portal.settings import Settings
 from portal.threads import Threads
 from portal.ticks import Ticks
+from portal.tls import Pins
 from portal.trust import routes as trust_routes
 from portal.trust.common import common
 from portal.trust.secrets import Secrets
@@ -91,6 +92,7 @@ class Portal:
     tables: Tables
     keys: KeyRing
     secrets: Secrets
+    pins: Pins
     threads: Threads
     metrics: Metrics
     nudges: Nudges
@@ -177,7 +179,7 @@ async def _open(
     stack.push_async_callback(tables.close)
     control = await asyncio.to_thread(open_control, settings.control, now=clock())
     stack.callback(control.close)
-    keys, sealer = KeyRing(settings.key), Sealer(settings.vault_key)
+    keys, sealer, pins = KeyRing(settings.key), Sealer(settings.vault_key), Pins(settings.certificates)
     threads = Threads()
     stack.callback(threads.close)
 
@@ -195,7 +197,7 @@ async def _open(
     queries = Queries(sources, catalogs, threads, clock)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
-    configurations = Configurations(nudges.configure, partial(common, control, keys), LocalOrders(control, keys))
+    configurations = Configurations(nudges.configure, partial(common, control, keys, pins), LocalOrders(control, keys))
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,
@@ -204,6 +206,7 @@ async def _open(
         tables=tables,
         keys=keys,
         secrets=Secrets(control, sealer, threads, clock),
+        pins=pins,
         threads=threads,
         metrics=metrics,
         nudges=nudges,

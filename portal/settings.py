@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from portal.tls import Certificate
+
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -29,6 +31,13 @@ class Settings:
     secure: bool = False  # whether browsers reach it over TLS
     log_level: str = "info"
     local_webhooks: bool = False  # whether webhooks may reach this machine and its link
+    certificate: Certificate | None = None  # what it serves TLS with itself
+    coming: tuple[Path, ...] = ()  # certificates that its server will show later
+
+    @property
+    def certificates(self) -> tuple[Path, ...]:
+        """The certificates whose keys devices may see: the one that is served, and those that come."""
+        return (*([] if self.certificate is None else [self.certificate.chain]), *self.coming)
 
     @property
     def tables(self) -> Path:

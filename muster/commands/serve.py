@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from muster import registry
+from muster.errors import UsageError
 from muster.options import Options, Parser, add_data
 
 DESCRIPTION = "Run a portal over a data folder, until Ctrl-C or SIGTERM. The folder is made if it is not there."
@@ -35,6 +36,16 @@ def arguments(parser: Parser) -> None:
         help="a host name under which people reach it; may be given again",
     )
     parser.add_argument("--tls", action="store_true", help="browsers reach it over TLS (a proxy in front sees to that)")
+    parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the private key of --tls-cert (PEM)")
+    parser.add_argument(
+        "--tls-next-cert",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a certificate that is shown later: devices are told of its key now. SIGHUP reads all files again",
+    )
     parser.add_argument("--zone", help="time zone of the instance, fixed when the folder is made (default: UTC)")
     parser.add_argument("--imports", action="store_true", help="let programs with the permission import write history")
     parser.add_argument(
@@ -52,6 +63,8 @@ def arguments(parser: Parser) -> None:
 
 def run(options: Options) -> None:
     """Serve."""
+    if (options.tls_cert is None) != (options.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key go together.", "Give both, or neither.")
     registry.part("serve").serve(
         Path(options.data),
         host=options.host,
@@ -62,5 +75,7 @@ def run(options: Options) -> None:
         imports=options.imports,
         local_webhooks=options.allow_local_webhooks,
         log_level=options.log_level,
+        certificate=None if options.tls_cert is None else (options.tls_cert, options.tls_key),
+        coming=options.tls_next_cert,
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

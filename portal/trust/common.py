@@ -13,12 +13,13 @@ from itertools import pairwise
 from agent import statements
 from agent.wire_configuration import Endorsed, Succession
 from portal.agents.configuration import Common
+from portal.tls import Pins
 from storage.control.api import Control
 from storage.control.authors import MOST_REMOVED, Author
 from storage.control.key_ring import KeyRing, public
 
 
-def common(control: Control, keys: KeyRing, tls_pins: Sequence[bytes] = ()) -> Common:
+def common(control: Control, keys: KeyRing, pins: Pins) -> Common:
     """The part of a configuration that is the same for every device. Blocks."""
     authors = control.authors.everyone()
     removed = sorted((one for one in authors if one.removed_at is not None), key=lambda one: one.removed_at or 0)
@@ -26,7 +27,7 @@ def common(control: Control, keys: KeyRing, tls_pins: Sequence[bytes] = ()) -> C
         successions(keys),
         tuple(_endorsed(authors)),
         tuple(one.key for one in removed[-MOST_REMOVED:]),
-        tuple(tls_pins),
+        pins.current,
     )
 
 
