@@ -96,6 +96,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     enrolling.add_argument("--again", action="store_true", help="enroll again what is enrolled already")
     running = commands.add_parser("run", help="collect, run orders, report; until stopped")
+    running.add_argument(
+        "--ask",
+        choices=here.WAYS,
+        default="anywhere",
+        help="where scripts may put questions to people: a window, else a terminal; a terminal; not at all "
+        "(default: %(default)s)",
+    )
     answering = commands.add_parser("answer", help="answer the question that waits for you on this device")
     answering.add_argument("--state", type=Path, metavar="DIR", help="only that of the agent of this folder")
     standing = commands.add_parser("status", help="say how the agent of this device stands")
@@ -172,7 +179,7 @@ def _run(options: argparse.Namespace) -> int:
     status.hold(folder)
     clock = SteadyClock()
     with ThreadPoolExecutor(2, "agent") as executor:
-        host = LinuxHost(folder / "runs", clock, keys.sealing, desk=here.desk(folder, enrolment.url))
+        host = LinuxHost(folder / "runs", clock, keys.sealing, desk=here.desk(folder, enrolment.url, options.ask))
         asyncio.run(_until_stopped(Parts(folder, enrolment, keys, host, clock, executor, line)))
     return 0
 

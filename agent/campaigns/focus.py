@@ -33,23 +33,24 @@ LOOKS: tuple[tuple[tuple[str, ...], str, str], ...] = (
 )
 
 
-def protected(environment: dict[str, str]) -> str:
-    """Why the person of this session is not to be disturbed; empty if nothing says so."""
+def protected(environment: dict[str, str], seconds: float = LOOK_SECONDS) -> str:
+    """Why the person of this session is not to be disturbed; empty if nothing says so. No look takes longer
+    than so many seconds."""
     for command, sign, reason in LOOKS:
         filled = [environment.get("XDG_SESSION_ID", "") if part == "" else part for part in command]
-        if "" not in filled and re.search(sign, _said(filled, environment)):
+        if "" not in filled and re.search(sign, _said(filled, environment, seconds)):
             return reason
-    return FULL if "DISPLAY" in environment and _full_screen(environment) else ""
+    return FULL if "DISPLAY" in environment and _full_screen(environment, seconds) else ""
 
 
-def _full_screen(environment: dict[str, str]) -> bool:
-    active = re.search(r"(0x[0-9a-f]+)", _said(["xprop", "-root", "_NET_ACTIVE_WINDOW"], environment))
+def _full_screen(environment: dict[str, str], seconds: float) -> bool:
+    active = re.search(r"(0x[0-9a-f]+)", _said(["xprop", "-root", "_NET_ACTIVE_WINDOW"], environment, seconds))
     if active is None or int(active[1], 16) == 0:
         return False
-    return "_NET_WM_STATE_FULLSCREEN" in _said(["xprop", "-id", active[1], "_NET_WM_STATE"], environment)
+    return "_NET_WM_STATE_FULLSCREEN" in _said(["xprop", "-id", active[1], "_NET_WM_STATE"], environment, seconds)
 
 
-def _said(command: list[str], environment: dict[str, str]) -> str:
+def _said(command: list[str], environment: dict[str, str], seconds: float) -> str:
     """What a program says, nothing if it is not there, fails or takes too long."""
     program = shutil.which(command[0], path=environment.get("PATH"))
     if program is None:
@@ -59,7 +60,7 @@ def _said(command: list[str], environment: dict[str, str]) -> str:
             [program, *command[1:]],
             env=environment,
             capture_output=True,
-            timeout=LOOK_SECONDS,
+            timeout=seconds,
             check=False,
             stdin=subprocess.DEVNULL,
         )

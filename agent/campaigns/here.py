@@ -14,7 +14,12 @@ from agent.campaigns.desk import Desk
 from agent.campaigns.desktop import Window
 from agent.campaigns.terminal import Terminal, place
 
+WAYS = ("anywhere", "terminal", "nobody")
 
-def desk(state: Path, url: str) -> Desk:
-    """The desk of the agent whose folder and portal these are."""
-    return Desk((Window(), Terminal(place(state))), person.find, urlsplit(url).hostname or url)
+
+def desk(state: Path, url: str, way: str = "anywhere") -> Desk:
+    """The desk of the agent whose folder and portal these are, and which of WAYS it may go."""
+    if way == "nobody":
+        return Desk()
+    terminal = Terminal(place(state))
+    return Desk((terminal,) if way == "terminal" else (Window(), terminal), person.find, urlsplit(url).hostname or url)

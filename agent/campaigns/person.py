@@ -51,14 +51,16 @@ class _Seat:
     terminals: list[str] = field(default_factory=list)
 
 
-def find(account: Account | None, proc: Path = Path("/proc"), own: int | None = None) -> Person:
+def find(
+    account: Account | None, proc: Path = Path("/proc"), own: int | None = None, people_from: int = PEOPLE_FROM
+) -> Person:
     """The person of an account; without one, whoever is logged in: ourselves, if we are not the system."""
     own = os.geteuid() if own is None else own
     wanted = account.user if account else own or None
     seats = _seats(proc, wanted)
     if wanted is not None:
         return _person(wanted, seats.get(wanted, _Seat()))
-    people = sorted(user for user in seats if user >= PEOPLE_FROM and user != NOBODY) or sorted(set(seats) & {0})
+    people = sorted(user for user in seats if user >= people_from and user != NOBODY) or sorted(set(seats) & {0})
     if len(people) == 1:
         return _person(people[0], seats[people[0]])
     if not people:

@@ -140,10 +140,11 @@ class AgentProcess:
     device: str
     process: subprocess.Popen[bytes] | None = None
     log: list[str] = field(default_factory=list)
+    options: tuple[str, ...] = ()
 
     def start(self) -> None:
         with (self.folder / "log").open("ab") as file:
-            command = [sys.executable, "-m", "agent", "run", "--state", str(self.folder)]
+            command = [sys.executable, "-m", "agent", "run", "--state", str(self.folder), *self.options]
             self.process = subprocess.Popen(command, cwd=ROOT, stderr=file)
 
     def stop(self, number: int = signal.SIGTERM) -> int:
@@ -182,13 +183,19 @@ def served(tmp_path: Path) -> Iterator[Served]:
 @pytest.fixture
 def agent(served: Served, tmp_path: Path) -> Iterator[AgentProcess]:
     """An enrolled agent that runs and is connected."""
+    made = enrolled(served, tmp_path)
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop(signal.SIGKILL)
+
+
+def enrolled(served: Served, tmp_path: Path, *options: str) -> AgentProcess:
+    """An agent that runs with these options and is connected."""
     folder = tmp_path / "agent"
     command = [sys.executable, "-m", "agent", "enroll", "--url", served.url, "--state", str(folder)]
     environment = os.environ | {"MUSTER_ENROL_KEY": served.keys()[0]}
     subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    made = AgentProcess(folder, load_enrolment(folder).device)
+    made = AgentProcess(folder, load_enrolment(folder).device, options=options)
     made.start()
     eventually(lambda: served.connected(made.device))
-    yield made
-    if made.process is not None and made.process.poll() is None:
-        made.stop(signal.SIGKILL)
+    return made
