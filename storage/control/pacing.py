@@ -38,9 +38,11 @@ def recent(
     """Which devices began this action after an instant, or may have, in any run but one."""
     began = TABLE.c.started_at > since
     handed = TABLE.c.state.in_(_OPEN_OR_LOST) & ((TABLE.c.claimed_at > since) | (TABLE.c.attempt > 1))
+    # When an attempt before the last one began is not on the row: at the latest when the last one ended.
+    before = (TABLE.c.attempt > 1) & (TABLE.c.changed_at > since)
     found: set[str] = set()
     for some in batched(devices):
-        for when in (began, handed):
+        for when in (began, handed, before):
             query = select(TABLE.c.device).join(RUNS, RUNS.c.id == TABLE.c.run)
             query = query.where(TABLE.c.device.in_(some), when, RUNS.c.action == action)
             if apart_from is not None:

@@ -206,6 +206,16 @@ def test_two_runs_fetched_at_once_are_one(control: Control) -> None:
     assert control.executions.execution(runs[1].id, "a").state is State.CANCELLED
 
 
+def test_an_attempt_counts_although_the_next_one_never_began(control: Control) -> None:
+    first = planned(control, "a", retries={"attempts": 2, "backoff": 60})
+    attempt(control, first.id, 1, BAD, NOW)
+    control.deadlines.cancel(first.id, by="account:ann", now=NOW + SECOND)
+    assert control.executions.execution(first.id, "a").state is State.CANCELLED
+    with pytest.raises(RefusedError, match="ran #clear_cache"):
+        planned(control, "a", now=NOW + 60 * SECOND, once_every=600)
+    assert planned(control, "a", now=NOW + 700 * SECOND, once_every=600).skipped == 0
+
+
 def test_another_action_does_not_count(control: Control) -> None:
     attempt(control, planned(control, "a").id, 1, GOOD, NOW)
     control.actions.save_action(manifest(nql_id="#other"), by="account:ann", now=NOW)
