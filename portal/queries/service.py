@@ -100,6 +100,13 @@ class Queries:
         context = self._context(caller, None, None)
         return await self._threads.query(_targets, compiled, context, source, self._domain(caller), most)
 
+    async def meant(self, caller: Caller, text: str, most: int) -> list[str]:
+        """As `targets`, without facts: for those who show the devices to nobody."""
+        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
+        source = await self._source(compiled)
+        context = self._context(caller, None, None)
+        return await self._threads.query(_meant, compiled, context, source, self._domain(caller), most)
+
     async def devices(self, caller: Caller, uids: Sequence[str]) -> Facts:
         """Name and kind of those devices that the tables know and the caller sees."""
         source = await self._sources.stored()
@@ -178,11 +185,15 @@ def _answered(
 def _targets(
     compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, most: int
 ) -> tuple[list[str], Facts]:
+    uids = _meant(compiled, context, source, domain, most)
+    return uids, device_facts(source, uids, domain, platform=True)
+
+
+def _meant(compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, most: int) -> list[str]:
     result = run(domain.bound(nql.resolve(compiled.plan, context)), source, limit=most + 1)
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")
-    uids = sorted(set(result.devices.drop_null().to_pylist()))
-    return uids, device_facts(source, uids, domain, platform=True)
+    return sorted(set(result.devices.drop_null().to_pylist()))
 
 
 def _device(source: Source, uid: str, domain: Domain) -> dict[str, Any] | None:

@@ -96,7 +96,7 @@ class Schedules:
         except UnfitError as error:
             raise ApiError(422, "not_allowed", f"{error}.".capitalize()) from None
         check_parameters(action.inputs, definition.parameters)
-        await self._queries.targets(caller, definition.target, 1)
+        await self._queries.meant(caller, definition.target, 1)
         first = await self._threads.small(check, definition, now=now)
         if not definition.local:
             return first

@@ -72,7 +72,7 @@ class Round:
 
     async def _evaluated(self, caller: Caller, text: str) -> list[str] | UnfitError:
         try:
-            devices, _ = await self._queries.targets(caller, text, MOST_DEVICES)
+            devices = await self._queries.meant(caller, text, MOST_DEVICES)
         except QueryError as error:
             return UnfitError(f"the query cannot run: {error.diagnostics[0].message}")
         except ApiError as error:

@@ -306,9 +306,9 @@ def test_identical_queries_are_evaluated_once_in_a_tick(play: Play) -> None:
         asked_for: list[str] = []
 
         class Counting:
-            async def targets(self, caller: Any, text: str, most: int) -> Any:
+            async def meant(self, caller: Any, text: str, most: int) -> Any:
                 asked_for.append(text)
-                return await p.queries.targets(caller, text, most)
+                return await p.queries.meant(caller, text, most)
 
         await p.scheduler.tick()  # it holds the lease; another one takes over when it is let go
         parts = Parts(p.control, p.access, Counting(), p.nudges, p.threads, house.time)  # type: ignore[arg-type]
