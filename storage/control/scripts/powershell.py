@@ -19,9 +19,11 @@ BEFORE = re.compile(r"(?:\s|\[[^\[\]]*\]|using\s[^\n]*\n)*param\s*\(", re.IGNORE
 WRITES = re.compile(r"\[\s*nxt\s*\]\s*::\s*WriteOutput([A-Za-z0-9_]*)\s*\(", re.IGNORECASE)
 NAMED = re.compile(r"\$(?:\{([^}]*)\}|([A-Za-z0-9_]+))")
 HELP = re.compile(
-    r"^[ \t]*\.PARAMETER[ \t]+(\S+)[ \t]*\n(.*?)(?=^[ \t]*\.[A-Z]+\b|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL
+    r"^[ \t]*\.([A-Z]+)[ \t]*(\S*)[ \t]*\n(.*?)(?=^[ \t]*\.[A-Z]+\b|\Z)", re.IGNORECASE | re.MULTILINE | re.DOTALL
 )
+ROW = re.compile(r"[ \t]*\d+[ \t]+(\S+)[ \t]{2,}(.*)")  # of the tables .INPUTS (label, description) and .OUTPUTS
 MANDATORY = re.compile(r"\bMandatory\b(?:\s*=\s*\$?(\w+))?", re.IGNORECASE)
+Told = dict[tuple[str, str], str]
 TYPES = {
     "string": "string", "bool": "bool", "uint32": "uint32", "float": "float", "size": "size", "ratio": "ratio",
     "bitrate": "bitrate", "datetime": "date_time", "duration": "duration", "stringlist": "string_list",
@@ -32,19 +34,19 @@ OPENS, CLOSES = "([{", ")]}"
 def find(text: str, finding: Finding) -> frozenset[str] | None:
     """Find inputs and outputs; the inputs that are read are those of the block."""
     script = masked(text.removeprefix("\ufeff"))
-    _outputs(script, finding)
+    told = _help(script)
+    _outputs(script, told, finding)
     if block := BEFORE.match(script.code):
         end = _end(script.code, block.end())
         if end is None:
             finding.problem(script.line(block.end()), "the block param(...) is not closed")
             return None
-        told = _help(script)
         for start, stop in islice(_parts(script.code, block.end(), end), MOST + 1):
             _input(script, start, stop, told, finding)
     return frozenset(finding.inputs)
 
 
-def _outputs(script: Masked, finding: Finding) -> None:
+def _outputs(script: Masked, told: Told, finding: Finding) -> None:
     for call in WRITES.finditer(script.code):
         line = script.line(call.start())
         kind = TYPES.get(call[1].lower())
@@ -58,10 +60,10 @@ def _outputs(script: Masked, finding: Finding) -> None:
         elif name is None or follows not in (",", ")"):
             finding.dynamic(line, "name")
         else:
-            finding.output(FoundOutput(name, kind, line))
+            finding.output(FoundOutput(name, kind, line, description=told.get(("output", name.lower()), "")))
 
 
-def _input(script: Masked, start: int, stop: int, told: dict[str, str], finding: Finding) -> None:
+def _input(script: Masked, start: int, stop: int, told: Told, finding: Finding) -> None:
     """The parameter between two places: attributes, `$name`, and perhaps `= default`."""
     place, required = start, False
     allowed: tuple[str, ...] = ()
@@ -81,7 +83,7 @@ def _input(script: Masked, start: int, stop: int, told: dict[str, str], finding:
             finding.problem(script.line(start), "there is a parameter without a name in the block param(...)")
         return
     text = name[1] or name[2]
-    words = told.get(text.lower()) or _comment(script, start, place)
+    words = told.get(("input", text.lower())) or _comment(script, start, place)
     given = FoundInput(
         text, script.line(place), description=words, allowed=allowed,
         default=None if required else _default(script, name.end(), stop), required=required,
@@ -110,10 +112,27 @@ def _default(script: Masked, place: int, stop: int) -> str | None:
     return value if re.fullmatch(r"-?\d+(\.\d+)?", value) and not texts else None
 
 
-def _help(script: Masked) -> dict[str, str]:
-    """What the help in comments says of each parameter."""
+def _help(script: Masked) -> Told:
+    """What the help in comments says of each input and output: in `.PARAMETER name`, or in the tables `.INPUTS`
+    (number, label, description) and `.OUTPUTS` (number, label, type, description)."""
+    told: Told = {}
     blocks = [text[2:].removesuffix("#>").replace("\r", "") for _, text in script.comments if text.startswith("<#")]
-    return {name.lower(): " ".join(words.split())[:4096] for block in blocks for name, words in HELP.findall(block)}
+    for kind, name, words in (found for block in blocks for found in HELP.findall(block)):
+        match kind.upper():
+            case "PARAMETER":
+                told["input", name.lower()] = " ".join(words.split())[:4096]
+            case "INPUTS":
+                told |= {("input", label): text for label, text in _rows(words)}
+            case "OUTPUTS":
+                told |= {("output", label): text.partition("  ")[2].strip() for label, text in _rows(words)}
+    return told
+
+
+def _rows(words: str) -> Iterator[tuple[str, str]]:
+    """The label and the rest of each row of a table."""
+    for line in words.split("\n"):
+        if row := ROW.match(line):
+            yield row[1].lower(), row[2].strip()[:4096]
 
 
 def _comment(script: Masked, start: int, stop: int) -> str:

@@ -235,6 +235,33 @@ def test_problems_in_powershell(text: str, line: int, said: str) -> None:
     assert said in problem.message
 
 
+TABLES = """<#
+.SYNOPSIS
+Something.
+.INPUTS
+ID  Label      Description
+1   Target     Where to  look
+2   Other      More
+.OUTPUTS
+ID  Label   Type          Description
+1   Found   String List   What was found
+2   Count   UInt32        How many
+#>
+param([string]$Target, [string]$Unknown)
+[Nxt]::WriteOutputStringList('Found', $x)
+[Nxt]::WriteOutputUInt32('Count', 3)
+"""
+
+
+def test_tables_of_the_help_describe() -> None:
+    found = find(Script("powershell", TABLES))
+    assert [(item.name, item.description) for item in found.inputs] == [("Target", "Where to  look"), ("Unknown", "")]
+    assert [(item.name, item.description) for item in found.outputs] == [
+        ("Found", "What was found"),
+        ("Count", "How many"),
+    ]
+
+
 def test_a_script_without_a_block_of_its_own_has_no_inputs() -> None:
     found = find(Script("powershell", "function F { param($a) }\nparam($b)"))
     assert (found.inputs, found.problems) == ((), ())
