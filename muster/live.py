@@ -60,7 +60,7 @@ def line(run: Run) -> str:
     if run.halted:
         text += f"; halted: {run.state_detail}"
     elif run.said.get("next_at"):
-        text += f"; next wave at {run.said['next_at']}"
+        text += f"; next wave at {_next(run)}"
     return printable(text)
 
 
@@ -77,8 +77,13 @@ def shown(run: Run) -> RenderableType:
     if run.state_detail:
         parts.append(Text(printable(run.state_detail), style="red" if run.halted else "yellow"))
     if run.said.get("next_at"):
-        parts.append(Text(f"next wave at {printable(str(run.said['next_at']))} if the gate holds", style="dim"))
+        gate = " if the gate holds" if run.said["plan"].get("gate") else ""
+        parts.append(Text(f"next wave at {_next(run)}{gate}", style="dim"))
     return Group(*parts)
+
+
+def _next(run: Run) -> str:
+    return printable(str(run.said["next_at"]))[:19].replace("T", " ") + " UTC"
 
 
 def _row(wave: Mapping[str, Any]) -> tuple[RenderableType, ...]:

@@ -222,7 +222,9 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     device = record["device"]
     name = f"{device['name']} (simulated)" if device["simulated"] else device["name"]
     outputs = ", ".join(f"{key}={value}" for key, value in record["outputs"].items())
-    return {**record, "device": name, "outputs": outputs or None}
+    state = f"held for wave {record['wave']}" if record["held"] else record["state"]
+    detail = record["detail"] or (record["begins_at"] and f"begins at {record['begins_at']}")
+    return {**record, "device": name, "state": state, "detail": detail, "outputs": outputs or None}
 
 
 def nql_id(text: str) -> str:

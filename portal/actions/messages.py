@@ -193,13 +193,17 @@ class Cancelled(Struct):
 
 
 class ExecutionInfo(Struct):
-    """One execution. Outputs: times as ISO 8601 in UTC, durations in seconds, sizes in bytes."""
+    """One execution. Outputs: times as ISO 8601 in UTC, durations in seconds, sizes in bytes. `wave` is counted from 1;
+    what is `held` waits for its wave, or for its run to be resumed; `begins_at` is before when it is not fetched."""
 
     id: str
     device: DeviceRef
     state: str
     detail: str | None
     attempt: int
+    wave: int
+    held: bool
+    begins_at: str | None
     changed_at: str
     started_at: str | None
     finished_at: str | None

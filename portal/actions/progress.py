@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from threading import Lock
+from typing import Any
 
 import structlog
 
@@ -142,7 +143,7 @@ class Progress:
         wrong = answer.result.table.to_pylist()
         if not wrong:
             return True
-        shown = "; ".join(", ".join(f"{name} {value}" for name, value in row.items()) for row in wrong[:SHOWN])
+        shown = "; ".join(_said(row) for row in wrong[:SHOWN])
         more = ", and more" if len(wrong) > SHOWN else ""
         await self._halt(run.id, f"the gate after wave {run.wave + 1} found: {shown}{more}")
         return False
@@ -176,3 +177,12 @@ class Progress:
     def _went_on(self, run: str, done: bool) -> None:
         if done:
             self._watchers.poke(run)
+
+
+def _said(row: dict[str, Any]) -> str:
+    """A row of a gate's answer in words: what of it is about an execution needs no table's name."""
+    parts = []
+    for name, value in row.items():
+        text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        parts.append(f"{name.removeprefix('remote_action.execution.')} {text}")
+    return ", ".join(parts)

@@ -78,6 +78,16 @@ class Execution:
     wave: int
     open_from: int | None  # when it may be fetched; None: held back
 
+    @property
+    def waits(self) -> bool:
+        """Whether it was not handed out yet."""
+        return self.state is State.WAITING_ON_DEVICE and self.claimed_at is None
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for its wave, or for its run to go on."""
+        return self.waits and self.open_from is None
+
 
 class Executions:
     """Reading executions."""

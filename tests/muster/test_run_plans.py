@@ -18,6 +18,8 @@ from storage.control.plans import Plan, check
 from storage.control.webhooks import EVENTS
 from tests.architecture.project import ROOT
 
+SOON = "2026-01-01T10:00:00.25Z"
+
 
 def planned(*arguments: str) -> dict[str, Any]:
     parser = ArgumentParser()
@@ -92,7 +94,7 @@ def run(**changes: Any) -> Run:
         "id": "r1", "action": "#fix", "target": {}, "parameters": {}, "requested_by": "ann", "requested_at": "",
         "expires_at": "",
         "counts": {"success": 1, "waiting_on_device": 3}, "complete": False, "state": "running", "state_detail": None,
-        "wave": 1, "next_at": None,
+        "wave": 1, "next_at": None, "plan": {"gate": "devices"},
         "waves": [
             {"number": 1, "size": "1", "counts": {"success": 1}, "held": 0, "released": True},
             {"number": 2, "size": "100%", "counts": {}, "held": 3, "released": False},
@@ -109,7 +111,7 @@ def drawn(one: Run) -> str:
 
 def test_a_run_in_one_line() -> None:
     assert line(run()) == "wave 1 of 2: 3 held back, 1 success"
-    assert line(run(next_at="10:00")).endswith("; next wave at 10:00")
+    assert line(run(next_at=SOON)).endswith("; next wave at 2026-01-01 10:00:00 UTC")
     assert line(run(state="halted", state_detail="too slow")).endswith("; halted: too slow")
     assert "\x1b" not in line(run(state="halted", state_detail="\x1b[2Jgone"))
 
@@ -125,7 +127,7 @@ def test_a_run_on_a_terminal_has_a_line_for_each_wave_and_why_it_stands_still() 
     assert "3 held" in lines[2]
     assert "[bold]are" in lines[3]
     assert "\x1b" not in lines[3]
-    assert "next wave at 10:00" in drawn(run(next_at="10:00"))
+    assert "next wave at 2026-01-01 10:00:00 UTC if the gate holds" in drawn(run(next_at=SOON))
 
 
 def test_where_there_is_no_terminal_each_change_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:

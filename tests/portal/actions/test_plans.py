@@ -328,6 +328,7 @@ def test_a_failed_attempt_waits_and_the_device_is_nudged_when_its_time_comes(pla
             2,
             "attempt 1 of 2 ended with failure",
         )
+        assert (waiting["wave"], waiting["held"], waiting["begins_at"]) == (1, False, "2026-01-01T10:41:00Z")
         connection = house.listener(uids[0])
         house.time.now += 60 * SECOND
         await connection.wait()
