@@ -102,7 +102,7 @@ def compile_query(
     return _shared.compile(text, catalog, area=area, devices=devices, rules=rules)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def compile_domain(condition: str, catalog: Catalog) -> Plan:
     """The plan of a view domain, a condition on devices. Raises QueryError about the condition."""
     return domain_plan(condition, names_of(catalog))

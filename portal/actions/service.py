@@ -235,12 +235,8 @@ class Actions:
         if caller.domain is None:
             counts = await self._threads.control(self._control.executions.counts, *(run.id for run in runs))
             return [RunView(run, counts[run.id]) for run in runs]
-        seen = await self._sight.of(caller, [run.id for run in runs])
-        return [
-            RunView(run, _counts(seen[run.id].waves), partial=_is_partial(caller, run))
-            for run in runs
-            if run.id in seen
-        ]
+        seen = await self._sight.waves(caller, [run.id for run in runs])
+        return [RunView(run, _counts(seen[run.id]), partial=_is_partial(caller, run)) for run in runs if run.id in seen]
 
     async def run(self, caller: Caller, identifier: str) -> RunView:
         """One run, with its waves. Raises NotFoundError."""
@@ -248,7 +244,7 @@ class Actions:
 
     async def executions(self, caller: Caller, run: str, limit: int, offset: int) -> ExecutionsView:
         """Executions of a run in the order of device uids. Raises NotFoundError."""
-        seen = None if caller.domain is None else (await self._sight.of_one(caller, run)).devices
+        seen = None if caller.domain is None else await self._sight.devices(caller, run)
         of_run = self._control.executions.of_run
         page = await self._threads.control(of_run, run, limit=limit, offset=offset, devices=seen)
         return await self._executions(caller, run, page)
@@ -271,7 +267,7 @@ class Actions:
             raise NotFoundError("unknown_execution", "this device has no execution in this run")
         cancel, only = self._control.deadlines.cancel, None
         if caller.domain is not None and device is None:
-            only = (await self._sight.of_one(caller, run)).devices
+            only = await self._sight.devices(caller, run)
         changes, asked = await self._threads.control(cancel, run, device, only=only, by=caller.actor, now=self._clock())
         self._nudges.nudge(asked)
         self._progress.look_at(run)
@@ -281,7 +277,7 @@ class Actions:
         if caller.domain is None:
             waves = await self._threads.control(self._control.executions.waves, run.id)
         else:
-            waves = (await self._sight.of_one(caller, run.id)).waves
+            waves = await self._sight.waves_of(caller, run.id)
         standing = await self._threads.control(self._control.progress.standing, run.id)
         return RunView(standing.run, _counts(waves), waves, standing.next_at, _is_partial(caller, run))
 

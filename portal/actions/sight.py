@@ -1,13 +1,13 @@
 """What a caller with a view domain sees of runs: the executions of devices inside it, and what can be counted of them.
 
-In: a caller, runs. Out: for each run its executions on visible devices, by wave and state. Invariant: a run none of
-whose devices is visible is to this caller as if it were not there; who sees everything is asked nothing of this.
+In: a caller, runs. Out: for each run how many of its executions on visible devices are in each state, by wave; the
+visible devices of one. Invariant: a run none of whose devices is visible is to this caller as if it were not there;
+who sees everything is asked nothing of this.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 from portal.caller import Caller
 from portal.queries.service import Queries
@@ -15,13 +15,7 @@ from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.errors import NotFoundError
 
-
-@dataclass(slots=True)
-class Seen:
-    """The visible part of a run: its devices, and how many executions are in each state, wave by wave."""
-
-    devices: list[str] = field(default_factory=list)
-    waves: dict[int, dict[str, int]] = field(default_factory=dict)
+Waves = dict[int, dict[str, int]]
 
 
 class Sight:
@@ -32,22 +26,22 @@ class Sight:
         self._queries = queries
         self._threads = threads
 
-    async def of(self, caller: Caller, runs: Sequence[str]) -> dict[str, Seen]:
-        """The visible part of each run; runs without one are left out."""
-        places = await self._threads.control(self._control.executions.places, *runs)
-        visible = await self._queries.visible(caller, {place.device for place in places})
-        found: dict[str, Seen] = {}
-        for place in places:
-            if place.device in visible:
-                seen = found.setdefault(place.run, Seen())
-                seen.devices.append(place.device)
-                wave = seen.waves.setdefault(place.wave, {})
-                wave[place.state] = wave.get(place.state, 0) + 1
-        return found
+    async def waves(self, caller: Caller, runs: Sequence[str]) -> dict[str, Waves]:
+        """The counts of each run by wave and state; runs of which nothing is visible are left out."""
+        seen = await self._queries.every_visible(caller)
+        return await self._threads.control(self._control.executions.waves_among, runs, seen)
 
-    async def of_one(self, caller: Caller, run: str) -> Seen:
-        """The visible part of a run. Raises NotFoundError, as for a run that is not there."""
-        found = await self.of(caller, [run])
+    async def waves_of(self, caller: Caller, run: str) -> Waves:
+        """The counts of one run. Raises NotFoundError, as for a run that is not there."""
+        found = await self.waves(caller, [run])
         if run not in found:
             raise NotFoundError("unknown_run", "there is no such run")
         return found[run]
+
+    async def devices(self, caller: Caller, run: str) -> list[str]:
+        """The visible devices of a run, in order. Raises NotFoundError, as for a run that is not there."""
+        every = await self._threads.control(self._control.executions.devices_of, run)
+        seen = sorted(await self._queries.visible(caller, every))
+        if not seen:
+            raise NotFoundError("unknown_run", "there is no such run")
+        return seen

@@ -13,7 +13,7 @@ from functools import cached_property
 import polars as pl
 
 from engine.lazyframe.relations import DEVICE, translate
-from engine.rewrites import restrict
+from engine.rewrites import DEVICES, restrict
 from engine.source import Source
 from nql import api as nql
 from nql.catalog.model import Catalog
@@ -61,6 +61,11 @@ class Domain:
             return devices
         seen = translate(self._plan, source).select(pl.col(DEVICE).alias("uid"))
         return devices.join(seen, on="uid", how="semi")
+
+    def every(self, source: Source) -> frozenset[str]:
+        """All devices that are seen."""
+        devices = source.scan(DEVICES, ["uid"])
+        return frozenset(self.among(devices, source).collect()["uid"].drop_nulls().to_list())
 
     def visible(self, uids: Collection[str], source: Source) -> frozenset[str]:
         """Those of some devices that are seen."""

@@ -119,6 +119,10 @@ class Queries:
             return frozenset(uids)
         return await self._threads.small(domain.visible, uids, await self._sources.stored())
 
+    async def every_visible(self, caller: Caller) -> frozenset[str]:
+        """All devices that a caller with a view domain sees."""
+        return await self._threads.small(self._domain(caller).every, await self._sources.stored())
+
     async def device(self, caller: Caller, uid: str) -> dict[str, Any] | None:
         """What the tables know of one device (FACTS), None if nothing or if the caller does not see it."""
         source = await self._sources.stored()

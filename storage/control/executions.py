@@ -8,7 +8,7 @@ change goes an audit row, and with each final one an outbox row, in the same tra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -40,16 +40,6 @@ class Change:
     run: str
     device: str
     state: State
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """In which wave an execution is, and its state or `held`."""
-
-    run: str
-    device: str
-    wave: int
-    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +119,24 @@ class Executions:
                 found.setdefault(wave, {})[name] = count
         return found
 
-    def places(self, *runs: str) -> list[Place]:
-        """Where each execution of some runs stands, in the order of waves and devices; `held` for those held back."""
-        query = select(TABLE.c.run, TABLE.c.device, TABLE.c.wave, _STANDS).where(TABLE.c.run.in_(runs))
+    def waves_among(self, runs: Sequence[str], devices: Collection[str]) -> dict[str, dict[int, dict[str, int]]]:
+        """As `waves`, of several runs, counting the executions of some devices alone; runs without any are left out."""
+        query = (
+            select(TABLE.c.run, TABLE.c.wave, _STANDS, func.count())
+            .where(TABLE.c.run.in_(runs), TABLE.c.device.in_(_listed(devices)))
+            .group_by(TABLE.c.run, TABLE.c.wave, _STANDS)
+        )
+        found: dict[str, dict[int, dict[str, int]]] = {}
         with self._database.read() as connection:
-            return [Place(*row) for row in connection.execute(query.order_by(TABLE.c.wave, TABLE.c.device))]
+            for run, wave, name, count in connection.execute(query.order_by(TABLE.c.wave)):
+                found.setdefault(run, {}).setdefault(wave, {})[name] = count
+        return found
+
+    def devices_of(self, run: str) -> list[str]:
+        """The devices of a run, in order."""
+        query = select(TABLE.c.device).where(TABLE.c.run == run).order_by(TABLE.c.device)
+        with self._database.read() as connection:
+            return list(connection.scalars(query))
 
     def ended_badly(self, run: str) -> list[str]:
         """The devices of a run whose execution is over and did not end well."""
@@ -355,6 +358,11 @@ def _table_row(row: Row[Any], types: Mapping[str, str]) -> dict[str, Any]:
         "triggered_by": row.requested_by,
         "duration": row.duration,
     }
+
+
+def _listed(texts: Collection[str]) -> Select[Any]:
+    """Any number of texts as rows, in one parameter."""
+    return select(func.json_each(to_json(sorted(texts))).table_valued("value").c.value)
 
 
 def _execution(row: Row[Any]) -> Execution:
