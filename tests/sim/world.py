@@ -1,277 +1,145 @@
-"""A simulated world: the real core, journal and control database, a virtual clock, a transport that misbehaves.
+"""A simulated world: one portal, fifty devices, a network, and what people and fate do to them.
 
-Comes in: a seed. Goes out: what happened, for the test to judge: how often each script started, what the portal stored,
-what the journal holds. Invariant: one seed gives one history; the only things that are not real are time, the
-network, the scripts and the moment a disk write takes.
+In: a seed and a folder. Out: a world after its story, for `judge`. Invariants: one seed gives one story; what is not
+real is time, the network, threads, the table store's files, and the scripts; trouble ends at some point, after which
+everything comes back and has time to settle. Faults are on by the seed, so that worlds without some of them are seen,
+too.
 """
 
 from __future__ import annotations
 
-import heapq
-import random
-from collections import Counter
-from collections.abc import Callable
+import asyncio
 from pathlib import Path
-from typing import Any
+from random import Random
 
-import msgspec
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import core, statements, wire
-from agent import events as e
-from agent.journal import Filed, Intent, Journal, Sent
-from agent.orders import Trust
-from agent.runner import Ended
-from agent.state import State as DeviceState
-from storage.control.api import Control
-from storage.control.manifest import Manifest
-from storage.control.outcomes import Outcome
-from storage.control.runs import Run, RunRequest
-from storage.control.states import State
+from agent.identity import Enrolment, Keys, Policy
+from portal.caller import Caller
+from storage.control.runs import Run
+from tests.sim.device import Device, Identity
+from tests.sim.ledger import Ledger
+from tests.sim.network import Network
+from tests.sim.portal import Outside, Portal
+from tests.sim.start import HOUR, SECOND, START, place
+from tests.sim.tables import ModelTables
 
-SECOND = 1_000_000
-START = 1_800_000_000 * SECOND
-SKEW = 37 * SECOND  # how far the device's clock is behind the portal's
-MANIFEST = msgspec.convert(
-    {
-        "nql_id": "#sim",
-        "name": "Sim",
-        "scripts": {"linux": {"language": "bash", "text": "true\n"}},
-        "timeout": 120,
-        "outputs": [{"name": "n", "type": "uint32"}],
-    },
-    Manifest,
-)
+DAY = 24 * HOUR
+SEALING = X25519PrivateKey.generate()  # nothing is sealed here
+PEACE = (20, 40, 60, 120, 600, 1200, 1800, 3600)
+QUIET = (600, 3600, 18_000, 18_000, 18_000, 18_000, 18_000)  # with what was asked for a day, this ends everything
+SETTLED = 31 * DAY  # longer than a lost contact is waited for
 
 
 class World:
-    """One portal and one device. `faults` is how likely each thing on the way goes wrong."""
+    """The world of one seed. `steps` says whether the portal's clock is set while it runs."""
 
-    def __init__(self, seed: int, folder: Path, *, faults: float = 0.25) -> None:
-        self.random = random.Random(seed)
-        self.faults = faults
-        self.now = START
-        self.control = Control(f"sqlite:///{folder}/control.db", now=START)
-        self.portal_key = Ed25519PrivateKey.generate()
-        self.device_key = Ed25519PrivateKey.generate()
-        self.device = self._enrol()
-        self.control.actions.save_action(MANIFEST, by="sim", now=START)
-        self.starts: Counter[tuple[str, int]] = Counter()
-        self.ends: dict[tuple[str, int], str] = {}
-        self.accepted: Counter[tuple[str, int]] = Counter()
-        self.crashes = 0
-        self.up = True
-        self._folder = folder / "device"
-        self._queue: list[tuple[int, int, Callable[[], None]]] = []
-        self._count = 0
-        self._life = 0
-        self.state: DeviceState
-        self._boot()
+    def __init__(self, seed: int, folder: Path) -> None:
+        self.random = Random(seed)
+        self.ledger = Ledger()
+        self.net = Network(self.random, self.ledger, START)
+        self.start = place(folder)
+        self.caller = Caller(self.start.account)
+        self.steps = self.random.random() < 0.4
+        self.stepped = False
+        self.runs: list[str] = []
+        self._wall = 0
+        self._refusing = False
+        turns = Random(seed + 1)
+        self.tables = ModelTables(lambda: _turn(turns), lambda: self._refusing and turns.random() < 0.7)
+        clocks = (lambda: self.net.now + self._wall, lambda: self.net.now)
+        self._outside = Outside(folder, self.tables, *clocks, self.random, self.ledger)
+        self.devices = {
+            uid: Device(self._identity(uid, number), self.net, folder / f"d{number}")
+            for number, (uid, _) in enumerate(self.start.devices)
+        }
 
-    # --- time ----------------------------------------------------------------------------------
-    def after(self, seconds: float, work: Callable[[], None]) -> None:
-        """Have something happen later."""
-        self._count += 1
-        heapq.heappush(self._queue, (self.now + round(seconds * SECOND), self._count, work))
+    @property
+    def portal(self) -> Portal:
+        """The portal that runs."""
+        assert self.net.portal is not None
+        return self.net.portal
 
-    def run(self, seconds: float) -> None:
-        """Let time pass."""
-        end = self.now + round(seconds * SECOND)
-        while self._queue and self._queue[0][0] <= end:
-            self.now, _, work = heapq.heappop(self._queue)
-            work()
-        self.now = end
+    @property
+    def uids(self) -> list[str]:
+        """All devices."""
+        return list(self.devices)
 
-    def pause(self, most: float = 2.0) -> float:
-        """A random time, mostly short."""
-        return self.random.expovariate(8 / most)
-
-    def fails(self) -> bool:
-        """Whether something goes wrong now."""
-        return self.random.random() < self.faults
+    def tell(self, text: str) -> None:
+        """Add to the story."""
+        self.net.tell(text)
 
     # --- the portal ----------------------------------------------------------------------------
-    def ask(self, expires: float = 3600) -> Run:
-        """Somebody asks for a run on the device."""
-        request = RunRequest("#sim", (self.device,), "ann", self.now + round(expires * SECOND), trigger_method="manual")
-        run, _ = self.control.create_run(request, now=self.now)
-        self.nudge()
-        return run
+    async def open_portal(self) -> None:
+        """Start the portal."""
+        self.net.portal = Portal(self._outside)
+        await self.net.portal.relay.start()
 
-    def nudge(self) -> None:
-        """Nudge the device, if it is connected; the nudge may get lost."""
-        if self.state.channel_up and not self.fails():
-            self.after(self.pause(), self._for_this_life(lambda: self.post(e.Nudged())))
+    async def crash_portal(self, seconds: float) -> None:
+        """Kill the portal, and start it again after a while."""
+        self.tell(f"the portal is killed, for {seconds:.0f} s")
+        portal, self.net.portal = self.portal, None
+        portal.kill()
+        await asyncio.sleep(seconds)
+        await self.open_portal()
 
-    def tick(self) -> None:
-        """The portal's slow tick."""
-        self.control.deadlines.tick(now=self.now)
-        if self.device in self.control.dispatch.waiting_devices(now=self.now):
-            self.nudge()
-        self.after(20, self.tick)
+    def step_clock(self, micros: int) -> None:
+        """Somebody sets the portal's clock."""
+        self.stepped = True
+        self._wall += micros
+        self.tell(f"the portal's clock is set by {micros / HOUR:+.0f} h")
 
-    def work(self, pull: wire.Pull) -> wire.Work:
-        """What the portal answers to a pull."""
-        held = [(item.run, item.attempt) for item in pull.held]
-        found = self.control.dispatch.claim_work(self.device, now=self.now, held=held) if pull.room else []
-        orders = [
-            wire.Order(
-                o.run, o.device, o.attempt, o.nonce, o.expires_at, o.action, o.version,
-                msgspec.Raw(o.content.encode()), o.parameters, bytes(64),
-            )
-            for o in found
-        ]  # fmt: skip
-        signed = [msgspec.structs.replace(o, signature=self.portal_key.sign(statements.order_bytes(o))) for o in orders]
-        cancels = []
-        for item in self.control.dispatch.cancellations(self.device):
-            named = (item.run, self.device, item.attempt, item.nonce)
-            cancels.append(wire.Cancel(*named, self.portal_key.sign(statements.cancel_bytes(*named))))
-        return wire.Work(signed, cancels, more=len(signed) >= pull.room)
+    def refuse(self, refusing: bool) -> None:
+        """The disk of the tables fails, or is well again."""
+        self._refusing = refusing
 
-    def reports(self, reports: tuple[wire.Report, ...]) -> tuple[wire.Verdict, ...]:
-        """What the portal answers to reports."""
-        verdicts = []
-        for item in reports:
-            told = msgspec.json.decode(item.outcome, type=wire.Outcome)
-            named = (item.run, self.device, item.attempt)
-            if item.state == "in_progress":
-                said = self.control.dispatch.record_started(*named, started_at=told.started_at or 0, now=self.now)
-            else:
-                outcome = Outcome(State(item.state), told.exit_code, told.outputs, None, told.detail)
-                said = self.control.dispatch.record_finished(*named, outcome, now=self.now)
-                self.accepted[item.run, item.attempt] += said.value == "accepted"
-            verdicts.append(wire.Verdict(item.run, item.attempt, item.state, said.value))
-        return tuple(verdicts)
+    async def pass_time(self, seconds: float, pause: float) -> None:
+        """Let time pass, with ticks now and then, and one at the end."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while (left := end - loop.time()) > 0.01:
+            await asyncio.sleep(min(left, self.random.uniform(0.2, 2) * pause))
+            await self.portal.spawn(self.portal.tick())
 
-    def _enrol(self) -> str:
-        made = self.control.enrolment.create_enrol_keys(1, simulated=False, expires_at=START + 1, by="sim", now=START)
-        key = self.device_key.public_key().public_bytes_raw()
-        return self.control.enrolment.consume_enrol_key(made[0][1], key, key, "pc", now=START).uid
+    # --- peace ---------------------------------------------------------------------------------
+    async def peace(self) -> None:
+        """All trouble ends, all devices come back, and what is left is settled."""
+        self.tell("peace")
+        self.net.faults, self.net.peace = 0.0, True
+        self.net.cut.clear()
+        self.refuse(False)
+        for device in self.devices.values():
+            device.full = False
+            if not device.alive:
+                device.boot()
+        for pause in PEACE:
+            await self.pass_time(pause, 2 * pause)
+        for schedule in self.portal.control.schedules.everything():
+            await self.portal.schedules.enable(self.caller, schedule.nql_id, False)
+        for pause in QUIET:
+            await self.pass_time(pause, 2 * pause)
+        self._wall += SETTLED
+        await self.pass_time(60, 60)
+        await self.pass_time(60, 60)
 
-    # --- the network ---------------------------------------------------------------------------
-    def exchange(self, portal: Callable[[], Any], answered: Callable[[Any], None], failed: Callable[[], None]) -> None:
-        """A request and its answer: lost, late, or the request twice."""
-        answered, failed = self._for_this_life(answered), self._for_this_life(failed)
+    def close(self) -> None:
+        """Let go of everything."""
+        for device in self.devices.values():
+            device.end()
+        if self.net.portal is not None:
+            self.net.portal.kill()
 
-        def arrive() -> None:
-            if not self.up:
-                self.after(self.pause(), failed)
-                return
-            answer = portal()
-            if self.fails():
-                self.after(30, failed)
-            else:
-                self.after(self.pause(), lambda: answered(answer))
+    def every_run(self) -> list[Run]:
+        """All runs, oldest first."""
+        return self.portal.control.runs.latest(1000)[::-1]
 
-        if self.fails():
-            self.after(30, failed)
-            return
-        if self.fails():
-            self.after(self.pause(20), lambda: portal() if self.up else None)  # a copy that goes around
-        self.after(self.pause(), arrive)
+    def _identity(self, uid: str, number: int) -> Identity:
+        key = dict(self.start.devices)[uid]
+        policy: Policy = "signed_trusted" if number % 2 else "unrestricted"
+        skew = round(self.random.gauss(0, 60)) * SECOND
+        pinned = Enrolment("", uid, uid, 1, False, self.start.portal_key, [self.start.author], policy)
+        return Identity(pinned, Keys(key, SEALING), skew)
 
-    # --- the device ----------------------------------------------------------------------------
-    def post(self, event: e.Event) -> None:
-        """Tell the core, and do what it asks."""
-        self.state, commands = core.step(self.state, event, self.now - SKEW)
-        for command in commands:
-            self._do(command)
 
-    def crash(self) -> None:
-        """The agent is killed, and its scripts with it; it starts anew from its disk."""
-        self.crashes += 1
-        self.journal.close()
-        self._boot()
-
-    def _boot(self) -> None:
-        self._life += 1
-        self.journal = Journal(self._folder)
-        self.ending: dict[tuple[str, int], Callable[[], None]] = {}
-        key = self.portal_key.public_key().public_bytes_raw()
-        self.state = DeviceState(Trust(self.device, key, (), "linux", policy="unrestricted"))
-        self.post(e.Recovered(tuple(self.journal.known.values())))
-        self._alarm(self._life)
-
-    def _alarm(self, life: int) -> None:
-        if self._life == life:
-            if self.state.wake <= self.now - SKEW:
-                self.post(e.Tick())
-            self.after(min(max(0.05, (self.state.wake - self.now + SKEW) / SECOND), 1.0), lambda: self._alarm(life))
-
-    def _for_this_life(self, work: Callable[..., None]) -> Callable[..., None]:
-        life = self._life
-
-        def guarded(*arguments: Any) -> None:
-            if self._life == life:
-                work(*arguments)
-
-        return guarded
-
-    def _do(self, command: e.Command) -> None:
-        match command:
-            case e.OpenChannel():
-                self._open_channel()
-            case e.SendPull(pull):
-                failed = e.Failed("pull", e.Failure.LATER)
-                self.exchange(lambda: self.work(pull), self._pulled, lambda: self.post(failed))
-            case e.SendReports(reports):
-                failed = e.Failed("reports", e.Failure.LATER)
-                self.exchange(lambda: self.reports(reports), self._taken, lambda: self.post(failed))
-            case e.StoreIntent(job):
-                self._write(Intent(job.run, job.attempt, job.nonce, job.expires_at, "#sim", 0), e.IntentStored(job))
-            case e.StoreReport():
-                self._store_report(command)
-            case e.StartProcess(job):
-                self._start(job)
-            case e.StopProcess(run, attempt):
-                self.ending.get((run, attempt), lambda: None)()
-            case e.ForgetOld(portal_now):
-                self.post(e.Forgot(tuple(self.journal.forget(portal_now))))
-            case _:
-                pass
-
-    def _open_channel(self) -> None:
-        def opened() -> None:
-            self.post(e.TimeLearned(SKEW))
-            self.post(e.ChannelOpened())
-            if self.device in self.control.dispatch.waiting_devices(now=self.now):
-                self.nudge()
-            self.after(self.random.expovariate(1 / 300), self._for_this_life(lambda: self.post(e.ChannelClosed())))
-
-        done = opened if self.up and not self.fails() else lambda: self.post(e.ChannelClosed())
-        self.after(self.pause(), self._for_this_life(done))
-
-    def _pulled(self, work: wire.Work) -> None:
-        self.post(e.TimeLearned(SKEW))
-        self.post(e.Pulled(work))
-
-    def _taken(self, verdicts: tuple[wire.Verdict, ...]) -> None:
-        for one in verdicts:
-            self.journal.write(Sent(one.run, one.attempt, one.state))
-        self.post(e.ReportsTaken(verdicts))
-
-    def _write(self, record: Intent | Filed, event: e.Event) -> None:
-        def stored() -> None:
-            self.journal.write(record)
-            self.after(self.pause(0.5), self._for_this_life(lambda: self.post(event)))
-
-        self.after(self.pause(0.5), self._for_this_life(stored))
-
-    def _store_report(self, draft: e.StoreReport) -> None:
-        outcome = wire.encode(draft.outcome)
-        report = wire.Report(draft.run, draft.attempt, draft.nonce, draft.state, msgspec.Raw(outcome), bytes(64))
-        self._write(Filed(report, draft.expires_at), e.ReportStored(report, draft.expires_at))
-
-    def _start(self, job: Any) -> None:
-        key = (job.run, job.attempt)
-        self.starts[key] += 1
-        began = self.now - SKEW
-        self.after(0.01, self._for_this_life(lambda: self.post(e.ProcessStarted(job, began))))
-
-        def ended(state: Any) -> None:
-            if self.ending.pop(key, None) is not None:
-                self.ends[key] = state
-                self.post(e.ProcessEnded(job, Ended(state, "", 0, {"n": 1}, "", began, self.now - SKEW)))
-
-        self.ending[key] = lambda: self.after(0.1, self._for_this_life(lambda: ended("cancelled")))
-        self.after(self.random.expovariate(1 / 20), self._for_this_life(lambda: ended("success")))
+async def _turn(random: Random) -> None:
+    await asyncio.sleep(random.expovariate(4) if random.random() < 0.3 else 0)
