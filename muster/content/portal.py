@@ -51,8 +51,8 @@ class Portal:
             return list(item.signatures)
         if said["version"] != item.version:
             return list(item.signatures)
-        known = {one["fingerprint"] for one in said["signatures"]}
-        return [one for one in item.signatures if fingerprint(one.author) not in known]
+        known = {one["fingerprint"]: one["serial"] for one in said["signatures"]}  # one that is signed anew goes, too
+        return [one for one in item.signatures if known.get(fingerprint(one.author), 0) < one.serial]
 
     def put(self, item: Item, *, known: bool) -> None:
         """Put an item in the place of what is there. Raises RefusedError, QueryFailedError."""

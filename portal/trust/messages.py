@@ -110,11 +110,12 @@ class NewSignature(Struct, forbid_unknown_fields=True):
 
 
 class SignatureInfo(Struct):
-    """A signature as it is shown; `author` is the name, `signed_at` the time in its serial."""
+    """A signature as it is shown; `author` is the name, `signed_at` the time that its serial is."""
 
     version: str
     author: str
     fingerprint: str
+    serial: int
     signed_at: str
     received_at: str
 

@@ -170,4 +170,4 @@ def key_list(keys: list[bytes]) -> m.KeyList:
 def signature_info(signed: Signed) -> m.SignatureInfo:
     """A signature as it is shown."""
     times = (instant_text(signed.serial), instant_text(signed.received_at))
-    return m.SignatureInfo(signed.version, signed.name, signed.author[:16], *times)
+    return m.SignatureInfo(signed.version, signed.name, signed.author[:16], signed.serial, *times)
