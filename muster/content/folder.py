@@ -40,13 +40,18 @@ def read(path: Path) -> list[Item]:
 
 
 def _read(path: Path) -> Iterator[Item]:
-    parts = [path / name for name in (ACTIONS, QUERIES, SCHEDULES)]
-    if not any(part.is_dir() for part in parts):
-        yield from sorted((_action(place) for place in manifests.places(path)), key=lambda item: item.key)
-        return
-    actions, queries, schedules = parts
-    if actions.is_dir() and any(actions.glob(f"*/{manifests.NAME}")):
-        yield from sorted((_action(place) for place in manifests.places(actions)), key=lambda item: item.key)
+    actions, queries, schedules = (path / name for name in (ACTIONS, QUERIES, SCHEDULES))
+    if any(part.is_dir() for part in (actions, queries, schedules)):
+        places = sorted(actions.glob(f"*/{manifests.NAME}"))
+    else:
+        try:
+            places = manifests.places(path)
+        except UsageError as error:
+            hint = (
+                f"Give a folder with {ACTIONS}, {QUERIES} or {SCHEDULES} in it, a folder of actions, or one action's."
+            )
+            raise UsageError(f"There is no content at {path}.", hint) from error
+    yield from sorted(map(_action, places), key=lambda item: item.key)
     yield from map(_read_query, sorted(queries.glob("*.nql")))
     yield from map(_read_schedule, sorted(schedules.glob("*.json")))
 

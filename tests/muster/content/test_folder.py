@@ -135,6 +135,18 @@ def test_what_cannot_be_meant(tmp_path: Path, file: str, text: str, said: str) -
     assert str(place) in caught.value.message
 
 
+@pytest.mark.parametrize("name", ["", "nowhere"])
+def test_where_there_is_nothing(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="There is no content at") as caught:
+        folder.read(tmp_path / name)
+    assert "actions, queries or schedules" in caught.value.hint
+
+
+def test_an_empty_folder_of_content_is_empty(tmp_path: Path) -> None:
+    (tmp_path / "actions").mkdir()
+    assert folder.read(tmp_path) == []
+
+
 def test_two_of_one_id(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "actions" / name).mkdir(parents=True)
