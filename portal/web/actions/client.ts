@@ -6,10 +6,11 @@
 import { json } from "../api/client";
 import type { Action, ActionOutput, Execution, Preview, Run, Target } from "../api/wire";
 
-/** Every action that a person may start by hand. */
+/** Every action that this account may start by hand. */
 export async function actions(): Promise<Action[]> {
   const { actions: found } = await json<{ actions: Action[] }>("/actions");
-  return found.filter(({ triggers }) => !triggers || triggers.length === 0 || triggers.includes("manual"));
+  const byHand = ({ triggers }: Action) => !triggers || triggers.length === 0 || triggers.includes("manual");
+  return found.filter((action) => action.may_run !== false && byHand(action));
 }
 
 /** One action with its script, inputs and outputs. */

@@ -122,6 +122,7 @@ export interface Action {
   description?: string;
   purpose?: string[];
   triggers?: string[];
+  may_run?: boolean;
   scripts?: Record<string, { language: string; text: string }>;
   timeout?: number;
   run_as?: string;
