@@ -25,6 +25,7 @@ from storage.control.records import to_json
 from storage.tables.api import Batch, Refused, Rows, StorageFailed, Tables
 
 GROUP = 1000
+LOG_GROUP = 5000  # entries looked at; those of executions do not come along
 LOG = "platform.audit_logs"
 PAUSE, PAUSE_AFTER_FAILURE = 1.0, 5.0  # seconds without a call to wake up
 log = structlog.get_logger("relay")
@@ -84,7 +85,7 @@ class Relay:
     async def _catch_up_log(self) -> bool:
         audit = self._control.audit
         while True:
-            sequence, entries = await self._threads.control(audit.next_group, GROUP)
+            sequence, entries = await self._threads.control(audit.next_group, LOG_GROUP)
             if not sequence:
                 return True
             rows = [Message(entry.sequence, LOG, log_row(entry)) for entry in entries]

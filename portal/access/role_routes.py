@@ -103,5 +103,5 @@ def _credential(one: Credential) -> m.CredentialEntry:
         created_at=instant_text(one.account.created_at),
         expires_at=shown(one.token.expires_at),
         used_at=shown(one.token.used_at),
-        revoked_at=shown(one.token.revoked_at),
+        revoked_at=shown(one.token.revoked_at or one.account.disabled_at),
     )

@@ -139,6 +139,11 @@ def test_a_credential(play: Play) -> None:
             assert (await ann.post(f"{API}/credentials", json=ask | {"name": "new"} | bad)).status_code in (400, 404)
         house.time.now += 3600 * SECOND
         assert (await program.get(f"{API}/session")).status_code == 401
+        await ann.post(f"{API}/credentials", json={"name": "other", "role": "reader"})
+        assert (await ann.delete(f"{API}/accounts/other")).status_code == 204
+        ended = {one["name"]: one["revoked_at"] for one in (await ann.get(f"{API}/credentials")).json()["credentials"]}
+        assert ended["etl"] is None
+        assert ended["other"] is not None
         assert (await ann.delete(f"{API}/credentials/etl")).status_code == 204
         assert (await ann.delete(f"{API}/credentials/etl")).status_code == 404
 
