@@ -61,8 +61,8 @@ nxt_get_response_answer() {
 }
 """
 
-PYTHON = '''"""Asks whoever is logged in: `response = muster_campaign.run("#my_campaign", timeout=600)`, then `status` and
-`answer("label")` of that. `run_standalone` shows something and does not wait.
+PYTHON = '''"""Asks whoever is logged in: `response = muster_campaign.run("#my_campaign", timeout=600)`. It has
+`status` and `answer("label")`. `run_standalone` shows something and does not wait.
 """
 
 import json
@@ -75,10 +75,10 @@ MOST_BYTES = 1 << 18
 
 class Response:
     """What became of a campaign. `status` is fully, timeout, postponed, declined, connectionfailed or
-    notificationfailed; `detail` says why nobody could be asked."""
+    notificationfailed; `detail` says why nobody could be asked; `person` is the account that was."""
 
-    def __init__(self, status, detail="", answers=None):
-        self.status, self.detail, self.answers = status, detail, answers or {}
+    def __init__(self, status, detail="", answers=None, person=""):
+        self.status, self.detail, self.answers, self.person = status, detail, answers or {}, person
 
     def answer(self, label):
         """The labels that were chosen, none unless the campaign was answered in full."""
@@ -114,7 +114,7 @@ def _ask(asked):
         finally:
             os.close(folder)
         found = json.loads(said.decode())
-        return Response(found["status"], found["detail"], found["answers"])
+        return Response(found["status"], found["detail"], found["answers"], found["person"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         return Response("connectionfailed", str(error))
 

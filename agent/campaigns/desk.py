@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Protocol
 
@@ -76,7 +76,8 @@ class Desk:
             return Reply("notificationfailed", "another question is on the screen")
         try:
             person = self._find(account)
-            return self._present(Asking(sheet, person, time.monotonic() + seconds, gone, shown))
+            reply = self._present(Asking(sheet, person, time.monotonic() + seconds, gone, shown))
+            return replace(reply, person=person.name)
         except UnknownPersonError as error:
             return Reply("notificationfailed", str(error))
         finally:

@@ -73,11 +73,13 @@ class Answered(Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a script hears. `detail` is for its log and says nothing of an answer."""
+    """What a script hears. `detail` is for its log and says nothing of an answer; `person` is the account that was
+    asked."""
 
     status: Status
     detail: str = ""
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
+    person: str = ""
 
 
 def problem(campaign: Campaign, answers: Mapping[str, Any]) -> str:

@@ -101,8 +101,7 @@ class Talk:
         with connection, contextlib.suppress(OSError):
             if self._known(connection):
                 reply = self._answer(connection)
-                said = {"status": reply.status, "detail": reply.detail, "answers": reply.answers}
-                connection.sendall(msgspec.json.encode(said) + b"\n")
+                connection.sendall(msgspec.json.encode(reply) + b"\n")
         self._serving.discard(current_thread())
         self._room.release()
 

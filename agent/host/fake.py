@@ -15,6 +15,7 @@ from threading import Event
 from typing import Any
 
 from agent.backoff import spread
+from agent.campaigns.questions import USUAL
 from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host.base import Account, Binary, Load, Login, Machine, Package, Process, Session, Volume
@@ -146,10 +147,15 @@ class FakeHost:
             return Ended("no_script", f"the action has no script for {self.platform}")
         try:
             simulation = Simulation(self._facts(began), job.inputs, self._profile.key, f"{self._profile.key} {job.run}")
-            reply = simulation.reply(block, job.content.outputs)
+            reply = simulation.reply(block, job.content.outputs, job.content.campaigns)
         except SimulationError as error:
             return Ended("failure", f"not simulated: {error}"[:1024])
         started(began)
+        for seconds in reply.asks:
+            awaits(self._clock.now() + USUAL * SECOND)
+            if await self._wait(min(seconds, USUAL), cancelled):
+                return self._ended(job, reply, "cancel", began)
+            awaits(None)
         late = reply.duration >= job.content.timeout
         stopped = await self._wait(min(reply.duration, job.content.timeout), cancelled)
         return self._ended(job, reply, "cancel" if stopped else "timeout" if late else "exit", began)

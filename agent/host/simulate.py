@@ -15,13 +15,17 @@ from typing import Any
 
 from agent import outputs, wire
 from agent.backoff import spread
+from agent.campaigns.questions import STATUSES, Campaign, problem
 
 # BLOCK      {"duration": VALUE (seconds, 0.3), "exit_code": VALUE (0), "error": VALUE, "outputs": {NAME: VALUE},
 #             "frees": VALUE (bytes of the system drive), "fail_rate": 0..1, "platforms": ["windows", ..],
+#             "campaign": {"#ID": {"status": VALUE ("fully"), "answers": {LABEL: VALUE}, "after": VALUE (seconds, 2)}},
 #             "when": [{"if": CONDITION, any of the keys above}, ..]}      the first that holds takes their place
+#                                                                  (but that of a campaign, which is asked before)
 # VALUE      a constant | a list of constants | {"field": FIELD} | {"input": NAME} | {"choice": [VALUE, ..]}
+#             | {"answer": LABEL} (empty if it was not answered) | {"status": "#ID"}
 #             | {"range": [low, high]} | {"text": "{FIELD} of {input.NAME}"} | {"sum": [VALUE, ..]} | {"product": [..]}
-# CONDITION  {"field": FIELD or "input": NAME, "is" | "is_not" | "less" | "more" | "contains": constant}
+# CONDITION  {"field", "input", "answer" or "status": its name, "is", "is_not", "less", "more" or "contains": constant}
 #             | {"all": [CONDITION, ..]} | {"any": [CONDITION, ..]} | {"chance": 0..1}
 # An output's VALUE is what a script would write: a ratio as a share of 1, a time in seconds, a duration in ms.
 FIELDS = (
@@ -47,6 +51,7 @@ class Reply:
     outputs: dict[str, wire.Value]
     problems: list[str]
     frees: int
+    asks: tuple[float, ...] = ()  # how long its person thinks about each campaign, in seconds
 
 
 class Simulation:
@@ -55,10 +60,15 @@ class Simulation:
     def __init__(self, fields: Mapping[str, Any], inputs: Mapping[str, str], device: str, execution: str) -> None:
         self._fields, self._inputs = fields, inputs
         self._device, self._execution = device, execution
+        self._answers: dict[str, Any] = {}
+        self._statuses: dict[str, Any] = {}
 
-    def reply(self, block: Mapping[str, Any], declared: tuple[wire.Output, ...]) -> Reply:
-        """The reply to an action. Raises SimulationError."""
+    def reply(
+        self, block: Mapping[str, Any], declared: tuple[wire.Output, ...], campaigns: tuple[Campaign, ...] = ()
+    ) -> Reply:
+        """The reply to an action with these outputs and campaigns. Raises SimulationError."""
         chosen = dict(block)
+        asks = self._asked(_object(chosen.get("campaign", {}), "campaign"), {one.nql_id: one for one in campaigns})
         for number, case in enumerate(_list(block.get("when", []), "when")):
             if self.holds(_object(case, "when").get("if"), f"when {number}"):
                 chosen |= {**case, "outputs": {**chosen.get("outputs", {}), **case.get("outputs", {})}}
@@ -70,7 +80,31 @@ class Simulation:
         frees = int(_number(self.value(chosen.get("frees", 0), "frees"), "frees"))
         values, problems = self._outputs(_object(chosen.get("outputs", {}), "outputs"), declared)
         code = code or int(failed)
-        return Reply(max(0.0, duration), code, error if code else "", values, problems, 0 if code else max(0, frees))
+        last = (error if code else "", values, problems, 0 if code else max(0, frees), asks)
+        return Reply(max(0.0, duration), code, *last)
+
+    def _asked(self, given: Mapping[str, Any], campaigns: Mapping[str, Campaign]) -> tuple[float, ...]:
+        """What its person answers, and after how long."""
+        times = []
+        for name, item in given.items():
+            if name not in campaigns:
+                raise SimulationError(f"campaign {name[:64]!r} is none of the action")
+            place, said = f"campaign {name}", _object(item, f"campaign {name}")
+            status = self.value(said.get("status", "fully"), f"{place} status")
+            if status not in STATUSES:
+                raise SimulationError(f"{place} ends in {str(status)[:32]!r}, not in one of {', '.join(STATUSES)}")
+            found = {
+                label: self.value(answer, f"{place} {label}")
+                for label, answer in _object(said.get("answers", {}), place).items()
+            }
+            given_ = {label: _texts(answer) for label, answer in found.items()}
+            if status == "fully" and (wrong := problem(campaigns[name], given_)):
+                raise SimulationError(f"{place}: {wrong}")
+            self._statuses[name] = status
+            self._answers |= {one.label: "" for one in campaigns[name].questions}
+            self._answers |= found if status == "fully" else {}
+            times.append(max(0.0, _number(self.value(said.get("after", 2), f"{place} after"), place)))
+        return tuple(times)
 
     def value(self, given: Any, place: str, depth: int = 0) -> Any:
         """What a VALUE stands for."""
@@ -79,10 +113,12 @@ class Simulation:
         if not isinstance(given, dict):
             return given
         if len(given) != 1:
-            raise SimulationError(f"{place} has to be one of field, input, choice, range, text, sum, product")
+            raise SimulationError(
+                f"{place} has to be one of field, input, answer, status, choice, range, text, sum, product"
+            )
         kind, of = next(iter(given.items()))
         match kind:
-            case "field" | "input":
+            case "field" | "input" | "answer" | "status":
                 return self._fact(kind, of, place)
             case "choice" if isinstance(of, list) and of:
                 return self.value(of[int(spread(self._device, place) * len(of))], place, depth + 1)
@@ -109,7 +145,7 @@ class Simulation:
             return any(self.holds(item, place, depth + 1) for item in _list(condition["any"], place))
         if "chance" in condition:
             return bool(spread(self._execution, place) < _number(condition["chance"], place))
-        kind = "field" if "field" in condition else "input"
+        kind = next((one for one in ("field", "answer", "status") if one in condition), "input")
         known = self._fact(kind, condition.get(kind), place)
         tests = [name for name in condition if name != kind]
         if len(tests) != 1:
@@ -127,9 +163,8 @@ class Simulation:
                 problems.append(f"output {name[:64]!r} is not declared")
                 continue
             found = self.value(item, f"output {name}")
-            texts = [_text(one) for one in found] if isinstance(found, list) else [_text(found)]
             try:
-                values[name] = outputs.typed(types[name], texts)
+                values[name] = outputs.typed(types[name], _texts(found))
             except (ValueError, KeyError) as error:
                 problems.append(f"output {name} {error}")
         return values, problems
@@ -145,7 +180,8 @@ class Simulation:
         return self._fact("input", rest, place) if kind == "input" and rest else self._fact("field", name, place)
 
     def _fact(self, kind: str, name: Any, place: str) -> Any:
-        facts = self._fields if kind == "field" else self._inputs
+        known = {"field": self._fields, "input": self._inputs, "answer": self._answers, "status": self._statuses}
+        facts = known[kind]
         if not isinstance(name, str) or name not in facts:
             raise SimulationError(f"{place} names the {kind} {str(name)[:64]!r}, which there is not")
         return facts[name]
@@ -164,6 +200,10 @@ def _test(known: Any, name: str, wanted: Any, place: str) -> bool:
         case "contains":
             return str(wanted).lower() in str(known).lower()
     raise SimulationError(f"{place} has no test {name[:32]!r}")
+
+
+def _texts(value: Any) -> list[str]:
+    return [_text(one) for one in value] if isinstance(value, list) else [_text(value)]
 
 
 def _text(value: Any) -> str:

@@ -10,14 +10,17 @@ import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from threading import Event
 from typing import Any
 
+import msgspec
 import pytest
 
 from agent import wire
+from agent.campaigns.questions import Campaign, Choice, Question
 from agent.clock import SteadyClock
 from agent.collectors.accounting import Accounting
 from agent.host import dpkg, people
@@ -157,8 +160,12 @@ FACTS = {"name": "pc", "platform": "windows", "free_disk": 1000, "memory": 8}
 OUTPUTS = (wire.Output("word", "string"), wire.Output("size", "size"), wire.Output("words", "string_list"))
 
 
+def simulation(execution: str = "run") -> Simulation:
+    return Simulation(FACTS, {"path": "/tmp"}, "device", execution)
+
+
 def reply(block: dict[str, Any], execution: str = "run") -> Any:
-    return Simulation(FACTS, {"path": "/tmp"}, "device", execution).reply(block, OUTPUTS)
+    return simulation(execution).reply(block, OUTPUTS)
 
 
 def test_values_of_a_simulation() -> None:
@@ -186,6 +193,56 @@ def test_cases_of_a_simulation() -> None:
     }
     found = reply(block)
     assert (found.exit_code, found.outputs) == (4, {"word": "few", "size": 1.0})
+
+
+ASKED = (
+    Campaign(
+        "#ask", "May we?", (Question("when", "When?", "single", (Choice("now", "Now"), Choice("later", "Later"))),)
+    ),
+)
+SAYS = {"campaign": {"#ask": {"answers": {"when": "now"}, "after": 3}}}
+
+
+def test_a_simulated_person_answers() -> None:
+    words = {"word": {"answer": "when"}, "words": [{"status": "#ask"}]}
+    block = {
+        **SAYS,
+        "outputs": {"word": {"answer": "when"}},
+        "when": [{"if": {"answer": "when", "is": "now"}, "frees": 7}],
+    }
+    found = simulation().reply(block, OUTPUTS, ASKED)
+    assert (found.outputs, found.frees, found.asks) == ({"word": "now"}, 7, (3,))
+    no = {"campaign": {"#ask": {"status": "declined", "answers": {"when": "now"}}}, "outputs": words}
+    no["when"] = [{"if": {"status": "#ask", "is": "declined"}, "outputs": {"word": {"status": "#ask"}, "words": []}}]
+    assert simulation().reply(no, OUTPUTS, ASKED).outputs == {"word": "declined", "words": []}
+    silent = {"campaign": {"#ask": {"status": "timeout"}}, "outputs": {"word": {"answer": "when"}}}
+    assert simulation().reply(silent, OUTPUTS, ASKED).outputs == {"word": ""}
+
+
+@pytest.mark.parametrize(
+    "campaign",
+    [
+        {"#other": {}}, {"#ask": 1}, {"#ask": {"status": "maybe"}}, {"#ask": {}},
+        {"#ask": {"answers": {"when": "soon"}}}, {"#ask": {"answers": {"when": ["now", "later"]}}},
+        {"#ask": {"status": "declined", "after": "soon"}}, [],
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_simulated_person_answers_only_what_is_asked(campaign: Any) -> None:
+    with pytest.raises(SimulationError):
+        simulation().reply({"campaign": campaign}, OUTPUTS, ASKED)
+
+
+def test_a_simulated_device_waits_for_its_user() -> None:
+    host, waits = FakeHost(profile(1, 3), SteadyClock()), list[int | None]()
+    block = {"duration": 0, "campaign": {"#ask": {"answers": {"when": "now"}, "after": 0.01}}}
+    work = job(block)
+    work = replace(work, content=msgspec.structs.replace(work.content, campaigns=ASKED))
+    ended = asyncio.run(host.execute(work, lambda at: None, Event(), waits.append))
+    assert (ended.state, [at is None for at in waits]) == ("success", [False, True])
+    cancelled = Event()
+    cancelled.set()
+    assert asyncio.run(host.execute(work, lambda at: None, cancelled)).state == "cancelled"
 
 
 def test_choices_belong_to_the_device_and_failures_to_the_execution() -> None:

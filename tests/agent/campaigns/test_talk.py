@@ -115,6 +115,7 @@ response = muster_campaign.run("#ask", timeout=60)
 out.write_string("s", f"{response.status} {response.answer('when')[0]}")
 out.write_string_list("l", response.answer("what"))
 assert response.answer("why") == [] == response.answer("unknown")
+assert response.person == "anna"
 """
 
 
