@@ -9,20 +9,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import msgspec
-
 from muster import signed_actions
 from muster.api import segment
 from muster.clock import now
 from muster.commands.authors import add_key, private_key
 from muster.commands.runs import add_start, nql_id, start
 from muster.content.importing import make
-from muster.content.items import action
+from muster.content.items import action, disagreements
 from muster.errors import WARNED, UsageError
 from muster.manifests import manifests
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, verbs
-from storage.control.manifest import Manifest
-from storage.control.scripts.api import disagreements
 
 DESCRIPTION = "Remote actions: list, show, make of scripts, check, sign and run them."
 EXAMPLES = """\
@@ -108,10 +104,7 @@ def _import(options: Options) -> None:
 
 
 def _check(options: Options) -> int:
-    found = {
-        item.nql_id: disagreements(msgspec.convert(item.body, Manifest))
-        for item in map(action, manifests(options.path))
-    }
+    found = {item.nql_id: disagreements(item) for item in map(action, manifests(options.path))}
     if options.json:
         print_json(found)
     else:

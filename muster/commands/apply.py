@@ -1,7 +1,7 @@
 """`muster apply`: bring a portal to what a folder says: actions, saved queries, schedules.
 
-In: a folder. Out: what was done with each item. Invariant: doing it twice does nothing; with --prune, what would be
-removed is listed and asked about before anything is.
+In: a folder. Out: what was done with each item, and notes where a manifest and its scripts disagree. Invariant: doing
+it twice does nothing; with --prune, what would be removed is listed and asked about before anything is.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from pathlib import Path
 
 from muster.content import changing, folder
 from muster.content.changing import Change
+from muster.content.items import disagreements
 from muster.content.portal import Portal
 from muster.errors import MusterError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json
@@ -43,6 +44,9 @@ def run(options: Options) -> None:
     planned = changing.told(wanted, portal, prune=options.prune)
     if options.prune:
         _confirm([change for change in planned if change.what == "removed"], sure=options.yes)
+    for item in (change.item for change in planned if change.what in ("new", "changed")):
+        for problem in disagreements(item):
+            print(f"note: {item.nql_id} {problem}", file=sys.stderr)
     done = []
     for change in changing.done(planned, portal):
         done.append(change)

@@ -13,14 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args
 
-import msgspec
-
 from muster import manifests
 from muster.content.folder import manifest_file, script_names
-from muster.content.items import action
+from muster.content.items import action, disagreements
 from muster.errors import UsageError
-from storage.control.manifest import Language, Manifest, Platform, Script
-from storage.control.scripts.api import Found, FoundInput, FoundOutput, disagreements, find
+from storage.control.manifest import Language, Platform, Script
+from storage.control.scripts.api import Found, FoundInput, FoundOutput, find
 
 T = TypeVar("T", FoundInput, FoundOutput)
 PLATFORMS: tuple[str, ...] = get_args(Platform)
@@ -68,11 +66,11 @@ def make(given: Sequence[str], nql_id: str, name: str, into: Path) -> Made:
         "outputs": list(_outputs(found, problems)),
     }
     if not problems:
-        body = action(manifest).body
-        problems = disagreements(msgspec.convert(body, Manifest))
+        item = action(manifest)
+        problems = disagreements(item)
     if problems:
         raise UsageError("The scripts cannot be taken as they are:\n  " + "\n  ".join(problems))
-    return Made(_write(into / identifier.removeprefix("#"), body), body)
+    return Made(_write(into / identifier.removeprefix("#"), item.body), item.body)
 
 
 def _script(said: str) -> tuple[str, Script]:

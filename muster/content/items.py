@@ -18,6 +18,8 @@ from muster.errors import UsageError
 from muster.signing import Signature, form_of
 from portal.saved_queries.messages import SavedQueryBody
 from portal.schedules.messages import ScheduleBody
+from storage.control.manifest import Manifest
+from storage.control.scripts import api as scripts
 
 Kind = Literal["action", "query", "schedule"]
 T = TypeVar("T")
@@ -52,6 +54,11 @@ def action(manifest: dict[str, Any], signatures: tuple[Signature, ...] = ()) -> 
     form = form_of(manifest)
     body = msgspec.to_builtins(form.manifest)
     return Item("action", form.manifest.nql_id, body, form.version, signatures)
+
+
+def disagreements(item: Item) -> list[str]:
+    """In what an action's manifest and its scripts disagree; nothing for other items."""
+    return scripts.disagreements(msgspec.convert(item.body, Manifest)) if item.kind == "action" else []
 
 
 def query(nql_id: str, said: Mapping[str, Any], place: str) -> Item:

@@ -72,13 +72,16 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
 
     # an edit is shown, and applied
     script = content / "actions" / "get_uptime" / "linux.sh"
-    script.write_text(script.read_text() + "# edited\n")
+    script.write_text(script.read_text() + "# edited\nmuster_output bool new true\n")
     (content / "queries" / "everything.nql").write_text(QUERY.replace("list name", "list entity"))
     (content / "schedules" / "hourly_uptime.json").write_text(json.dumps(SCHEDULE | {"enabled": False}))
     shown = said(capsys, "diff", place, code=6).splitlines()
     edits = ["+# edited", "-| list name", "+| list entity", "-enabled: true", "+enabled: false"]
     assert [line for line in shown if line in edits] == edits
-    assert said(capsys, "apply", place).splitlines() == [
+    assert main(["apply", place]) == 0
+    printed = capsys.readouterr()
+    assert "note: #get_uptime linux: line 16: output new (bool) is written, but" in printed.err
+    assert printed.out.splitlines() == [
         "changed   action #get_uptime",
         "changed   query #everything",
         "changed   schedule #hourly_uptime",
