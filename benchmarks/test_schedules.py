@@ -69,7 +69,7 @@ class Bench:
     def schedule(self, texts: list[str]) -> None:
         """Schedules, all due in an hour."""
         for number, text in enumerate(texts):
-            said = {"action": "#look", "target": text, "cadence": {"hourly": {"minute": 40}}}
+            said = {"action": "#look", "target": text, "cadence": {"hourly": {"minute": 40}}, "allow_draft": True}
             definition = msgspec.convert(said, Definition)
             wanted = Saving(f"#number_{number}", "x", definition, self.owner, True, self.clock.now + HOUR)
             self.portal.control.schedules.save(wanted, by="portal", now=self.clock.now)

@@ -80,6 +80,7 @@ def _creating(one: Parser) -> None:
     one.add_argument("--expires-in", type=seconds, metavar="TIME", help="how long devices may take to begin")
     one.add_argument("--plan", type=Path, metavar="FILE", help="JSON with waves, limits, retries and the like")
     one.add_argument("--local", action="store_true", help="run on each device's own clock (--every 10min to 24h)")
+    one.add_argument("--allow-draft", action="store_true", help="fire although no trusted author signed the action")
     one.add_argument("--disabled", action="store_true", help="make it stand still at first")
     one.add_argument("--replace", action="store_true", help="change the schedule of this id")
     add_portal(one)
@@ -123,6 +124,7 @@ def _create(portal: Api, options: Options) -> None:
         "ends_at": options.ends_at,
         "expires_in": options.expires_in,
         "local": options.local,
+        "allow_draft": options.allow_draft,
     }
     if options.plan is not None:
         definition["plan"] = _plan(options.plan)

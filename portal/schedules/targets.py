@@ -33,6 +33,7 @@ class Round:
         self._access, self._control, self._queries, self._threads = access, control, queries, threads
         self._owners: dict[str, Caller | None] = {}
         self._actions: dict[str, Action] = {}
+        self._drafts: dict[str, bool] = {}
         self._found: dict[tuple[str, str | None], list[str] | UnfitError] = {}
 
     async def owner(self, schedule: Schedule) -> Caller:
@@ -44,6 +45,11 @@ class Round:
             raise UnfitError(f"the account of the owner {schedule.owner_name} is disabled; save the schedule anew")
         action = await self._action(schedule.definition.action)
         check_may(caller, action)
+        if not schedule.definition.allow_draft and await self._draft(action):
+            raise UnfitError(
+                f"no trusted author signed version {action.number} of {action.nql_id}: sign it with "
+                "`muster actions sign`, or allow drafts"
+            )
         return caller
 
     async def devices(self, caller: Caller, text: str) -> list[str]:
@@ -55,6 +61,12 @@ class Round:
         if isinstance(found, UnfitError):
             raise found
         return found
+
+    async def _draft(self, action: Action) -> bool:
+        if action.nql_id not in self._drafts:
+            is_draft = self._control.authors.is_draft
+            self._drafts[action.nql_id] = await self._threads.control(is_draft, action.nql_id, action.version)
+        return self._drafts[action.nql_id]
 
     async def content(self, schedule: Schedule) -> str:
         """What names the content that a local schedule goes out with; empty where its action is gone."""

@@ -29,7 +29,8 @@ ParameterText = Annotated[str, Meta(max_length=30_000)]
 
 class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """A schedule's content. `target` is NQL; `jitter` and `expires_in` are seconds (without it, a run's start expires
-    when the next one is due); a `local` one runs on the device's clock, by its interval alone."""
+    when the next one is due); a `local` one runs on the device's clock, by its interval alone;
+    `allow_draft` fires although no trusted author signed the action's newest version."""
 
     action: NqlId
     target: Annotated[str, Meta(min_length=1, max_length=20_000)]
@@ -42,6 +43,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     expires_in: Annotated[int, Meta(ge=60, le=30 * 86_400)] | None = None
     plan: Plan = ANYTHING
     local: bool = False
+    allow_draft: bool = False
 
 
 def read(text: str) -> Definition:

@@ -67,7 +67,7 @@ def test_a_schedule_from_its_making_to_its_end(settled: Running, capsys: Capture
 def test_a_real_portal_fires_by_itself(settled: Running, capsys: Capture) -> None:
     define(settled)
     soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
-    said(capsys, *MAKING[:2], "soon", *MAKING[3:], "--once", soon)
+    said(capsys, *MAKING[:2], "soon", *MAKING[3:], "--once", soon, "--allow-draft")
     deadline = time.monotonic() + 60
     found: list[dict[str, Any]] = []
     while not found:

@@ -68,7 +68,11 @@ def test_full_volumes_are_found_cleaned_and_seen_to_be(play: Play, tmp_path: Pat
         portal.catalogs.refresh()
         names = ["pc-1", "pc-2", "pc-3"]
         for nql_id, name, definition in healing.schedules(names):
-            asked = {"nql_id": nql_id, "name": name, "definition": msgspec.to_builtins(definition)}
+            asked = {
+                "nql_id": nql_id,
+                "name": name,
+                "definition": msgspec.to_builtins(definition) | {"allow_draft": True},
+            }
             made = await client.post(f"{API}/schedules", json=asked)
             assert made.status_code == 201, made.text
 

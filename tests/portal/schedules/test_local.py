@@ -28,7 +28,8 @@ from tests.portal.agents.device import Device, enrolled
 from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play
 
 ACTION = MANIFEST | {"triggers": ["schedule"]}
-DEFINITION = {"action": "#clear_cache", "target": "devices", "cadence": {"every": "10min"}, "local": True}
+DEFINITION = {"action": "#clear_cache", "target": "devices", "cadence": {"every": "10min"}, "local": True,
+              "allow_draft": True}  # fmt: skip
 SCHEDULE = {"nql_id": "#facts", "name": "Facts", "definition": DEFINITION}
 MINUTE = 60 * SECOND
 

@@ -17,7 +17,12 @@ from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play
 SCHEDULE = {
     "nql_id": "#hourly_facts",
     "name": "Hourly facts",
-    "definition": {"action": "#clear_cache", "target": "devices", "cadence": {"hourly": {"minute": 0}}},
+    "definition": {
+        "action": "#clear_cache",
+        "target": "devices",
+        "cadence": {"hourly": {"minute": 0}},
+        "allow_draft": True,
+    },
 }
 FULL = NOW - NOW % HOUR  # the full hour before the scene begins
 ACTION = MANIFEST | {"triggers": ["api", "schedule"]}
@@ -321,3 +326,14 @@ def test_identical_queries_are_evaluated_once_in_a_tick(play: Play) -> None:
         assert asked_for == ["devices"]
 
     staged(play, scene)
+
+
+def test_a_draft_does_not_fire_unless_that_is_allowed(play: Play) -> None:
+    async def scene(house: House, client: httpx.AsyncClient) -> None:
+        await make(client, allow_draft=False)
+        await at(house, FULL + HOUR)
+        [first] = await firings(client)
+        assert first["outcome"] == "failed"
+        assert first["detail"].startswith("no trusted author signed version 1 of #clear_cache")
+
+    staged(play, scene, devices=1)
