@@ -19,6 +19,7 @@ SAVERS = (
 )
 LOCKED, QUIET = "the screen is locked", "notifications are switched off (do not disturb)"
 PRESENTING, FULL = "something keeps the screen on (a presentation or a film)", "a full-screen window is active"
+ACTIVE = "_NET_ACTIVE_WINDOW"
 IDLE = "8"  # SessionManager's flag of those who want no idle screen
 LOOKS: tuple[tuple[tuple[str, ...], str, str], ...] = (
     *(((*BUS, "call", name, path, name, "GetActive"), r"^b true", LOCKED) for name, path in SAVERS),
@@ -44,7 +45,9 @@ def protected(environment: dict[str, str], seconds: float = LOOK_SECONDS) -> str
 
 
 def _full_screen(environment: dict[str, str], seconds: float) -> bool:
-    active = re.search(r"(0x[0-9a-f]+)", _said(["xprop", "-root", "_NET_ACTIVE_WINDOW"], environment, seconds))
+    active = re.search(
+        r"(0x[0-9a-f]+)", _said(["xprop", "-root", "-f", ACTIVE, "32x", " $0\\n", ACTIVE], environment, seconds)
+    )
     if active is None or int(active[1], 16) == 0:
         return False
     return "_NET_WM_STATE_FULLSCREEN" in _said(["xprop", "-id", active[1], "_NET_WM_STATE"], environment, seconds)
