@@ -24,6 +24,12 @@ export function preview(target: Target, signal: AbortSignal): Promise<Preview> {
   return json<Preview>("/runs/preview", { body: { target }, signal });
 }
 
+/** Go on with a halted run. */
+export async function resumeRun(id: string): Promise<Run> {
+  const { run } = await json<{ run: Run }>(`/runs/${encodeURIComponent(id)}/resume`, { body: {} });
+  return run;
+}
+
 export interface Request {
   action: string;
   parameters: Record<string, string>;

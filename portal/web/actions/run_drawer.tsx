@@ -2,7 +2,7 @@
  * One run, followed live: counts by state, progress, every device with its outputs or its error, and the way to the results
  * as a query.
  */
-import { CircleStop, Search, SquareTerminal } from "lucide";
+import { CirclePlay, CircleStop, Search, SquareTerminal } from "lucide";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { may } from "../api/boot";
 import { asFailure } from "../api/client";
@@ -14,7 +14,7 @@ import { Icon } from "../parts/icon";
 import { say } from "../parts/toast";
 import { number, plural } from "../values/text";
 import { moment } from "../values/times";
-import { action as fetchAction, cancelRun, idOf, resultsQuery, shortVersion } from "./client";
+import { action as fetchAction, cancelRun, idOf, resultsQuery, resumeRun, shortVersion } from "./client";
 import { ExecutionRow } from "./execution";
 import { Follow } from "./follow";
 
@@ -51,6 +51,7 @@ export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
       footer={
         nqlId && (
           <>
+            {run?.state === "halted" && may("execute") && <ResumeRun id={id} />}
             {run && !run.complete && may("execute") && <CancelRun id={id} />}
             <Button
               look={run?.complete ? "primary" : "plain"}
@@ -65,6 +66,7 @@ export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
     >
       {follow.failure.value && <p class="form-error">{follow.failure.value.message}</p>}
       {run && <Progress run={run} />}
+      {run && <Waves run={run} zone={zone} />}
       {run && <Parameters run={run} action={action} />}
       <Executions rows={rows} action={action} zone={zone} />
     </Drawer>
@@ -103,6 +105,64 @@ function CancelRun({ id }: { id: string }) {
       </Button>
     </>
   );
+}
+
+function ResumeRun({ id }: { id: string }) {
+  const [busy, setBusy] = useState(false);
+  const go = async () => {
+    setBusy(true);
+    try {
+      await resumeRun(id);
+      say("The run goes on");
+    } catch (error) {
+      say(asFailure(error).message, { bad: true });
+    }
+    setBusy(false);
+  };
+  return (
+    <Button look="primary" icon={CirclePlay} disabled={busy} onClick={() => void go()}>
+      Resume
+    </Button>
+  );
+}
+
+/* Why a run stands still, and its waves where there are several. */
+function Waves({ run, zone }: { run: Run; zone: string }) {
+  const waves = run.waves ?? [];
+  const several = waves.length > 1;
+  if (!several && !run.state_detail && !run.skipped) return null;
+  return (
+    <section class="progress" aria-label="Waves">
+      {run.state_detail && (
+        <p class={run.state === "halted" ? "form-error" : "muted"}>
+          {run.state === "halted" ? "Halted: " : ""}
+          {run.state_detail}
+        </p>
+      )}
+      {several && (
+        <dl class="pairs">
+          {waves.map((wave) => (
+            <div key={wave.number}>
+              <dt>
+                Wave {wave.number} ({wave.size})
+              </dt>
+              <dd>{waveText(wave)}</dd>
+            </div>
+          ))}
+        </dl>
+      )}
+      {run.next_at && <p class="muted">Next wave at {moment(run.next_at, zone)}</p>}
+      {!!run.skipped && <p class="muted">{plural(run.skipped, "device")} left out: they ran this action not long ago</p>}
+    </section>
+  );
+}
+
+function waveText(wave: NonNullable<Run["waves"]>[number]): string {
+  const { total, ended } = tally(wave.counts);
+  if (!wave.released) return `${plural(wave.held, "device")} held back`;
+  const bad = Object.entries(wave.counts).filter(([state]) => stateFace(state).tone === "bad");
+  const failed = bad.reduce((sum, [, count]) => sum + count, 0);
+  return `${number(ended)} of ${plural(total + wave.held, "device")} done${failed > 0 ? `, ${number(failed)} failed` : ""}`;
 }
 
 function RunSubtitle({ run, zone }: { run: Run; zone: string }) {

@@ -154,6 +154,11 @@ export interface Run {
   reason?: string | null;
   counts: Counts;
   complete: boolean;
+  state?: "running" | "halted" | "ended";
+  state_detail?: string | null;
+  skipped?: number;
+  waves?: { number: number; size: string; counts: Counts; held: number; released: boolean }[];
+  next_at?: string | null;
 }
 
 export interface Execution {
