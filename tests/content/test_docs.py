@@ -93,7 +93,7 @@ def test_what_it_says_is_so() -> None:
         name for row in rows for name in re.findall(r"`(\w+)`", row.split("|")[1] if row.startswith("| `") else "")
     }
     assert fields == set(Manifest.__struct_fields__)
-    assert len(MANIFESTS) == 20
+    assert len(MANIFESTS) >= 20
     assert {platform: sorted(languages) for platform, languages in LANGUAGES.items()} == {
         platform: sorted(languages) for platform, languages in RUN_HERE.items()
     }
