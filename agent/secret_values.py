@@ -31,7 +31,7 @@ def opened(job: Job, key: X25519PrivateKey | None) -> dict[str, bytes]:
         if key is None:
             raise SecretError("this device has no key to open secrets with")
         try:
-            info = statements.secret_bytes(job.run, 0 if job.turn is not None else job.attempt, name)
+            info = statements.secret_bytes(job.run, job.attempt, name)
             values[name] = SUITE.decrypt(job.secrets[name], key, info)
         except (InvalidTag, ValueError, KeyError):
             raise SecretError(f"the secret {name} is not sealed for this device and run") from None

@@ -75,7 +75,7 @@ def succession_bytes(key: bytes) -> bytes:
 
 
 def secret_bytes(run: str, attempt: int, name: str) -> bytes:
-    """What a sealed secret is bound to. That of a local schedule has the schedule as its run, and attempt 0."""
+    """What a sealed secret is bound to: nobody else, and no other attempt, can open it."""
     return _signed("secret", run, attempt, name)
 
 

@@ -64,9 +64,9 @@ from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.tls import Pins
 from portal.trust import routes as trust_routes
-from portal.trust.common import common
 from portal.trust.secrets import Secrets
 from portal.trust.service import Trust
+from portal.trust.telling import told
 from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
 from storage.control.api import Control, open_control
@@ -197,7 +197,7 @@ async def _open(
     queries = Queries(sources, catalogs, threads, clock)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
-    configurations = Configurations(nudges.configure, partial(common, control, keys, pins), LocalOrders(control, keys))
+    configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,

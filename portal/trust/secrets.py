@@ -71,8 +71,8 @@ class Secrets:
         return await self.threads.control(revoke, name, _nql_id(action), by=caller.actor, now=self.clock())
 
     def for_device(self, device: Device, action: str, content: str, run: str, attempt: int) -> dict[str, bytes]:
-        """The secrets that a signed version names and its action may read, sealed for one device, run and attempt (a
-        local schedule: its id, and 0). Blocks."""
+        """The secrets that a signed version names and its action may read, sealed for one device, run and attempt.
+        Blocks."""
         names = msgspec.json.decode(content, type=_Named).secrets
         if not names:
             return {}

@@ -38,9 +38,9 @@ from portal.schedules.service import Schedules
 from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.tls import Pins
-from portal.trust.common import common
 from portal.trust.secrets import Secrets
 from portal.trust.service import Trust
+from portal.trust.telling import told
 from storage.control.api import open_control
 from storage.control.enrolment import Device
 from storage.control.errors import ControlError
@@ -133,7 +133,7 @@ class Portal:
         self.queries = Queries(sources, catalogs, threads, self.clock)
         self.progress = Progress(control, self.queries, self.nudges, watchers, threads, self.clock)
         local = LocalOrders(control, keys)
-        self.configurations = Configurations(self.nudges.configure, lambda: common(control, keys, Pins(())), local)
+        self.configurations = Configurations(self.nudges.configure, lambda: told(control, keys, Pins(())), local)
         made = (control, self.queries, catalogs, self.relay, self.nudges, self.progress, watchers, threads)
         self.actions = Actions(*made, self.clock)
         self.devices = Devices(control, self.queries, self.nudges, threads, self.clock)

@@ -19,7 +19,7 @@ from storage.control.authors import MOST_REMOVED, Author
 from storage.control.key_ring import KeyRing, public
 
 
-def common(control: Control, keys: KeyRing, pins: Pins) -> Common:
+def told(control: Control, keys: KeyRing, pins: Pins) -> Common:
     """The part of a configuration that is the same for every device. Blocks."""
     authors = control.authors.everyone()
     removed = sorted((one for one in authors if one.removed_at is not None), key=lambda one: one.removed_at or 0)
