@@ -95,7 +95,7 @@ class _Routes:
     async def firings(self, asked: Asked) -> m.FiringList:
         limit = asked.number("limit", 50, least=1, most=500)
         before = asked.number("before", 1 << 39, most=1 << 39)  # seconds since 1970
-        found = await self._schedules.firings(_id(asked), limit, before * SECOND)
+        found = await self._schedules.firings(asked.caller, _id(asked), limit, before * SECOND)
         return m.FiringList([_firing(firing) for firing in found])
 
 

@@ -7,6 +7,7 @@ by who may run its action now, with a query that can be asked and a cadence that
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from msgspec import json
 
@@ -41,6 +42,8 @@ class Schedules:
 
     async def save(self, caller: Caller, nql_id: str, body: ScheduleBody, *, new: bool) -> Schedule:
         """Make or change a schedule. Raises QueryError, ApiError, ControlError."""
+        if not new:
+            await self._check_reach(caller, nql_id)
         now = self._clock()
         first = await self._checked(caller, body.definition, now)
         wanted = Saving(nql_id, body.name, body.definition, caller.account.id, body.enabled, first)
@@ -50,7 +53,7 @@ class Schedules:
     async def enable(self, caller: Caller, nql_id: str, enabled: bool) -> Schedule:
         """Have a schedule go on, or stand still. Raises ControlError."""
         now = self._clock()
-        found = await self._threads.control(self._control.schedules.schedule, nql_id)
+        found = await self._check_reach(caller, nql_id)
         first = check(found.definition, now=now) if enabled else None
         first = now if enabled and found.local else first
         enable = self._control.schedules.enable
@@ -58,6 +61,7 @@ class Schedules:
 
     async def delete(self, caller: Caller, nql_id: str) -> None:
         """Remove a schedule; its runs stay. Raises ControlError."""
+        await self._check_reach(caller, nql_id)
         await self._threads.control(self._control.schedules.delete, nql_id, by=caller.actor, now=self._clock())
         self._changed()
 
@@ -69,10 +73,14 @@ class Schedules:
         """One schedule. Raises NotFoundError."""
         return await self._threads.control(self._control.schedules.schedule, nql_id)
 
-    async def firings(self, nql_id: str, limit: int, before: int | None) -> list[Firing]:
-        """What became of a schedule's due times, newest first. Raises NotFoundError."""
-        await self.schedule(nql_id)
-        return await self._threads.control(self._control.schedules.firings, nql_id, limit=limit, before=before)
+    async def firings(self, caller: Caller, nql_id: str, limit: int, before: int | None) -> list[Firing]:
+        """What became of a schedule's due times, newest first; without the details, which may count what the caller
+        does not see, of somebody else's for who has a view domain. Raises NotFoundError."""
+        schedule = await self.schedule(nql_id)
+        found = await self._threads.control(self._control.schedules.firings, nql_id, limit=limit, before=before)
+        if caller.domain is None or schedule.owner == caller.account.id:
+            return found
+        return [replace(firing, detail=None) for firing in found]
 
     async def coming(self, nql_id: str, count: int) -> tuple[str, list[tuple[int, int]]]:
         """The zone and the next due times of a schedule, with when each fires. Raises NotFoundError."""
@@ -87,6 +95,16 @@ class Schedules:
             return await self._threads.small(coming, "#none", definition, self._clock(), asked.count)
         except CadenceError as error:
             raise ApiError(422, "bad_cadence", f"{error}.") from None
+
+    async def _check_reach(self, caller: Caller, nql_id: str) -> Schedule:
+        """The schedule, if it is the caller's own, or acts on nothing that it may not run or does not see. Raises
+        NotFoundError, ApiError 403."""
+        found = await self.schedule(nql_id)
+        whole = caller.domain is None and caller.may_run(found.definition.action)
+        if not whole and found.owner != caller.account.id:
+            message = "This schedule is somebody else's and reaches further than your role."
+            raise ApiError(403, "forbidden", message, f"Ask {found.owner_name}, who owns it.")
+        return found
 
     async def _checked(self, caller: Caller, definition: Definition, now: int) -> int:
         """The first due time of a definition that may be saved."""

@@ -301,3 +301,33 @@ def test_a_disabled_account_is_nobody(play: Play) -> None:
         assert await access.by_account(owner) is None
 
     play(scene)
+
+
+def test_a_schedule_that_reaches_further_is_left_alone(play: Play) -> None:
+    async def scene(house: House) -> None:
+        made = await estate(house)
+        await made.ann.post(f"{API}/actions", json={**MANIFEST, "triggers": ["schedule", "api"]})
+        cadence = {"every": "1h"}
+        definition = {"action": "#clear_cache", "target": "devices", "cadence": cadence}
+        body = {"nql_id": "#hourly", "name": "Hourly", "definition": definition}
+        saved = await made.ann.post(f"{API}/schedules", json=body)
+        assert saved.status_code == 201, saved.text
+        lea = await house.bounded(DOMAIN, "query", "execute")
+        bob = await house.bounded(DOMAIN, "query", "execute", name="bob", actions=[])
+        one = f"{API}/schedules/hourly"
+        changed = {"name": "Mine", "definition": definition}
+        for client in (lea, bob):
+            assert (await client.get(one)).status_code == 200
+            for answer in (
+                await client.put(one, json=changed),
+                await client.post(f"{one}/disable"),
+                await client.post(f"{one}/enable"),
+                await client.delete(one),
+            ):
+                assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden")
+        own = {**body, "nql_id": "#own"}
+        assert (await lea.post(f"{API}/schedules", json=own)).status_code == 201
+        assert (await lea.post(f"{API}/schedules/own/disable")).status_code == 200
+        assert (await lea.delete(f"{API}/schedules/own")).status_code == 204
+
+    play(scene)
