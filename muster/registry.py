@@ -18,7 +18,7 @@ COMMANDS = {
     "serve": ("muster.commands.serve", "run a portal over a data folder"),
     "demo": ("muster.commands.demo", "run a portal with this machine and 500 simulated devices"),
     "estate": ("muster.commands.estate", "write the history of simulated devices"),
-    "actions": ("muster.commands.actions", "list, show, define and run remote actions"),
+    "actions": ("muster.commands.actions", "list, show, check, sign and run remote actions"),
     "apply": ("muster.commands.apply", "bring a portal to what a folder says: actions, queries, schedules"),
     "diff": ("muster.commands.diff", "what apply would change"),
     "export": ("muster.commands.export", "write a portal's actions, queries and schedules as files"),
