@@ -103,11 +103,19 @@ class Progress:
         with self._lock:
             changed, self._changed = self._changed, set()
         if changed is None:
-            changed = set(await self._threads.control(self._control.progress.unended))
+            changed = await self._unended()
         ready = changed | {run for run, due in self._due.items() if due <= now}
         for run in ready:
             self._due.pop(run, None)
         return sorted(ready)
+
+    async def _unended(self) -> set[str]:
+        try:
+            return set(await self._threads.control(self._control.progress.unended))
+        except BaseException:
+            with self._lock:
+                self._changed = None  # the next tick looks at all of them
+            raise
 
     async def _look(self, run: str, now: int) -> None:
         progress = self._control.progress

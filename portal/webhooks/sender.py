@@ -37,7 +37,7 @@ class Sender:
     def __init__(self, clock: Callable[[], int], *, local: bool) -> None:
         self._clock = clock
         self._local = local
-        limits = httpx.Limits(max_connections=20, max_keepalive_connections=0)
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)  # one a webhook at most
         self._http = httpx.AsyncClient(timeout=SECONDS, trust_env=False, limits=limits, follow_redirects=False)
 
     async def send(self, url: str, event: str, identifier: str, body: bytes, secret: bytes) -> None:

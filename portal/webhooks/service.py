@@ -2,7 +2,7 @@
 
 In: a caller and an address; the queue of the control database. Out: webhooks, deliveries. Invariants: a secret is made
 here, shown once and kept sealed; a delivery counts as made only when its receiver said so, so it may come twice and is
-known by its id; one slow receiver holds up nobody else for longer than a delivery may take.
+known by its id; each webhook is told by itself, one thing after the other, so that a slow one holds up no other.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from storage.control.sealing import Sealer
 from storage.control.webhooks import Delivery, Webhook
 
 PAUSE = 1.0  # seconds between looks at the queue
-AT_ONCE = 20
+AT_ONCE = 20  # deliveries of one webhook in one go
 log = structlog.get_logger("webhooks")
 
 
@@ -39,6 +39,7 @@ class Webhooks:
         self._control, self._sealer, self._threads, self._clock = control, sealer, threads, clock
         self._local = local
         self._sender = Sender(clock, local=local)
+        self._busy: dict[str, asyncio.Task[None]] = {}  # by webhook
 
     async def create(self, caller: Caller, url: str, events: Sequence[str]) -> tuple[Webhook, str]:
         """A new webhook and its secret. Raises ApiError 422, RefusedError."""
@@ -72,20 +73,35 @@ class Webhooks:
         try:
             while True:
                 try:
-                    await self.deliver()
+                    await self._begin()
                 except ControlError as error:
                     log.warning("webhooks_wait", code=error.code)
                 except Exception:
                     log.exception("webhooks_failed")
                 await asyncio.sleep(PAUSE)
         finally:
+            for task in self._busy.values():
+                task.cancel()
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
             await self._sender.close()
 
-    async def deliver(self) -> int:
-        """Try what is due now, once each; how many were tried."""
+    async def _begin(self) -> None:
+        """Begin to tell each webhook what is due, but for those that are being told."""
         due = await self._threads.control(self._control.webhooks.due, now=self._clock(), limit=AT_ONCE)
-        await asyncio.gather(*(self._try(delivery) for delivery in due))
-        return len(due)
+        for webhook in {delivery.webhook for delivery in due} - set(self._busy):
+            mine = [delivery for delivery in due if delivery.webhook == webhook]
+            self._busy[webhook] = asyncio.create_task(self._tell(webhook, mine))
+
+    async def _tell(self, webhook: str, due: list[Delivery]) -> None:
+        try:
+            for delivery in due:
+                await self._try(delivery)
+        except ControlError as error:  # what was not noted is sent again
+            log.warning("webhook_waits", webhook=webhook, code=error.code)
+        except Exception:
+            log.exception("webhook_failed", webhook=webhook)
+        finally:
+            del self._busy[webhook]
 
     async def _try(self, delivery: Delivery) -> None:
         webhooks = self._control.webhooks

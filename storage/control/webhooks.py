@@ -111,10 +111,12 @@ class Webhooks:
             return [_delivery(row) for row in connection.execute(query)]
 
     def due(self, *, now: int, limit: int = 20) -> list[Delivery]:
-        """Deliveries whose time has come, the longest waiting first."""
-        query = _wide().where(DELIVERIES.c.next_at <= now).order_by(DELIVERIES.c.next_at).limit(limit)
+        """Deliveries whose time has come, at most `limit` of each webhook, the longest waiting first."""
+        place = func.row_number().over(partition_by=DELIVERIES.c.webhook, order_by=DELIVERIES.c.next_at)
+        ranked = select(DELIVERIES.c.id, place.label("place")).where(DELIVERIES.c.next_at <= now).subquery()
+        mine = _wide().join(ranked, ranked.c.id == DELIVERIES.c.id).where(ranked.c.place <= limit)
         with self._database.read() as connection:
-            return [_delivery(row) for row in connection.execute(query)]
+            return [_delivery(row) for row in connection.execute(mine.order_by(DELIVERIES.c.next_at, DELIVERIES.c.id))]
 
     def delivered(self, identifier: str, *, now: int) -> None:
         """The receiver has it."""

@@ -147,6 +147,33 @@ def test_a_receiver_that_fails_is_told_again_and_redirects_are_not_followed(open
     play_in(open_settings, scene)
 
 
+def test_a_receiver_that_never_answers_holds_up_no_other(open_settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        asked, go = asyncio.Event(), asyncio.Event()
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await go.wait()
+            writer.close()
+
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        async with receiver() as got:
+            await hooked(house, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            await hooked(house, got.url)
+            await failed_run(house)
+            await asyncio.wait_for(asked.wait(), 10)
+
+            async def told() -> bool:
+                return len(got.got) == 2
+
+            await eventually(told)
+            assert not go.is_set()
+        go.set()
+        server.close()
+
+    play_in(open_settings, scene)
+
+
 def test_a_delivery_survives_a_restart(open_settings: Settings) -> None:
     async def whole() -> tuple[str, int]:
         with socket.socket() as free:

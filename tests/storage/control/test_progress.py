@@ -285,6 +285,7 @@ def test_what_waits_for_one_webhook_is_bounded(control: Control) -> None:
     control._database.write(many)
     control.progress.halt(run.id, "x", by="portal", now=NOW + SECOND)
     assert len(control.webhooks.due(now=NOW + HOUR, limit=5000)) == MOST_WAITING
+    assert len(control.webhooks.due(now=NOW + HOUR, limit=3)) == 3
     assert "waiting for this webhook already" in (control.webhooks.deliveries(webhook)[0].error or "")
 
 
