@@ -283,6 +283,9 @@ Muster is ready.  Open {address}
 {wait}Select devices in a result, run #disk_hot_spots on them, and read what came back:
   {" ".join(READ_BACK.split())}
 
+To see a script that asks, run #ask_and_clear_cache on this machine: a window comes up, or a line in your terminals.
+There answer with: muster-agent answer
+
 Volumes over 90 % full are found and cleaned by schedules, within minutes:
   {" ".join(healing.FULL.split())}
   {" ".join(healing.STORY.split())}
