@@ -14,7 +14,7 @@ from hashlib import blake2b
 SECOND = 1_000_000
 FIRST = SECOND
 LONGEST = 60 * SECOND
-WINDOW = 10 * SECOND  # over which a fleet comes back after its first failure
+WINDOW, WIDEST = 10 * SECOND, 30 * SECOND  # over which a fleet comes back after its first failure, and at last
 SOONEST = SECOND // 4
 
 
@@ -54,7 +54,7 @@ class Line:
     def scattered(self, now: int, device: str, pause: int = 0) -> Line:
         """It failed for all devices at once; the next anywhere in a window that grows, after the pause that the portal
         asked for."""
-        window = min(WINDOW << min(self.failures, 16), LONGEST)
+        window = min(WINDOW << min(self.failures, 16), WIDEST)
         wait = pause + SOONEST + round(window * spread(device, self.name, self.failures))
         return Line(self.name, at=now + wait, failures=self.failures + 1, wanted=True)
 

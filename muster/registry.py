@@ -35,6 +35,7 @@ COMMANDS = {
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
     "devices": ("muster.commands.devices", "revoke a device"),
+    "load": ("muster.commands.load", "measure a portal under many light devices"),
     "doctor": ("muster.commands.doctor", "check that a data folder holds what was written to it"),
 }
 PARTS = {
@@ -47,6 +48,7 @@ PARTS = {
     "serve": "muster.serve",
     "demo": "muster.demo",
     "progress": "muster.progress",
+    "fleet": "muster.fleet.load",
     "live": "muster.live",
     "lsp": "muster.lsp.server",
     "reference": "muster.reference.contents",

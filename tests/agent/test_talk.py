@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from agent import events as e
 from agent import wire
-from agent.backoff import LONGEST, SECOND, WINDOW
+from agent.backoff import SECOND, WIDEST, WINDOW
 from agent.core import STEADY, step
 from agent.state import State
 from agent.wire_configuration import Configuration
@@ -92,7 +92,7 @@ def test_without_a_channel_it_only_tries_to_open_one() -> None:
     state, said = lived(State(trust()), begin, 59 * MINUTE, refuses)
     assert set(names(said)) == {"OpenChannel", "ForgetOld"}
     tries = [at for at, command in said if isinstance(command, e.OpenChannel)]
-    assert all(0 < later - earlier <= LONGEST + SECOND for earlier, later in pairwise(tries))
+    assert all(0 < later - earlier <= WIDEST + SECOND for earlier, later in pairwise(tries))
     _, commands = step(replace(state, channel=replace(state.channel, busy=True)), e.ChannelOpened(), 60 * MINUTE)
     assert [type(command).__name__ for command in commands] == [
         "SendPull", "FetchConfiguration", "SendBatch", "ForgetOld",
@@ -111,7 +111,7 @@ def test_a_fleet_comes_back_over_seconds_and_later_each_time() -> None:
             found.append(state.channel.at)
         return found
 
-    for failures, window in ((1, WINDOW), (2, 2 * WINDOW), (8, LONGEST)):
+    for failures, window in ((1, WINDOW), (2, 2 * WINDOW), (8, WIDEST)):
         times = sorted(back(failures))
         assert times[0] > 0
         assert times[-1] <= window + SECOND

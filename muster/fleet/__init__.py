@@ -1,0 +1,1 @@
+"""Many light devices over the real wire, for measuring a portal: `muster load`."""
