@@ -191,7 +191,7 @@ async def _open(
     presence = Presence(control, threads, clock, relay.wake)
     await presence.start()
     await relay.start()
-    door = Door(control, threads, clock)
+    door = Door(control, threads, clock, presence.contact)
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
     access = Access(control, threads, passwords, clock)
     queries = Queries(sources, catalogs, threads, clock)

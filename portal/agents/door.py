@@ -71,10 +71,12 @@ class Nonces:
 
 
 class Door:
-    """The one door for devices."""
+    """The one door for devices. `contact` is told of each that was let in."""
 
-    def __init__(self, control: Control, threads: Threads, clock: Callable[[], int]) -> None:
-        self._control, self._threads, self._clock = control, threads, clock
+    def __init__(
+        self, control: Control, threads: Threads, clock: Callable[[], int], contact: Callable[[str], None]
+    ) -> None:
+        self._control, self._threads, self._clock, self._contact = control, threads, clock, contact
         self._nonces = Nonces()
         self._opened = clock()
 
@@ -111,6 +113,7 @@ class Door:
                 raise Refuse(409, "repeated", "This request was taken before.")
             case None:
                 raise Refuse(503, "busy", "Too many requests; ask again later.", signed=True, pause=30)
+        self._contact(device.uid)
         return device
 
 

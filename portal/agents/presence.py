@@ -32,6 +32,7 @@ class Presence:
     ) -> None:
         self._control, self._threads, self._clock, self._written = control, threads, clock, written
         self._moves: list[Move] = []
+        self._contacts: set[str] = set()
         self._turns = 0
 
     def came(self, device: str) -> None:
@@ -42,6 +43,10 @@ class Presence:
         """A device is not connected any more."""
         self._note(Move(device, self._clock(), reason))
 
+    def contact(self, device: str) -> None:
+        """A device has asked for something."""
+        self._contacts.add(device)
+
     async def start(self) -> None:
         """What the process before this one left open ended with it."""
         await self._threads.control(self._control.presence.close_all, "portal_lost", None)
@@ -50,6 +55,7 @@ class Presence:
         """Write what waits, and end every interval: the portal stops."""
         try:
             await self.write()
+            await self._touch()
             await self._threads.control(self._control.presence.close_all, "portal_stopped", self._clock())
         except ControlError as error:
             log.warning("presence_waits", code=error.code)  # the next start ends them
@@ -63,10 +69,15 @@ class Presence:
                 await self.write()
                 if self._turns % SEEN_EVERY == 0:
                     await self._threads.control(self._control.presence.seen, now=self._clock())
+                    await self._touch()
             except ControlError as error:
                 log.warning("presence_waits", code=error.code)
             except Exception:
                 log.exception("presence_failed")
+
+    async def _touch(self) -> None:
+        contacts, self._contacts = self._contacts, set()
+        await self._threads.control(self._control.enrolment.touch, contacts, now=self._clock())
 
     async def write(self) -> None:
         """Write what waits. Raises ControlError, and then it waits on."""

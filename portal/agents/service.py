@@ -89,13 +89,13 @@ class Agents:
         held = [(item.run, item.attempt) for item in asked.held]
 
         def find() -> wire.Work:
-            self._p.control.enrolment.touch(device.uid, now=now)
-            # The portal counts what runs there itself; a device lets an order be that it has no room for.
-            found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
-            cancels = dispatch.cancellations(device.uid)[:64]
-            tag = self._p.configurations.tag(device.uid)
-            signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in cancels]
-            orders = [self._order(key, device, item) for item in found]
+            with self._p.control.one_instant():
+                # The portal counts what runs there itself; a device lets an order be that it has no room for.
+                found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
+                cancels = dispatch.cancellations(device.uid)[:64]
+                tag = self._p.configurations.tag(device.uid)
+                signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in cancels]
+                orders = [self._order(key, device, item) for item in found]
             return wire.Work(orders, signed, len(found) >= asked.room, tag)
 
         return await self._p.threads.control(find)
@@ -107,7 +107,8 @@ class Agents:
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
         reports: list[wire.Report | wire.LocalReport] = [*asked.reports, *asked.local]
-        verdicts = await self._p.threads.control(lambda: [self._report(device, item) for item in reports])
+        together = self._p.control.together
+        verdicts = await self._p.threads.control(together, lambda: [self._report(device, item) for item in reports])
         if any(item.state not in (OPEN, WAITING) for item in reports):
             self._p.finished()
         return wire.Verdicts(verdicts)

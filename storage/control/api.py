@@ -7,8 +7,11 @@ transaction stands here.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from threading import local
+from typing import TypeVar
 
 from sqlalchemy import Connection, text
 
@@ -40,6 +43,7 @@ from storage.control.tokens import Tokens
 from storage.control.vault import Vault
 from storage.control.webhooks import Webhooks
 
+T = TypeVar("T")
 Listener = Callable[[Change], None]
 
 
@@ -49,6 +53,7 @@ class Control:
     def __init__(self, url: str, *, now: int) -> None:
         self._database = Database(url)
         self._listeners: list[Listener] = []
+        self._local = local()
         self.accounts = Accounts(self._database)
         self.roles = Roles(self._database)
         self.sessions = Sessions(self._database)
@@ -123,7 +128,32 @@ class Control:
         """Let go of the files."""
         self._database.close()
 
+    @contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """Have all that this thread reads meanwhile see one instant."""
+        with self._database.one_instant():
+            yield
+
+    def together(self, work: Callable[[], T]) -> T:
+        """Have all that `work` writes here be one transaction, whose parts fail each alone; durable, and told to
+        listeners, when this returns. Raises UnavailableError."""
+        told: list[Change] = []
+
+        def noted() -> T:
+            self._local.told = told
+            try:
+                return work()
+            finally:
+                self._local.told = None
+
+        result = self._database.together(noted)
+        self._tell(told)
+        return result
+
     def _tell(self, changes: Iterable[Change]) -> None:
+        if (later := getattr(self._local, "told", None)) is not None:
+            later.extend(changes)  # they are not durable yet
+            return
         for change in changes:
             for listener in self._listeners:
                 listener(change)

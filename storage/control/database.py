@@ -2,7 +2,8 @@
 
 In: functions of a connection. Out: what they return. Invariants: a write is durable when `write` returns (SQLite with
 `synchronous=FULL`); each write sees and makes a consistent whole, or nothing; a write that fails takes no other with
-it; a reader sees one instant. What is written, and by whom, is the matter of the modules that own the tables.
+it; a reader sees one instant. Within `one_instant` and `together`, calls of the same thread share one such instant, or
+one transaction. What is written, and by whom, is the matter of the modules that own the tables.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 from typing import Any, Generic, TypeVar
 
 from alembic import command
@@ -37,6 +38,7 @@ class Database:
         self._waiting: list[_Job[Any]] = []
         self._queue = Lock()
         self._turn = Lock()
+        self._here = _Here()
         try:
             _migrate(self._engine)
             self._writer = self._engine.connect()
@@ -46,11 +48,40 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A connection that sees one instant and cannot write."""
-        with self._readers.connect() as connection:
+        shared = self._here.writer or self._here.reader
+        try:
+            if shared is not None:
+                yield shared
+            else:
+                with self._readers.connect() as connection:
+                    yield connection
+        except DBAPIError as error:
+            raise _unavailable(error) or error from error
+
+    @contextmanager
+    def one_instant(self) -> Iterator[None]:
+        """Have all that this thread reads meanwhile see one instant, and begin but one transaction for it. What it
+        writes is seen only afterwards."""
+        with self.read() as connection:
+            before, self._here.reader = self._here.reader, connection
             try:
-                yield connection
-            except DBAPIError as error:
-                raise _unavailable(error) or error from error
+                yield
+            finally:
+                self._here.reader = before
+
+    def together(self, work: Callable[[], T]) -> T:
+        """Have all that `work` writes be one transaction, whose parts fail each alone; durable when this returns.
+        Raises what `work` raises, and then nothing is written."""
+
+        def whole(connection: Connection) -> T:
+            # The thread that has the turn may not be the one that asked, and may be in the middle of reading.
+            before, self._here.writer = self._here.writer, connection
+            try:
+                return work()
+            finally:
+                self._here.writer = before
+
+        return self.write(whole)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in a transaction of its own meaning and return once it is durable. Raises what `work` raises, or
@@ -59,11 +90,18 @@ class Database:
         Threads that write at once share one commit: whoever gets the turn does the work of all that wait.
         """
         job = _Job(work)
+        if self._here.writer is not None:
+            job.run(self._here.writer)
+            return job.result()
         with self._queue:
             self._waiting.append(job)
-        with self._turn:
-            if not job.done:
-                self._do_waiting()
+        before, self._here.reader = self._here.reader, None  # what others have waiting is not ours to read for
+        try:
+            with self._turn:
+                if not job.done:
+                    self._do_waiting()
+        finally:
+            self._here.reader = before
         return job.result()
 
     def note(self, work: Callable[[Connection], object]) -> None:
@@ -86,6 +124,13 @@ class Database:
             jobs, self._waiting = self._waiting, []
         for start in range(0, len(jobs), GROUP):
             _do(self._writer, jobs[start : start + GROUP])
+
+
+class _Here(local):
+    """What the calls of one thread share, if anything."""
+
+    reader: Connection | None = None
+    writer: Connection | None = None
 
 
 class _Job(Generic[T]):
