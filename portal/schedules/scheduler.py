@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -78,7 +79,8 @@ class Scheduler:
                 await asyncio.sleep(PAUSE)
         finally:
             if self._lease.token is not None:
-                self._p.control.leases.release(LEASE, self._lease.token, now=self._p.clock())
+                with suppress(ControlError):  # then it runs out by itself
+                    self._p.control.leases.release(LEASE, self._lease.token, now=self._p.clock())
 
     async def tick(self) -> list[Firing]:
         """Decide all that is due now, if the lease is ours: what came of it. Raises ControlError."""

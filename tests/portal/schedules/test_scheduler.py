@@ -116,6 +116,24 @@ def test_a_clock_that_is_set_forward_and_back_fires_nothing_twice(play: Play, st
     staged(play, scene)
 
 
+@pytest.mark.parametrize("step", [HOUR, 24 * HOUR])
+def test_a_clock_that_is_set_back_and_forward_holds_up_nothing(play: Play, step: int) -> None:
+    async def scene(house: House, client: httpx.AsyncClient) -> None:
+        await make(client, missed="skip")
+        await at(house, FULL + HOUR)
+        await at(house, FULL + HOUR + 10 * SECOND - step)  # set back: the next hour of this clock is the next
+        await at(house, FULL + 2 * HOUR - step)
+        await at(house, FULL + 3 * HOUR)  # and forward again: what lies between was missed
+        await at(house, FULL + 4 * HOUR)
+        runs = [one["due_at"] for one in await firings(client) if one["outcome"] == "run"]
+        expected = {"2026-01-01T11:00:00Z", "2026-01-01T13:00:00Z", "2026-01-01T14:00:00Z"}
+        if step > HOUR:
+            expected.add("2025-12-31T12:00:00Z")
+        assert (set(runs), len(runs)) == (expected, len(expected))
+
+    staged(play, scene)
+
+
 def test_the_missed_run_policy_after_a_portal_that_was_off(play: Play) -> None:
     async def scene(house: House, client: httpx.AsyncClient) -> None:
         for name, missed in (("skipping", "skip"), ("newest", "once"), ("each", "all")):
