@@ -42,11 +42,18 @@ class RunFolder:
         self._language = script.language
         self._inputs = inputs
         self.pipe, self.questions = self.path / "output", self.path / "questions"
+        try:
+            self._fill(script)
+        except OSError:
+            self.remove()
+            raise
+
+    def _fill(self, script: wire.Script) -> None:
         os.mkfifo(self.pipe, 0o600)
         (self.path / "tmp").mkdir(mode=0o700)
         (self.path / "bash").mkdir(mode=0o700)
         self._write("script", script.text)
-        self._write("inputs.json", wire.encode(dict(inputs)).decode())
+        self._write("inputs.json", wire.encode(dict(self._inputs)).decode())
         self._write("output.sh", output_functions.BASH)
         for name in ("nxt_ra_script_output.sh", "nxt_campaign_action.sh"):
             self._write(f"bash/{name}", output_functions.BASH)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import resource
 import stat
 from collections.abc import Iterator
 from dataclasses import replace
@@ -184,6 +185,18 @@ def test_a_crash_leaves_nothing_elsewhere(folder: Path) -> None:
     assert stat.S_IMODE(made.path.stat().st_mode) == 0o700
     run_folder.sweep(folder / "runs")
     assert not made.path.exists()
+
+
+def test_a_folder_that_cannot_be_filled_is_not_left(tmp_path: Path) -> None:
+    tmp_path.chmod(0o700)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            run_folder.RunFolder(tmp_path, wire.Script("bash", "true\n" * 1000), {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_deep_folder_is_removed(tmp_path: Path) -> None:
