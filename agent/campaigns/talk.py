@@ -56,6 +56,7 @@ class Talk:
         self, job: Job, path: Path, account: Account | None, desk: Desk, clock: Clock, awaits: Awaits, cancelled: Event
     ) -> None:
         self._action, self._account, self._desk, self._clock = job.action, account, desk, clock
+        self._whom = account if job.content.run_as == "user" else None  # nobody sits behind a service account
         self._campaigns = {campaign.nql_id: campaign for campaign in job.content.campaigns}
         self._path, self._awaits, self._cancelled = path, awaits, cancelled
         self._over, self._lock, self._room = Event(), Lock(), Semaphore(AT_ONCE)
@@ -136,7 +137,7 @@ class Talk:
             return self._over.is_set() or self._cancelled.is_set() or closed(connection)
 
         try:
-            return self._desk.ask(self._sheet(campaign), self._account, allowed, gone, shown)
+            return self._desk.ask(self._sheet(campaign), self._whom, allowed, gone, shown)
         finally:
             if began:
                 self._left -= time.monotonic() - began[0]
@@ -148,7 +149,7 @@ class Talk:
 
         def show() -> None:
             sheet, gone = self._sheet(campaign), self._cancelled.is_set
-            first.put(self._desk.ask(sheet, self._account, USUAL, gone, lambda: first.put(Reply("fully"))))
+            first.put(self._desk.ask(sheet, self._whom, USUAL, gone, lambda: first.put(Reply("fully"))))
 
         Thread(target=show, daemon=True).start()
         return first.get()

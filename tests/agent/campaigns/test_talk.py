@@ -7,6 +7,7 @@ Invariant: what a person chose is with the script alone; a question whose asker 
 from __future__ import annotations
 
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -18,11 +19,11 @@ import msgspec
 import pytest
 
 from agent import wire
-from agent.accounts import Accounts
+from agent.accounts import Account, Accounts
 from agent.campaigns.desk import Asking, CannotShowError, Desk
 from agent.campaigns.person import Person
 from agent.campaigns.questions import LONGEST, MOST_QUESTIONS, Answered, Campaign, Choice, Question, Reply, reply
-from agent.campaigns.talk import AT_ONCE, LINE_BYTES, listening
+from agent.campaigns.talk import AT_ONCE, LINE_BYTES, Talk, listening
 from agent.clock import SteadyClock
 from agent.runner import Ended, ProcessRunner
 from tests.agent.scripts import job
@@ -365,3 +366,35 @@ def test_the_wire_carries_what_a_manifest_says() -> None:
     assert AT_ONCE >= 2
     with pytest.raises(msgspec.ValidationError):
         msgspec.convert(content | {"campaigns": content["campaigns"] * 9}, wire.Content)  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("run_as", "asked"), [("user", "anna"), ("service", None), ("system", None)])
+def test_who_is_asked(folder: Path, run_as: str, asked: str | None) -> None:
+    """The person whose account the script has; nobody sits behind a service account."""
+    whom: list[Account | None] = []
+
+    def find(account: Account | None) -> Person:
+        whom.append(account)
+        return Person("anna", os.geteuid(), os.getegid())
+
+    content = msgspec.structs.replace(job("").content, campaigns=(CAMPAIGN,), run_as=run_as)
+    account = Account("anna", os.geteuid(), os.getegid(), (), "/", "/bin/sh")
+    with (
+        Talk(
+            replace(job(""), content=content),
+            folder / "questions",
+            account,
+            Desk((Answering(),), find),
+            SteadyClock(),
+            lambda until: None,
+            Event(),
+        ),
+        socket.socket(socket.AF_UNIX) as talk,
+    ):
+        talk.settimeout(20)
+        talk.connect(str(folder / "questions"))
+        talk.sendall(b'{"ask": "wait", "campaign": "#ask"}\n')
+        assert b'"fully"' in talk.recv(65_536)
+    (folder / "questions").unlink()
+    (folder / "runs").mkdir()
+    assert [one and one.name for one in whom] == [asked]
