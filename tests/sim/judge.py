@@ -22,7 +22,7 @@ from tests.sim.world import World
 
 __all__ = ["AskRetry", "check", "look"]
 
-EVERYTHING = "remote_action.executions during past 400d | list request_id, device.uid, status, outputs"
+EVERYTHING = "remote_action.executions from 2026-12-01 to 2027-12-01 | list request_id, device.uid, status, outputs"
 NOT_BEGUN = frozenset({State.EXPIRED, State.POLICY_DENIED, State.NO_SCRIPT, State.OLD_COLLECTOR})
 Found = dict[tuple[str, str], tuple[Execution, Run]]
 

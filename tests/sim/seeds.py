@@ -69,12 +69,13 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seeds", type=int, default=500, help="how many seeds in all (500)")
     parser.add_argument("--first", type=int, default=0, help="the seed to begin with (0)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (1)")
+    parser.add_argument("--failures", type=int, default=MOST_FAILURES, help="stop after so many failing seeds (5)")
     parser.add_argument("--progress", type=Path, help="where to note how far it has come")
     parser.add_argument("--seed", type=int, help="this seed alone, with its story")
     options = parser.parse_args(arguments)
     if options.seed is not None:
         return _alone(options.seed)
-    return _many(options.first, options.seeds, options.jobs, options.progress)
+    return _many(options)
 
 
 def _alone(seed: int) -> int:
@@ -86,14 +87,14 @@ def _alone(seed: int) -> int:
     return 1 if verdict.problems else 0
 
 
-def _many(first: int, seeds: int, jobs: int, progress: Path | None) -> int:
-    proof = read(progress)
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        while proof.reached < seeds and len(proof.failures) < MOST_FAILURES:
-            piece = range(first + proof.reached, first + min(proof.reached + PIECE, seeds))
-            for verdict in pool.map(play, piece):
+def _many(options: argparse.Namespace) -> int:
+    proof, first, seeds = read(options.progress), options.first, options.seeds
+    step = PIECE if options.failures > 1 else 2 * options.jobs
+    with ProcessPoolExecutor(options.jobs, mp_context=get_context("spawn")) as pool:
+        while proof.reached < seeds and len(proof.failures) < options.failures:
+            for verdict in pool.map(play, range(first + proof.reached, first + min(proof.reached + step, seeds))):
                 _note(proof, verdict)
-            write(progress, proof)
+            write(options.progress, proof)
             print(f"simulation: {proof.reached} of {seeds} seeds, {dict(sorted(proof.counts.items()))}", flush=True)
     print(f"simulation: {proof.reached} seeds reached, {len(proof.failures)} failed")
     return 1 if proof.failures else 0

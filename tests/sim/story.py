@@ -165,6 +165,26 @@ async def kill_agents(world: World) -> None:
         asyncio.get_running_loop().call_later(seconds, _boot, world, uid)
 
 
+async def strike(world: World) -> None:
+    """A run is asked for, and moments later the power goes where it arrives, or the portal is killed."""
+    chance = world.random
+    await attempt(world, ask)
+    if not world.runs:
+        return
+    mine = [one.device for one in world.portal.control.executions.of_run(world.runs[-1])]
+    if chance.random() < 0.3:
+        await asyncio.sleep(chance.uniform(0, 3))
+        await world.crash_portal(chance.choice((0.0, 5.0)))
+        return
+    for uid in mine:
+        await asyncio.sleep(chance.expovariate(2))
+        device = world.devices[uid]
+        if device.alive:
+            world.tell(f"device {uid[-6:]} is struck")
+            device.kill()
+            asyncio.get_running_loop().call_later(chance.choice((0.0, 5.0, 60.0)), _boot, world, uid)
+
+
 async def kill_portal(world: World) -> None:
     """The portal is killed and comes back, while something is under way."""
     await asyncio.sleep(world.random.expovariate(1 / 2))
@@ -222,6 +242,6 @@ def _boot(world: World, uid: str) -> None:
 
 
 WEIGHTS: dict[Act, int] = {
-    ask: 14, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3,
-    kill_agents: 4, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2,
+    ask: 10, strike: 8, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3,
+    kill_agents: 2, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2,
 }  # fmt: skip

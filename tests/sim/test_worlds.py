@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.sim import seeds
+from tests.sim.planted import FAULTS, ROOT, Fault, planted
 
 QUICK, MORE = range(1), range(1, 8)
 
@@ -29,6 +30,11 @@ def test_one_seed_gives_one_story() -> None:
     first, second = seeds.play(11), seeds.play(11)
     assert first.story == second.story
     assert first.counts == second.counts
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_planted_fault_still_fits_its_place(fault: Fault) -> None:
+    assert planted(fault) != (ROOT / fault.file).read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
