@@ -24,7 +24,7 @@ from engine.lazyframe.scans import Rows, scanned
 from engine.order import ordered
 from engine.source import Source
 from nql.datatypes import Kind
-from nql.plan.expressions import And, Column, Expr, columns
+from nql.plan.expressions import And, Column, Compare, Expr, Literal, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
     EVENT_KEY,
@@ -165,11 +165,27 @@ def _attach(node: Attach, rows: Rows) -> Rows:
     below, measures = _spread(node.events, node.measures)
     read = frozenset({node.key}).union(*(item.reads() for item in measures))
     events = relation(below, rows.source, read).having(read)
+    if _narrow(node.input):  # summing up the events of the few objects that are left is cheaper than all of them
+        few = frame.select(col(OBJECT_KEY))
+        events = events.over(events.frame.join(few, left_on=node.key, right_on=OBJECT_KEY, how="semi"))
     sums = events.frame.group_by(renamed(node.key, OBJECT_KEY)).agg(*map(_measure, measures))
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
     joined = frame.join(sums, on=col(OBJECT_KEY), how=how)
     filled = _empties(node.measures) if node.keep_all else []
     return Rows(joined.with_columns(filled) if filled else joined, rows.source)
+
+
+def _narrow(node: Relation) -> bool:
+    """Whether a relation is likely to hold few of its table's objects: those of which a text is a given one."""
+    while isinstance(node, Filter):
+        if any(isinstance(part, Compare) and part.op == "==" and _is_text(part) for part in _conjuncts(node.predicate)):
+            return True
+        node = node.input
+    return False
+
+
+def _is_text(part: Compare) -> bool:
+    return part.left.dtype.kind is Kind.STRING and isinstance(part.right, Literal)
 
 
 def _empties(measures: tuple[Measure, ...]) -> list[pl.Expr]:
