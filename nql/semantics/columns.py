@@ -25,17 +25,17 @@ from nql.syntax import ast
 def shown_of(state: State, nodes: tuple[ast.Expr | ast.Assign, ...]) -> list[Shown]:
     """The columns of a list; broken ones are reported and left out."""
     shown: list[Shown] = []
-    nameless: list[Shown] = []
+    alike: dict[tuple[str, object], list[tuple[Shown, bool]]] = {}  # by column and format, with whether named here
     for node in nodes:
         try:
             one = _shown(state, node)
         except Reported:
             continue
-        same = [other for other in shown if other.column.name == one.column.name and other.format == one.format]
+        same = alike.setdefault((one.column.name, one.format), [])
         named_here = isinstance(node, ast.Assign)
-        if any(other.header == one.header or (not named_here and other in nameless) for other in same):
+        if any(other.header == one.header or not (named_here or named) for other, named in same):
             continue
-        nameless += [] if named_here else [one]
+        same.append((one, named_here))
         shown.append(one)
     return shown
 

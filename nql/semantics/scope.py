@@ -163,6 +163,7 @@ class State:
     order: list[SortKey] = field(default_factory=list)
     ordered: bool = False
     taken: set[str] = field(default_factory=set)
+    marks: dict[str, int] = field(default_factory=dict)  # of each name, how many marks the next column of it tries
     parameters: dict[str, ParameterUse] = field(default_factory=dict)
     measures: int = 0
     rules: Rules = DEFAULT
@@ -180,9 +181,11 @@ class State:
 
     def free(self, name: str) -> str:
         """A column name nobody has yet."""
-        column = name.lower()
-        while column in self.taken or column in self.root.columns or self._field(column):
-            column += "="
+        base = name.lower()
+        marks = self.marks.get(base, 0)
+        while (column := base + "=" * marks) in self.taken or column in self.root.columns or self._field(column):
+            marks += 1
+        self.marks[base] = marks + 1
         self.taken.add(column)
         return column
 
