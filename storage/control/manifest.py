@@ -172,6 +172,10 @@ def _campaign_problems(campaigns: tuple[Campaign, ...]) -> Iterator[str]:
     yield from _twice("campaigns", [campaign.nql_id for campaign in campaigns])
     for campaign in campaigns:
         where = f"in campaign {campaign.nql_id}"
+        if "\0" in campaign.title or any(
+            "\0" in text for item in campaign.questions for text in (item.text, *(one.text for one in item.choices))
+        ):
+            yield f"{where} a text holds a NUL character"
         for problem in _twice("questions", [question.label for question in campaign.questions]):
             yield f"{where} {problem}"
         for question in campaign.questions:

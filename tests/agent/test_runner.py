@@ -14,6 +14,7 @@ from threading import Event, Timer
 
 import pytest
 
+from agent.supervisor import Allowance
 from tests.agent.scripts import job, run
 
 
@@ -195,6 +196,24 @@ def test_timeout_kills_what_ignores_it(folder: Path) -> None:
     assert (ended.state, ended.exit_code) == ("failure", None)
     assert ended.detail.startswith("timed out after 1 s")
     assert gone(folder / "pids")
+
+
+def test_time_stands_still_while_a_script_waits_but_not_for_ever() -> None:
+    def passed(allowance: Allowance) -> bool:
+        """Whether an instant took something from what is left."""
+        before, now = allowance.left(), time.monotonic()
+        while time.monotonic() == now:
+            pass
+        return allowance.left() < before
+
+    waits, goes_on, too_long = Allowance(60, 1e9), Allowance(60, 1e9), Allowance(60, 0)
+    for allowance in (waits, goes_on, too_long):
+        assert passed(allowance)
+        allowance.hear(b"wait")
+    goes_on.hear(b"go")
+    assert (passed(goes_on), passed(too_long)) == (True, True)
+    before = waits.left()
+    assert abs(waits.left() - before) < 1e-6
 
 
 def test_nothing_survives_the_script(folder: Path) -> None:

@@ -285,6 +285,16 @@ def test_a_window_is_closed_with_its_question(tmp_path: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
 
 
+@system
+def test_a_window_is_a_program_of_its_person(tmp_path: Path) -> None:
+    text = (
+        'read sheet; [ "$(id -u) $(id -G) $HOME $DISPLAY" = "1 1 / :nowhere" ] && echo shown && echo ' + f"'{ANSWER}'"
+    )
+    screen = Screen(Person("daemon", 1, 1, (1,), "/", {"DISPLAY": ":nowhere", "HOME": "/evil"}))
+    screen.begin(Window(("/bin/sh", "-c", text)).show).join()
+    assert screen.replies == [Reply("fully", "", CHOSEN)]
+
+
 def test_who_has_no_desktop_gets_no_window(tmp_path: Path) -> None:
     for whom, command, said in (
         (Person("anna", 1, 1), (sys.executable,), "anna has no desktop session"),

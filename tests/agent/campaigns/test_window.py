@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from agent.campaigns import focus
 from agent.campaigns.desk import Asking, CannotShowError
-from agent.campaigns.desktop import Window
+from agent.campaigns.desktop import COMMAND, Window
 from agent.campaigns.person import Person
 from agent.campaigns.questions import Campaign, Choice, Question, Reply, Sheet
 
@@ -115,6 +116,19 @@ def test_the_window_goes_with_its_time_and_with_its_asker(display: str) -> None:
         ["xdotool", "search", "--name", "A question"], env=left.environment, capture_output=True, check=False
     )
     assert found.stdout == b""
+
+
+def test_the_window_goes_with_the_agent(display: str) -> None:
+    """Its standard input ends when the agent does, in whatever way."""
+    environment = {"DISPLAY": display, "PATH": os.environ["PATH"]}
+    with subprocess.Popen(COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as window:
+        assert window.stdin is not None
+        assert window.stdout is not None
+        window.stdin.write(msgspec.json.encode(SHEET) + b"\n")
+        window.stdin.flush()
+        assert window.stdout.readline() == b"shown\n"
+        window.stdin.close()
+        assert window.wait(30) == 0
 
 
 def test_a_screen_that_is_not_there(tmp_path: Path) -> None:

@@ -122,6 +122,8 @@ def test_what_a_manifest_says_comes_back(control: Control) -> None:
         ({"secrets": ["token", "Token"]}, "two secrets are called token"),
         ({"campaigns": [CAMPAIGN, CAMPAIGN]}, "two campaigns are called #ask_restart"),
         ({"campaigns": [CAMPAIGN | {"questions": [question(), question()]}]}, "two questions are called when"),
+        ({"campaigns": [CAMPAIGN | {"title": "a\0b"}]}, "in campaign #ask_restart a text holds a NUL"),
+        ({"campaigns": [CAMPAIGN | {"questions": [question(text="a\0b")]}]}, "a text holds a NUL character"),
         ({"campaigns": [CAMPAIGN | {"questions": [question(kind="text")]}]}, "of kind text takes no choices"),
         ({"campaigns": [CAMPAIGN | {"questions": [question(choices=[])]}]}, "of kind single needs choices"),
         ({"scripts": {"linux": {"language": "bash", "text": "é" * 300_001}}}, "larger than 600000 bytes"),
