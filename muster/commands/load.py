@@ -22,7 +22,7 @@ DESCRIPTION = (
 EXAMPLES = """\
 examples:
   muster load --data /tmp/load --devices 10000                              (connect, and be idle)
-  muster load --data /tmp/load --devices 10000 --runs 100 --fan-out         (from created to started; a run for all)
+  muster load --data /tmp/load --devices 10000 --runs 100 --fan-out nudges  (from created to started; a run for all)
   muster load --data /tmp/load --devices 2000 --senders 200 --rows 1000     (telemetry)
   muster load --data /tmp/load --devices 10000 --restart --kill --json"""
 MARK = "load.folder"
@@ -39,7 +39,12 @@ def arguments(parser: Parser) -> None:
     _number(parser, "--senders", 0, 0, 100_000, "devices that send telemetry")
     _number(parser, "--batches", 5, 1, 10_000, "batches of each")
     _number(parser, "--rows", 1000, 1, 10_000, "rows in a batch")
-    parser.add_argument("--fan-out", action="store_true", help="one run for all devices")
+    parser.add_argument(
+        "--fan-out",
+        choices=["nudges", "results"],
+        default="",
+        help="one run for all devices: until all are told, or until all have answered",
+    )
     parser.add_argument("--restart", action="store_true", help="stop the portal and start it again")
     parser.add_argument("--kill", action="store_true", help="kill the portal (-9) and start it again")
     add_json(parser)

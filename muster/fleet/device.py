@@ -75,6 +75,7 @@ class Ledger:
     nudged_at: int = 0
     results: int = 0
     rows: int = 0
+    answering: bool = True  # whether devices pull when they are nudged
     problems: list[str] = field(default_factory=list)
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(256))
 
@@ -138,8 +139,9 @@ class Device:
         if isinstance(frame, wire.Nudge):
             self._ledger.nudges += 1
             self._ledger.nudged_at = CLOCK.now()
-            self._wanted = True
-            self._go()
+            if self._ledger.answering:
+                self._wanted = True
+                self._go()
         elif isinstance(frame, wire.Welcome):
             said = statements.welcome_bytes(self.uid, self._nonce, frame.challenge, frame.server_time)
             if not verify(self._ledger.portal_key, frame.signature, said):
@@ -191,7 +193,7 @@ class Device:
                 answer = await self._ask(wire.WORK, wire.encode(wire.Pull(2, [], "0.1.0")))
                 work = _work.decode(answer.body)
                 if work.orders:
-                    self._wanted = True
+                    self._wanted = self._wanted or work.more
                     await self._answer(work.orders)
 
     async def _answer(self, orders: list[wire.Order]) -> None:

@@ -28,6 +28,7 @@ from muster.fleet.wires import Place
 from storage.control.api import Control
 
 PING_SECONDS = 45  # as agents do
+PATIENCE = 600  # seconds for what has to come to an end
 Figures = dict[str, float]
 
 
@@ -41,7 +42,7 @@ class Wanted:
     rate: int = 400
     idle: int = 10
     runs: int = 0  # of one real agent each
-    fan_out: bool = False
+    fan_out: str = ""  # nudges: only told; results: run and answered
     senders: int = 0
     batches: int = 5
     rows: int = 1000
@@ -122,7 +123,7 @@ class Load:
             scene.begin(device.connect())
             if place % 20 == 19:
                 await asyncio.sleep(max(0.0, began + place / self.wanted.rate - time.monotonic()))
-        await scene.all_connected(120)
+        await scene.all_connected(PATIENCE)
         self.figures["connect_all_seconds"] = time.monotonic() - began
         await asyncio.sleep(3)
         busy, began = scene.server.busy(), time.monotonic()
@@ -155,15 +156,19 @@ class Load:
     async def _fan_out(self, scene: Scene) -> None:
         """One run for all."""
         ledger = scene.ledger
-        nudges, results = ledger.nudges, ledger.results
+        nudges, results, ledger.answering = ledger.nudges, ledger.results, self.wanted.fan_out == "results"
         began = CLOCK.now()
         run = await scene.ask({"nql": 'devices | where name == "load-*" | list name'})
         self.figures["fan_out_request_seconds"] = (CLOCK.now() - began) / 1e6
         with check.reading(self.wanted.data) as control:
             created = control.runs.run(run).requested_at
-        await _until(lambda: ledger.nudges - nudges >= len(scene.fleet), 60)
+        await _until(lambda: ledger.nudges - nudges >= len(scene.fleet), PATIENCE)
         self.figures["fan_out_nudged_seconds"] = (ledger.nudged_at - created) / 1e6
-        await _until(lambda: ledger.results - results >= len(scene.fleet), 300)
+        if not ledger.answering:
+            await asyncio.to_thread(lambda: scene.api().post(f"/runs/{run}/cancel", {}))
+            ledger.answering = True
+            return
+        await _until(lambda: ledger.results - results >= len(scene.fleet), PATIENCE)
         whole = (CLOCK.now() - created) / 1e6
         self.figures["fan_out_done_seconds"] = whole
         self.figures["results_per_second"] = (ledger.results - results) / whole
@@ -195,8 +200,8 @@ class Load:
         mark = scene.person.mark()
         self.figures[f"{name}_to_serving_seconds"] = await asyncio.to_thread(scene.server.start, port)
         began = time.monotonic()
-        await _until(lambda: scene.ledger.greeted - greeted >= len(scene.fleet), 120)
-        await scene.all_connected(60)
+        await _until(lambda: scene.ledger.greeted - greeted >= len(scene.fleet), PATIENCE)
+        await scene.all_connected(PATIENCE)
         self.figures[f"{name}_all_back_seconds"] = time.monotonic() - began
         errors = scene.person.errors_after_the_first_answer(mark)
         self.figures[f"{name}_person_errors"] = errors
