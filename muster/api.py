@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +46,13 @@ class Api:
             headers["Authorization"] = f"Bearer {token}"
         near = urlsplit(self.url).hostname in LOOPBACK
         self._http = httpx.Client(
-            base_url=self.url, headers=headers, timeout=TIMEOUT, transport=transport, trust_env=not near
+            base_url=self.url,
+            headers=headers,
+            timeout=TIMEOUT,
+            transport=transport,
+            trust_env=not near,
+            # what SSL_CERT_FILE names is trusted here, too, though no proxy of the environment is asked
+            verify=ssl.create_default_context() if near and self.url.startswith("https:") else True,
         )
 
     def get(self, path: str, **query: str | int) -> Any:

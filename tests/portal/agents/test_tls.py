@@ -140,6 +140,19 @@ def _refused(state: Path) -> bool:
     return False
 
 
+def test_people_reach_it_with_the_authority(serving: Serving) -> None:
+    data = ["--data", str(serving.folder / "data")]
+    for command in (["users", "create", "anna", "--generate"], ["tokens", "create", "t", "--account", "anna"]):
+        done = subprocess.run([*MUSTER, *command, *data], cwd=ROOT, capture_output=True, text=True, check=True)
+    variables = os.environ | {"MUSTER_TOKEN": done.stdout.strip()}
+    listing = [*MUSTER, "keys", "list", "--url", serving.url]
+    for more, code in (({"SSL_CERT_FILE": str(serving.authority.file)}, 0), ({}, 1)):
+        environment = variables | more
+        done = subprocess.run(listing, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == code, done.stderr
+    assert "certificate" in done.stderr.lower()
+
+
 def test_enrolling_verifies_the_server(serving: Serving) -> None:
     for options, why in (
         ((), "certificate verify failed"),
