@@ -24,7 +24,7 @@ from portal.schedules.targets import Round, UnfitError
 from portal.threads import Threads
 from storage.control import plans
 from storage.control.api import Control
-from storage.control.errors import ControlError, NotFoundError, RefusedError
+from storage.control.errors import ControlError, NotFoundError, RefusedError, UnavailableError
 from storage.control.ids import uuid7
 from storage.control.leases import LeaseLostError
 from storage.control.runs import RunRequest
@@ -96,7 +96,12 @@ class Scheduler:
         for schedule in due:
             if not await self._hold():
                 break
-            made += await self._decide(schedule, round_)
+            try:
+                made += await self._decide(schedule, round_)
+            except (LeaseLostError, UnavailableError):
+                raise
+            except Exception:  # nobody foresaw it: the next tick tries again, and the others do not wait for that
+                log.exception("schedule_failed", schedule=schedule.nql_id)
         return made
 
     async def _try(self) -> None:

@@ -333,13 +333,10 @@ def test_identical_queries_are_evaluated_once_in_a_tick(play: Play) -> None:
                 asked_for.append(text)
                 return await p.queries.meant(caller, text, most)
 
-        await p.scheduler.tick()  # it holds the lease; another one takes over when it is let go
         parts = Parts(p.control, p.access, Counting(), p.nudges, p.threads, house.time)  # type: ignore[arg-type]
+        assert p.control.leases.acquire("scheduler", "counting", now=FULL + HOUR)  # the portal's own has run out
         house.time.now = FULL + HOUR
-        counting = Scheduler(parts, "counting")
-        while not asked_for:
-            await counting.tick()
-            house.time.now += 61 * SECOND
+        await Scheduler(parts, "counting").tick()
         assert len(p.control.runs.latest()) == 5
         assert asked_for == ["devices"]
 
@@ -355,3 +352,26 @@ def test_a_draft_does_not_fire_unless_that_is_allowed(play: Play) -> None:
         assert first["detail"].startswith("no trusted author signed version 1 of #clear_cache")
 
     staged(play, scene, devices=1)
+
+
+def test_a_failure_that_nobody_foresaw_holds_up_no_other_schedule(play: Play) -> None:
+    async def scene(house: House, client: httpx.AsyncClient) -> None:
+        for nql_id, target in (("#broken", 'devices | where name == "pc-1"'), ("#sound", "devices")):
+            asked = body(target=target) | {"nql_id": nql_id}
+            assert (await client.post(f"{API}/schedules", json=asked)).status_code == 201
+        p = house.portal
+
+        class Breaking:
+            async def meant(self, caller: Any, text: str, most: int) -> Any:
+                if "pc-1" in text:
+                    raise RuntimeError("a defect")
+                return await p.queries.meant(caller, text, most)
+
+        parts = Parts(p.control, p.access, Breaking(), p.nudges, p.threads, house.time)  # type: ignore[arg-type]
+        assert p.control.leases.acquire("scheduler", "breaking", now=FULL + HOUR)  # the portal's own has run out
+        house.time.now = FULL + HOUR
+        breaking = Scheduler(parts, "breaking")
+        await breaking.tick()
+        assert [run.schedule for run in p.control.runs.latest()] == ["#sound"]
+
+    staged(play, scene)
