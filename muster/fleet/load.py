@@ -111,13 +111,14 @@ class Load:
         self.figures[f"{word}_seconds"] = took
         if (now := scene.server.busy()) >= busy:  # else it is another process
             self.figures[f"{word}_portal_cpu_share"] = (now - busy) / took
+            self.figures[f"{word}_portal_cpu_seconds"] = now - busy
         for share, value in scene.person.since(person).items():
             self.figures[f"{word}_person_{share}"] = value
 
     # --- parts ---------------------------------------------------------------------------------
     async def _connect(self, scene: Scene) -> None:
         await asyncio.sleep(2)
-        before = scene.server.memory()
+        before, start = scene.server.memory(), scene.server.busy()
         began = time.monotonic()
         for place, device in enumerate(scene.fleet):
             scene.begin(device.connect())
@@ -126,6 +127,7 @@ class Load:
         await scene.all_connected(PATIENCE)
         self.figures["connect_all_seconds"] = time.monotonic() - began
         await asyncio.sleep(3)
+        self.figures["connects_per_cpu_second"] = len(scene.fleet) / max(0.01, scene.server.busy() - start)
         busy, began = scene.server.busy(), time.monotonic()
         await asyncio.sleep(self.wanted.idle)
         self.figures["idle_portal_cpu_share"] = (scene.server.busy() - busy) / (time.monotonic() - began)
@@ -157,7 +159,7 @@ class Load:
         """One run for all."""
         ledger = scene.ledger
         nudges, results, ledger.answering = ledger.nudges, ledger.results, self.wanted.fan_out == "results"
-        began = CLOCK.now()
+        began, busy = CLOCK.now(), scene.server.busy()
         run = await scene.ask({"nql": 'devices | where name == "load-*" | list name'})
         self.figures["fan_out_request_seconds"] = (CLOCK.now() - began) / 1e6
         with check.reading(self.wanted.data) as control:
@@ -172,6 +174,7 @@ class Load:
         whole = (CLOCK.now() - created) / 1e6
         self.figures["fan_out_done_seconds"] = whole
         self.figures["results_per_second"] = (ledger.results - results) / whole
+        self.figures["results_per_cpu_second"] = (ledger.results - results) / max(0.01, scene.server.busy() - busy)
         self.wrong += await asyncio.to_thread(check.results, self.wanted.data, run, scene.ready.uids)
 
     async def _telemetry(self, scene: Scene) -> None:
@@ -179,13 +182,14 @@ class Load:
         senders, start = scene.fleet[: wanted.senders], CLOCK.now() // 60_000_000 * 60_000_000
         folder = wanted.data / "outboxes" / str(start)
         before = await asyncio.to_thread(check.spent, scene.api())
-        rows, began = ledger.rows, time.monotonic()
+        rows, began, busy = ledger.rows, time.monotonic(), scene.server.busy()
         done = await asyncio.gather(
             *(device.measure(folder, wanted.rows, wanted.batches, start) for device in senders), return_exceptions=True
         )
         took = time.monotonic() - began
         self.wrong += [f"telemetry: {one!r}" for one in done if isinstance(one, BaseException)][:20]
         self.figures["rows_per_second"] = (ledger.rows - rows) / took
+        self.figures["rows_per_cpu_second"] = (ledger.rows - rows) / max(0.01, scene.server.busy() - busy)
         self.figures["batches_per_second"] = wanted.batches * len(senders) / took
         each, told = wanted.rows * wanted.batches, ledger.rows - rows
         self.wrong += [] if told == each * len(senders) else [f"the portal says {told} rows of {each * len(senders)}"]
