@@ -83,12 +83,11 @@ class Channels:
     async def _greet(self, link: Link, key: str, headers: Mapping[str, str]) -> None:
         claim = None
         try:
-            claim = await self._door.claim(headers)
+            claim, tag = await self._door.claim_and(headers, self._configurations.tag)
             device = self._door.check(claim, "GET", wire.CHANNEL, b"")
             uid = device.uid
             if self._nudges.count(uid) + self._greeting[uid] >= MOST:
                 raise Refuse(409, "too_many", "This device has too many connections.")
-            tag = await self._threads.control(self._configurations.tag, uid)
         except Refuse as refuse:
             self._refuse(link, claim, refuse)
         except ControlError:
@@ -148,9 +147,10 @@ class Channels:
         now, control = self._clock(), self._control
 
         def look() -> tuple[bool, bool]:
-            device = control.enrolment.device(link.uid)
-            revoked = device is None or device.revoked_at is not None
-            return revoked, bool(control.dispatch.waiting_devices(now=now, device=link.uid))
+            with control.one_instant():
+                device = control.enrolment.device(link.uid)
+                revoked = device is None or device.revoked_at is not None
+                return revoked, bool(control.dispatch.waiting_devices(now=now, device=link.uid))
 
         revoked, waiting = await self._threads.control(look)
         if revoked:

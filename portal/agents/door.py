@@ -12,6 +12,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -22,6 +23,7 @@ from storage.control.api import Control
 from storage.control.enrolment import Device
 from storage.control.ids import is_uuid
 
+T = TypeVar("T")
 MOST_NONCES = 500_000  # remembered at once; more requests than that in a window are put off
 
 
@@ -82,6 +84,10 @@ class Door:
 
     async def claim(self, headers: Mapping[str, str]) -> Claim:
         """What the headers say, if they name a device that may still speak. Raises Refuse."""
+        return (await self.claim_and(headers, lambda uid: None))[0]
+
+    async def claim_and(self, headers: Mapping[str, str], also: Callable[[str], T]) -> tuple[Claim, T]:
+        """As `claim`, with something looked up of the device in the same breath."""
         try:
             time, nonce = int(headers[wire.TIME_HEADER][:20]), headers[wire.NONCE_HEADER]
             signature = base64.b64decode(headers[wire.SIGNATURE_HEADER], validate=True)
@@ -90,10 +96,16 @@ class Door:
             raise _stranger() from None
         if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
             raise _stranger()
-        device = await self._threads.control(self._control.enrolment.device, uid)
-        if device is None:
+
+        def look() -> tuple[Device, T] | None:
+            with self._control.one_instant():
+                device = self._control.enrolment.device(uid)
+                return None if device is None else (device, also(uid))
+
+        found = await self._threads.control(look)
+        if found is None:
             raise _stranger()
-        return Claim(device, time, nonce, signature, headers.get(wire.PINNED_HEADER))
+        return Claim(found[0], time, nonce, signature, headers.get(wire.PINNED_HEADER)), found[1]
 
     def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
         """The device, if it signed this request, now and for the first time. Raises Refuse."""
