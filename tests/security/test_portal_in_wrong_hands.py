@@ -136,6 +136,7 @@ def test_an_old_version_that_was_signed_once(attack: Attack) -> None:
     attack.agent.stop()  # and a restart makes it forget nothing
     attack.agent.start()
     eventually(lambda: served.connected(device))
+    attack.refused(served.ask([device], "echo old; true", signed=False), "newer version of the action ran here")
     attack.sql("UPDATE action_signatures SET serial = ? WHERE version = ?", old.serial + (1 << 40), first.version)
     attack.refused(served.ask([device], "echo old; true", signed=False), "no trusted author")
     attack.sql("DELETE FROM action_signatures WHERE version = ?", first.version)
