@@ -44,6 +44,7 @@ class Ledger:
     accepted: Counter[Key] = field(default_factory=Counter)
     handed: dict[Key, Handed] = field(default_factory=dict)
     crashes: Counter[str] = field(default_factory=Counter)
+    closing: set[str] = field(default_factory=set)  # whom somebody asked to revoke
     revoked: dict[str, int] = field(default_factory=dict)  # when it was durable
     history: defaultdict[tuple[str, str], list[tuple[int, State]]] = field(default_factory=lambda: defaultdict(list))
     problems: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ from tests.sim import judge
 from tests.sim.start import HOUR
 from tests.sim.world import DAY, World
 
-ACTS = 16
+ACTS = 12
 FAILED = (
     'remote_action.executions during past 30d | where request_id == $run and status == "failure" | list execution_id'
 )
@@ -141,6 +141,7 @@ async def revoke(world: World) -> None:
     """A device is closed for ever."""
     uid = world.random.choice(world.uids)
     world.tell(f"device {uid[-6:]} is revoked")
+    world.ledger.closing.add(uid)
     control, before = world.portal.control, world.portal
     await before.spawn(before.devices.revoke(world.caller, uid))
     if before.alive and control.enrolment.device(uid) is not None:
