@@ -53,6 +53,30 @@ def test_an_order_is_fetched_run_and_reported(play: Play) -> None:
     play(scene)
 
 
+def test_a_device_waits_for_its_user(play: Play) -> None:
+    async def scene(house: House) -> None:
+        device = await enrolled(house)
+        run = ask(house, device)
+        [order] = (await device.pull()).orders
+        at = house.time.now
+        start = device.report(order, "in_progress", started_at=at)
+        house.time.now += 1
+        waits = device.report(order, "waiting_on_user", until=at + HOUR)
+        house.time.now += 1
+        goes_on = device.report(order, "in_progress")
+        assert await device.tell(start, waits) == ["accepted", "accepted"]
+        assert state(house, run, device) is State.WAITING_ON_USER
+        deadline = house.portal.control.executions.execution(run.id, device.told.device).deadline
+        assert deadline is not None
+        assert deadline > at + HOUR
+        assert await device.tell(goes_on, waits) == ["accepted", "duplicate"]
+        assert state(house, run, device) is State.IN_PROGRESS
+        assert await device.tell(device.report(order, "success"), waits) == ["accepted", "stale"]
+        await house.settle()
+
+    play(scene)
+
+
 def test_only_the_devices_of_a_run_get_its_order(play: Play) -> None:
     async def scene(house: House) -> None:
         one, other = await enrolled(house, "one"), await enrolled(house, "other")
