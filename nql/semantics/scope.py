@@ -182,8 +182,8 @@ class State:
     def free(self, name: str) -> str:
         """A column name nobody has yet."""
         base = name.lower()
-        marks = self.marks.get(base, 0)
-        while (column := base + "=" * marks) in self.taken or column in self.root.columns or self._field(column):
+        marks = self.marks.get(base) or int(self._field(base))  # a marked name is no field, though a map has any name
+        while (column := base + "=" * marks) in self.taken or column in self.root.columns:
             marks += 1
         self.marks[base] = marks + 1
         self.taken.add(column)
