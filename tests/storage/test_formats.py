@@ -86,9 +86,9 @@ def test_portal(settings: Settings, said: dict[str, Any]) -> None:
                 found = await answer(client, said["token"], one["text"])
                 assert found["columns"] == one["columns"], one["text"]
                 assert same(found["rows"], one["rows"]), f"{one['text']}\n{found['rows']}\n{one['rows']}"
-            found = facts(portal.control)
-            found["audit"] = [entry for entry in found["audit"] if entry["action"] != "lease.taken"]  # its own beginning
-            assert found == said["control"]
+            now = facts(portal.control)
+            now["audit"] = [entry for entry in now["audit"] if entry["action"] != "lease.taken"]  # of this start
+            assert now == said["control"]
             assert portal.control.outbox.relayed() == said["control"]["outbox"][-1]["sequence"]
             person = {"name": said["name"], "password": said["password"]}
             assert (await client.post(f"{API}/session", json=person)).status_code == 200
