@@ -59,7 +59,7 @@ def check(world: World) -> None:
     for run in world.every_run():
         for execution in world.portal.control.executions.of_run(run.id):
             found[run.id, execution.device] = execution, run
-    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules, _firings):
+    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules):
         world.ledger.problems.extend(part(world, found))
     world.ledger.counts.update(f"ended {execution.state.value}" for execution, _ in found.values())
 
@@ -193,17 +193,3 @@ def _between(times: Times, dues: set[int]) -> set[int]:
         found.add(due)
         due = times.next(due)
     return found
-
-
-def _firings(world: World, found: Found) -> Iterator[str]:
-    """Decisions came in the order of the lease's tokens: who had lost it decided nothing more."""
-    newest = 0
-    fired = [entry for entry in world.portal.control.audit.latest(100_000) if entry.action == "schedule.fired"]
-    control = world.portal.control
-    for entry in reversed(fired):
-        nql_id = entry.subject.removeprefix("schedule:")
-        tokens = {one.due_at: one.token for one in control.schedules.firings(nql_id, limit=10_000)}
-        token = tokens[entry.detail["due_at"]]
-        if token < newest:
-            yield f"{nql_id} was decided under token {token} after {newest} had decided"
-        newest = max(newest, token)

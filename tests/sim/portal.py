@@ -9,7 +9,9 @@ and then; a portal that is killed does nothing more, and only what was committed
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -47,6 +49,7 @@ from storage.control.errors import ControlError
 from storage.control.executions import Change
 from storage.control.key_ring import KeyRing, fingerprint
 from storage.control.leases import LeaseLostError
+from storage.control.schedules import Firing
 from storage.control.sealing import Sealer
 from storage.control.states import State
 from tests.sim.ledger import Handed, Ledger, name
@@ -168,20 +171,26 @@ class Portal:
         self.control.close()
 
     async def tick(self) -> None:
-        """What runs by itself, once, both schedulers at the same time. A database that refuses waits for the next."""
+        """What runs by itself, once; schedulers go on after it. A database that refuses waits for the next."""
         works = [self.ticks.tick(), self.progress.tick(), self.relay.catch_up()]
-        both = self._out.random.random() < 0.3
-        works += [self._schedule(one) for one in (self.schedulers if both else self.schedulers[:1])]
-        self.schedulers.reverse()
+        first, second = self._out.random.sample(self.schedulers, 2)
+        self.spawn(self._schedule(first, 0.0))
+        if self._out.random.random() < 0.4:  # perhaps just when the lease of one that stands still is over
+            self.spawn(self._schedule(second, self._out.random.uniform(0, 160)))
         for done in await asyncio.gather(*works, return_exceptions=True):
             if isinstance(done, BaseException) and not isinstance(done, ControlError | asyncio.CancelledError):
                 self.ledger.problem(f"the portal's tick failed: {done!r}")
 
-    async def _schedule(self, one: scheduling.Scheduler) -> None:
+    async def _schedule(self, one: scheduling.Scheduler, after: float) -> None:
+        await asyncio.sleep(after)
         try:
             await one.tick()
         except LeaseLostError:
             self.ledger.counts["leases lost"] += 1
+        except ControlError:
+            pass
+        except Exception as error:
+            self.ledger.problem(f"a scheduler failed: {error!r}")
 
     # --- devices -------------------------------------------------------------------------------
     async def greet(self, uid: str) -> str:
@@ -225,6 +234,16 @@ class Portal:
         if isinstance(done, wire.Work):
             for order in done.orders:
                 self._handed(order)
+        if isinstance(done, list) and done and isinstance(done[0], Firing):
+            self._fired(done)
+
+    def _fired(self, made: list[Firing]) -> None:
+        """Who decides holds the lease in this very instant."""
+        with closing(sqlite3.connect(self._out.folder / "control.db")) as file:
+            [token] = file.execute("SELECT token FROM leases WHERE name = 'scheduler'").fetchone()
+        for firing in made:
+            if firing.token != token:
+                self.ledger.problem(f"{firing.schedule} was decided under token {firing.token}, the lease has {token}")
 
     def _handed(self, order: wire.Order) -> None:
         key = (order.device, order.run, order.attempt)

@@ -148,6 +148,12 @@ async def revoke(world: World) -> None:
         world.ledger.revoked.setdefault(uid, world.net.now)
 
 
+async def rotate(world: World) -> None:
+    """The portal gets a new key."""
+    world.tell("the portal's key is rotated")
+    await world.portal.spawn(world.portal.trust.rotate(world.caller))
+
+
 async def look(world: World) -> None:
     """Somebody asks the data for all executions."""
     await judge.look(world)
@@ -243,6 +249,6 @@ def _boot(world: World, uid: str) -> None:
 
 
 WEIGHTS: dict[Act, int] = {
-    ask: 10, strike: 8, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3,
+    ask: 10, strike: 8, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3, rotate: 1,
     kill_agents: 2, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2,
 }  # fmt: skip
