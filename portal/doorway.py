@@ -13,7 +13,7 @@ from typing import Any
 from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_SECONDS = 20.0
+HEAD_SECONDS, GRACE_SECONDS = 20.0, 2.0
 
 
 class Doorway(HttpToolsProtocol):
@@ -53,4 +53,5 @@ class Doorway(HttpToolsProtocol):
             self._late = None
 
     def _too_late(self) -> None:
-        self.transport.abort()
+        # Once more around: if it was this process that was slow, the head lies there and is read first.
+        self._late = asyncio.get_running_loop().call_later(GRACE_SECONDS, self.transport.abort)

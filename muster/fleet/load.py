@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from muster.api import Api
 from muster.fleet import check
@@ -30,6 +30,7 @@ from storage.control.api import Control
 PING_SECONDS = 45  # as agents do
 PATIENCE = 600  # seconds for what has to come to an end
 Figures = dict[str, float]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +168,7 @@ class Load:
         await _until(lambda: ledger.nudges - nudges >= len(scene.fleet), PATIENCE)
         self.figures["fan_out_nudged_seconds"] = (ledger.nudged_at - created) / 1e6
         if not ledger.answering:
-            await asyncio.to_thread(lambda: scene.api().post(f"/runs/{run}/cancel", {}))
+            await scene.call(lambda api: api.post(f"/runs/{run}/cancel", {}))
             ledger.answering = True
             return
         await _until(lambda: ledger.results - results >= len(scene.fleet), PATIENCE)
@@ -181,7 +182,7 @@ class Load:
         wanted, ledger = self.wanted, scene.ledger
         senders, start = scene.fleet[: wanted.senders], CLOCK.now() // 60_000_000 * 60_000_000
         folder = wanted.data / "outboxes" / str(start)
-        before = await asyncio.to_thread(check.spent, scene.api())
+        before = await scene.call(check.spent)
         rows, began, busy = ledger.rows, time.monotonic(), scene.server.busy()
         done = await asyncio.gather(
             *(device.measure(folder, wanted.rows, wanted.batches, start) for device in senders), return_exceptions=True
@@ -193,7 +194,7 @@ class Load:
         self.figures["batches_per_second"] = wanted.batches * len(senders) / took
         each, told = wanted.rows * wanted.batches, ledger.rows - rows
         self.wrong += [] if told == each * len(senders) else [f"the portal says {told} rows of {each * len(senders)}"]
-        spent = await asyncio.to_thread(check.spent, scene.api())
+        spent = await scene.call(check.spent)
         self.wrong += check.telemetry(spent - before, range(len(senders)), each)
 
     async def _again(self, scene: Scene, number: signal.Signals) -> None:
@@ -237,9 +238,14 @@ class Scene:
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    def api(self) -> Api:
-        """The portal, as the account of the load."""
-        return Api(self.server.url, self.ready.token)
+    async def call(self, work: Callable[[Api], T]) -> T:
+        """Ask the portal as the account of the load."""
+
+        def asked() -> T:
+            with Api(self.server.url, self.ready.token) as api:
+                return work(api)
+
+        return await asyncio.to_thread(asked)
 
     async def all_connected(self, seconds: float) -> None:
         """Wait for everybody. Raises TimeoutError."""
@@ -248,7 +254,7 @@ class Scene:
     async def ask(self, target: dict[str, Any]) -> str:
         """Begin a run; its id."""
         body = {"action": ACTION, "allow_draft": True, "target": target}
-        told = await asyncio.to_thread(lambda: self.api().post("/runs", body))
+        told = await self.call(lambda api: api.post("/runs", body))
         return str(told["run"]["id"])
 
 

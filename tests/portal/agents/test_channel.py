@@ -9,6 +9,7 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import httpx
@@ -178,3 +179,18 @@ def test_a_person_is_served_while_a_device_is_silent_in_the_middle_of_its_reques
     with socket.create_connection(("127.0.0.1", served.port)) as slow:
         slow.sendall(b"GET /agent/v1/channel HTTP/1.1\r\nHost: x\r\nUpgrade: webs")
         assert httpx.get(served.url + "/healthz").status_code == 200
+
+
+@pytest.mark.slow
+def test_whoever_says_nothing_or_says_it_slowly_is_let_go(served: Served) -> None:
+    with (
+        socket.create_connection(("127.0.0.1", served.port)) as mute,
+        socket.create_connection(("127.0.0.1", served.port)) as slow,
+    ):
+        began = time.monotonic()
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHo")
+        for one in (mute, slow):
+            one.settimeout(40)
+            with suppress(ConnectionResetError):
+                assert one.recv(100) == b""
+        assert 15 < time.monotonic() - began < 40
