@@ -22,7 +22,7 @@ def main(url: str) -> None:
     place, stop = urlsplit(url), threading.Event()
     threading.Thread(target=_wait, args=(stop,), daemon=True).start()
     while not stop.wait(EVERY):
-        began = time.time()
+        began = time.monotonic()
         print(json.dumps([began, *_asked(place.hostname or "", place.port or 80, began)]), flush=True)
 
 
@@ -40,7 +40,7 @@ def _asked(host: str, port: int, began: float) -> tuple[float, int]:
         connection.close()
     except (OSError, http.client.HTTPException):
         status = 0
-    return (time.time() - began) * 1000, status
+    return (time.monotonic() - began) * 1000, status
 
 
 if __name__ == "__main__":
