@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -123,6 +123,7 @@ class Portal:
         self._out, self.clock, self.ledger = outside, outside.clock, outside.ledger
         self.alive = True
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._relaying = False
         self._known: dict[str, Device | None] = {}
         self.control = control = open_control(outside.folder / "control.db", now=self.clock())
         threads = Turns(outside.random, self._look)
@@ -145,7 +146,7 @@ class Portal:
         self.trust = Trust(control, keys, self.configurations, threads, self.clock)
         vault = Secrets(control, Sealer(outside.folder / "vault.key"), threads, self.clock)
         parts = (control, outside.tables, builtin(), keys, vault, threads, METRICS, self.configurations, self.clock)
-        self.agents = Agents(Parts(*parts, self.relay.wake))
+        self.agents = Agents(Parts(*parts, self._finished))
         self.ticks = Ticks(control, self.nudges, self.relay, threads, self.clock)
         slow = Turns(outside.random, self._look, stalls=0.03)
         scheduled = scheduling.Parts(
@@ -180,6 +181,18 @@ class Portal:
         for done in await asyncio.gather(*works, return_exceptions=True):
             if isinstance(done, BaseException) and not isinstance(done, ControlError | asyncio.CancelledError):
                 self.ledger.problem(f"the portal's tick failed: {done!r}")
+
+    def _finished(self) -> None:
+        """Executions ended: the relay moves them soon."""
+        if not self._relaying:
+            self._relaying = True
+            self.spawn(self._relay())
+
+    async def _relay(self) -> None:
+        await asyncio.sleep(self._out.random.uniform(0, 3))
+        self._relaying = False
+        with suppress(ControlError):
+            await self.relay.catch_up()
 
     async def _schedule(self, one: scheduling.Scheduler, after: float) -> None:
         await asyncio.sleep(after)

@@ -63,10 +63,10 @@ async def ask(world: World) -> None:
     if chance.random() < 0.4:
         plan["retries"] = {"attempts": chance.choice((2, 3)), "backoff": chance.choice((1, 30))}
     if chance.random() < 0.25:
-        plan["once_every"] = 7200
+        plan["once_every"] = 3600
     if chance.random() < 0.1:
         plan["window"] = {"days": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], "from": "22:00", "to": "06:00"}
-    target: dict[str, Any] = {"devices": chance.sample(world.uids, chance.choice((1, 2, 3, 5)))}
+    target: dict[str, Any] = {"devices": chance.sample(world.busy, chance.choice((1, 2, 3, 5)))}
     if chance.random() < 0.1:
         plan |= {"mode": "follow", "limits": {"devices": 3}}
         target = {"nql": f'devices | where name in ["pc-{chance.randrange(50)}", "pc-{chance.randrange(50)}"]'}
@@ -123,7 +123,7 @@ async def schedule(world: World) -> None:
     """Somebody makes a schedule."""
     chance = world.random
     number = len(world.portal.control.schedules.everything())
-    names = ", ".join(f'"pc-{chance.randrange(50)}"' for _ in range(2))
+    names = ", ".join(f'"pc-{chance.randrange(20)}"' for _ in range(2))
     plan = {"limits": {"devices": 1}} if chance.random() < 0.2 else {}
     definition = {
         "action": chance.choice(("#plain", "#again")),
@@ -139,7 +139,7 @@ async def schedule(world: World) -> None:
 
 async def revoke(world: World) -> None:
     """A device is closed for ever."""
-    uid = world.random.choice(world.uids)
+    uid = world.random.choice(world.uids[:25])
     world.tell(f"device {uid[-6:]} is revoked")
     world.ledger.closing.add(uid)
     control, before = world.portal.control, world.portal
@@ -163,7 +163,7 @@ async def kill_agents(world: World) -> None:
     """The power goes on some devices, mostly those at work, and comes back; for some after days."""
     chance = world.random
     busy = [device.uid for device in world.devices.values() if device.alive and device.state.running]
-    some = {*chance.sample(world.uids, 5), *busy}
+    some = {*chance.sample(world.busy, 5), *busy}
     for uid in sorted(some):
         device = world.devices[uid]
         world.tell(f"device {uid[-6:]} is killed")
@@ -180,7 +180,7 @@ async def strike(world: World) -> None:
         return
     mine = [one.device for one in world.portal.control.executions.of_run(world.runs[-1])]
     if chance.random() < 0.3:
-        await asyncio.sleep(chance.uniform(0, 3))
+        await asyncio.sleep(chance.uniform(0, 3) if chance.random() < 0.5 else chance.uniform(0, 30))
         await world.crash_portal(chance.choice((0.0, 5.0)))
         return
     for uid in mine:
@@ -209,7 +209,7 @@ async def storm(world: World) -> None:
 async def cut(world: World) -> None:
     """Cables are pulled out of some devices, and put back later."""
     chance = world.random
-    some = set(chance.sample(world.uids, 5))
+    some = set(chance.sample(world.busy, 5))
     world.net.cut |= some
     world.tell(f"{len(some)} devices are cut off")
     seconds = chance.choice((30.0, 300.0, 1800.0))
@@ -223,7 +223,7 @@ async def fill_disks(world: World) -> None:
         world.refuse(True)
         loop.call_later(chance.expovariate(1 / 600), world.refuse, False)
         return
-    some = [world.devices[uid] for uid in chance.sample(world.uids, 20)]
+    some = [world.devices[uid] for uid in chance.sample(world.busy, 10)]
     for device in some:
         device.full = True
         loop.call_later(chance.expovariate(1 / 600), setattr, device, "full", False)
@@ -235,7 +235,7 @@ async def set_clocks(world: World) -> None:
     if world.steps and chance.random() < 0.5:
         world.step_clock(chance.choice((-HOUR, HOUR, -DAY, DAY)))
         return
-    for uid in chance.sample(world.uids, 10):
+    for uid in chance.sample(world.busy, 6):
         device = world.devices[uid]
         device.wall += chance.choice((-HOUR, HOUR, -DAY, DAY))
         if chance.random() < 0.5:

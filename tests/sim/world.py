@@ -65,6 +65,11 @@ class World:
         """All devices."""
         return list(self.devices)
 
+    @property
+    def busy(self) -> list[str]:
+        """Those on which most happens, so that things meet there."""
+        return self.uids[:12]
+
     def tell(self, text: str) -> None:
         """Add to the story."""
         self.net.tell(text)
