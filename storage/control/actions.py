@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from storage.control import audit, outbox, schema
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
 from storage.control.manifest import Input, Manifest, Output, check, content, from_content
+from storage.control.prepared import Prepared
 from storage.control.records import digest_of_json, from_json, to_json
 
 ACTIONS, VERSIONS, OUTPUTS = schema.actions, schema.action_versions, schema.action_outputs
@@ -110,6 +112,31 @@ def manifest_of(action: Action) -> Manifest:
     """The manifest with which this version would be saved again."""
     words = {name: getattr(action, name) for name in ("nql_id", "name", "description", "purpose", "triggers", "origin")}
     return from_content(words, from_json(action.content))
+
+
+def content_of(connection: Connection, nql_id: str, version: str) -> str:
+    """The canonical JSON of a version. Raises NotFoundError."""
+    row = _CONTENT.first(connection, of_action=nql_id, of_version=version)
+    if row is None:
+        raise NotFoundError("unknown_action", f"there is no action {nql_id} of version {version}")
+    return str(row.content)
+
+
+@lru_cache(maxsize=256)
+def outputs_of(text: str) -> tuple[Output, ...]:
+    """The outputs that the content of a version declares."""
+    return msgspec.json.decode(text, type=_Declared).outputs
+
+
+class _Declared(msgspec.Struct):
+    outputs: tuple[Output, ...]
+
+
+_CONTENT = Prepared(
+    select(VERSIONS.c.content).where(
+        VERSIONS.c.nql_id == bindparam("of_action"), VERSIONS.c.version == bindparam("of_version")
+    )
+)
 
 
 def load(connection: Connection, nql_id: str, version: str | None = None) -> Action:

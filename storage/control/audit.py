@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from storage.control import schema
 from storage.control.database import REMEMBERED, Database
+from storage.control.prepared import Prepared
 from storage.control.records import from_json, to_json
 
 TABLE, RELAYED = schema.audit, schema.audit_relayed
@@ -25,8 +26,9 @@ PORTAL = "portal"  # the actor of what happens by itself: expiry, lost contact
 REFUSED = "request.refused"  # the action of an attempt that was not allowed
 EXECUTION = "execution."  # what devices did: the tables have it as executions
 PIECE = 5000
-_HEAD = "SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1"  # as text: it is asked by every transaction
-_INSERT = insert(TABLE)
+HEAD = "head"  # what the writer remembers of the log within a transaction
+_HEAD = Prepared(select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1))
+_INSERT = Prepared(insert(TABLE), ("sequence", "time", "actor", "action", "subject", "detail", "hash"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
     if not entries:
         return
     known = connection.info.get(REMEMBERED, {})
-    sequence, before = known.get(_HEAD) or connection.exec_driver_sql(_HEAD).fetchone() or (0, None)
+    sequence, before = known.get(HEAD) or _HEAD.first(connection) or (0, None)
     rows = []
     for entry in entries:
         sequence += 1
@@ -83,8 +85,8 @@ def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
                 "hash": before,
             }
         )
-    connection.execute(_INSERT, rows)
-    known[_HEAD] = (sequence, before)
+    _INSERT.many(connection, rows)
+    known[HEAD] = (sequence, before)
 
 
 def hash_of(before: bytes | None, *entry: int | str) -> bytes:

@@ -15,7 +15,19 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from typing import Any
 
-from sqlalchemy import Connection, Row, literal_column, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    Connection,
+    Row,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from storage.control import actions, audit, executions, schema
 from storage.control.database import Database
@@ -24,6 +36,7 @@ from storage.control.executions import Change
 from storage.control.ids import Random
 from storage.control.outcomes import ERROR_BYTES, Outcome, cut, typed
 from storage.control.pacing import RETRIED, again, put_off
+from storage.control.prepared import Prepared, among
 from storage.control.records import from_json, to_json
 from storage.control.states import FINAL, NEXT, OPEN, REPORTED, RUNNING, State
 
@@ -99,8 +112,7 @@ class Dispatch:
             return []
 
         def work(connection: Connection) -> tuple[list[Order], list[Change]]:
-            running = select(TABLE.c.run).where(TABLE.c.device == device, TABLE.c.state.in_([s.value for s in RUNNING]))
-            free = min(limit, AT_ONCE) - len(connection.execute(running).all())
+            free = min(limit, AT_ONCE) - _RUNNING.first(connection, of_device=device).count
             rows, changes = _claim(connection, device, now, free, held)
             return [_order(connection, row) for row in rows], changes
 
@@ -110,10 +122,8 @@ class Dispatch:
 
     def cancellations(self, device: str) -> list[Cancel]:
         """What the device is asked to stop and has not answered yet."""
-        states = [State.WAITING_ON_DEVICE.value, *(state.value for state in RUNNING)]
-        query = select(TABLE).where(TABLE.c.device == device, TABLE.c.state.in_(states), TABLE.c.cancel_at.is_not(None))
         with self._database.read() as connection:
-            return [Cancel(row.run, row.attempt, row.nonce) for row in connection.execute(query.limit(100))]
+            return [Cancel(*row) for row in _CANCELS.all(connection, of_device=device)]
 
     def waiting_devices(self, *, now: int, device: str | None = None) -> set[str]:
         """Devices that have something to fetch, an order or a cancel: what a device is told when it comes, and what
@@ -195,15 +205,16 @@ class Dispatch:
 
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
             row = _reported(connection, run, device, attempt)
-            body = asdict(outcome) | {"state": outcome.state.value, "outputs": dict(outcome.outputs)}
             if attempt < row.attempt:
-                return _older(connection, row, attempt, outcome.state, body, now), []
+                return _older(connection, row, attempt, outcome.state, _body(outcome), now), []
             if State(row.state) in FINAL:
                 if row.state != outcome.state.value:
-                    executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
+                    executions.keep(
+                        connection, row, "after_the_end", attempt, outcome.state.value, _body(outcome), now=now
+                    )
                 return Recorded.DUPLICATE, []
             if row.settled_at is not None:
-                executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
+                executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, _body(outcome), now=now)
                 return Recorded.STALE, []
             if row.state == State.LOST_CONTACT.value:
                 before = {"detail": row.detail, "changed_at": row.changed_at}
@@ -226,23 +237,21 @@ class Dispatch:
 
     def _has_work(self, device: str, now: int, held: Collection[tuple[str, int]] | None) -> bool:
         with self._database.read() as connection:  # most pulls find nothing, and then nothing is written
-            return connection.scalar(select(TABLE.c.run).where(*_claimable(device, now, held)).limit(1)) is not None
+            return _ANY[held is None].first(connection, of_device=device, now=now, apart=_apart(held or ())) is not None
 
 
 def _claim(
     connection: Connection, device: str, now: int, free: int, held: Collection[tuple[str, int]] | None
 ) -> tuple[list[Row[Any]], list[Change]]:
     """Lease what a device may fetch; what must not begin now is put off, and what comes after it is looked at."""
-    # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
-    order = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
-    query = executions.wide().where(*_claimable(device, now, held)).order_by(*order)
     taken: list[Row[Any]] = []
     changes: list[Change] = []
     late = True
     while late and len(taken) < free:
         late = False
-        more = query.where(TABLE.c.run.not_in([row.run for row in taken])).limit(free - len(taken))
-        for row in connection.execute(more).all():
+        apart = _apart([*(held or ()), *((row.run, row.attempt) for row in taken)])
+        most = free - len(taken)
+        for row in _NEXT[held is None].all(connection, of_device=device, now=now, apart=apart, most=most):
             put, changed = put_off(connection, row, now=now)
             late, changes = late or put, changes + changed
             if not put:
@@ -259,7 +268,14 @@ def _lease(connection: Connection, row: Row[Any], now: int) -> None:
         audit.record(connection, entry)
 
 
-def _claimable(device: str, now: int, held: Collection[tuple[str, int]] | None) -> tuple[Any, ...]:
+def _apart(named: Iterable[tuple[str, int]]) -> str:
+    """Executions that are not meant, as one parameter."""
+    return to_json([f"{run} {attempt}" for run, attempt in named])
+
+
+def _claimable(leased: bool) -> tuple[Any, ...]:
+    """What a device may fetch; where it does not say what it has, what was handed out shortly ago is `leased`."""
+    now: BindParameter[int] = bindparam("now", type_=BigInteger)
     fresh = (
         (TABLE.c.state == State.WAITING_ON_DEVICE.value)
         & (TABLE.c.expires_at > now)
@@ -268,16 +284,30 @@ def _claimable(device: str, now: int, held: Collection[tuple[str, int]] | None) 
     )
     handed = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & TABLE.c.claimed_at.is_not(None)
     unknown = (TABLE.c.state == State.LOST_CONTACT.value) & TABLE.c.started_at.is_(None) & TABLE.c.settled_at.is_(None)
-    states = TABLE.c.state.in_([State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value])
-    if held is None:
-        free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
-    else:
-        free = tuple_(TABLE.c.run, TABLE.c.attempt).not_in(list(held))
-    return TABLE.c.device == device, states, free, or_(fresh, handed, unknown)
+    states = among(TABLE.c.state, (State.WAITING_ON_DEVICE, State.LOST_CONTACT))
+    apart = select(func.json_each(bindparam("apart", type_=Text)).table_valued("value").c.value)
+    other = (TABLE.c.run + " " + cast(TABLE.c.attempt, Text)).not_in(apart)
+    free = (or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now),) if leased else ()
+    return TABLE.c.device == bindparam("of_device"), states, *free, other, or_(fresh, handed, unknown)
+
+
+# A lost contact comes last: it only asks what became of an order whose start nobody heard of.
+_ORDER = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
+_NEXT = {
+    leased: Prepared(executions.wide().where(*_claimable(leased)).order_by(*_ORDER).limit(bindparam("most")))
+    for leased in (False, True)
+}
+_ANY = {leased: Prepared(select(TABLE.c.run).where(*_claimable(leased)).limit(1)) for leased in (False, True)}
+_MINE = TABLE.c.device == bindparam("of_device")
+_RUNNING = Prepared(select(func.count().label("count")).where(_MINE, among(TABLE.c.state, RUNNING)))
+_CANCELS = Prepared(
+    select(TABLE.c.run, TABLE.c.attempt, TABLE.c.nonce)
+    .where(_MINE, among(TABLE.c.state, (State.WAITING_ON_DEVICE, *RUNNING)), TABLE.c.cancel_at.is_not(None))
+    .limit(100)
+)
 
 
 def _order(connection: Connection, row: Row[Any]) -> Order:
-    action = actions.load(connection, row.action, row.version)
     return Order(
         run=row.run,
         device=row.device,
@@ -286,7 +316,7 @@ def _order(connection: Connection, row: Row[Any]) -> Order:
         nonce=row.nonce,
         action=row.action,
         version=row.version,
-        content=action.content,
+        content=actions.content_of(connection, row.action, row.version),
         parameters=from_json(row.parameters),
         expires_at=row.expires_at,
         timeout=row.timeout,
@@ -313,8 +343,12 @@ def _older(
     return Recorded.STALE
 
 
+def _body(outcome: Outcome) -> dict[str, Any]:
+    return asdict(outcome) | {"state": outcome.state.value, "outputs": dict(outcome.outputs)}
+
+
 def _ended(connection: Connection, row: Row[Any], outcome: Outcome, now: int) -> tuple[dict[str, Any], str | None]:
-    declared = actions.load(connection, row.action, row.version).outputs
+    declared = actions.outputs_of(actions.content_of(connection, row.action, row.version))
     outputs, problems = typed(declared, outcome.outputs)
     detail = "; ".join([outcome.detail, *problems[:20]] if outcome.detail else problems[:20])
     values: dict[str, Any] = {"outputs": to_json(outputs), "exit_code": outcome.exit_code, "lease_until": None}

@@ -8,22 +8,25 @@ change goes an audit row, and with each final one an outbox row, in the same tra
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, bindparam, case, func, insert, select, update
 
 from storage.control import audit, outbox, schema
 from storage.control.database import Database
 from storage.control.errors import NotFoundError
+from storage.control.execution_rows import ROWS, table_rows
 from storage.control.ids import Random, uuid7
-from storage.control.outcomes import SLOTS, cut, texts, values
+from storage.control.outcomes import cut
+from storage.control.prepared import Prepared
 from storage.control.records import from_json, to_json
 from storage.control.states import FINAL, NEXT, OPEN, WELL, State
 
 TABLE, HISTORY, RUNS = schema.executions, schema.execution_history, schema.runs
-ROWS = "remote_action.executions"
 PIECE = 500
 HELD = "held"  # what waits for its wave, or for its run to go on
 T = TypeVar("T")
@@ -192,7 +195,7 @@ def add(
                   "open_from": opens.get(wave)}
         for uid, wave in waves.items()
     ]  # fmt: skip
-    connection.execute(insert(TABLE), rows)
+    _INSERT.many(connection, rows)
 
 
 def set_open(connection: Connection, run: str, waves: range, open_from: int | None) -> list[str]:
@@ -223,6 +226,12 @@ def count_states(connection: Connection, run: str, waves: range | None = None) -
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
+_INSERT = Prepared(
+    insert(TABLE),
+    ("run", "device", "id", "state", "attempt", "nonce", "priority", "changed_at", "expires_at", "wave", "open_from"),
+)
+
+
 def wide() -> Select[Any]:
     """Executions with the columns of their run beside them."""
     beside = ("action", "version", "parameters", "trigger_method", "requested_by", "requested_at", "timeout", "purpose",
@@ -231,9 +240,13 @@ def wide() -> Select[Any]:
     return select(TABLE, *names).join(RUNS, RUNS.c.id == TABLE.c.run)
 
 
+_ONE = Prepared(wide().where(TABLE.c.run == bindparam("of_run"), TABLE.c.device == bindparam("of_device")))
+_Wide: Any = namedtuple("_Wide", wide().selected_columns.keys())  # type: ignore[misc]  # the columns of the table and of the run
+
+
 def one(connection: Connection, run: str, device: str) -> Row[Any]:
     """The wide row of one execution. Raises NotFoundError."""
-    row = connection.execute(wide().where(TABLE.c.run == run, TABLE.c.device == device)).one_or_none()
+    row: Row[Any] | None = _ONE.first(connection, of_run=run, of_device=device)
     if row is None:
         raise NotFoundError("unknown_execution", "this device has no execution in this run")
     return row
@@ -256,8 +269,7 @@ def move(
         if state not in NEXT[State(row.state)]:
             raise ValueError(f"an execution does not go from {row.state} to {state.value}")
     change = {**values, "state": state.value, "changed_at": now, "detail": detail and cut(detail, 4096)}
-    for some in batched(rows):
-        connection.execute(update(TABLE).where(TABLE.c.id.in_([row.id for row in some])).values(change))
+    _setting(tuple(change)).many(connection, [{**change, "of_id": row.id} for row in rows])
     audit.record_all(
         connection,
         [
@@ -272,15 +284,23 @@ def move(
         ],
     )
     if state in FINAL:
-        put_final(connection, rows, now=now)
+        _put(connection, [_Wide._make(row)._replace(**change) for row in rows], now)
     return [Change(row.run, row.device, state) for row in rows]
 
 
 def put_final(connection: Connection, rows: Iterable[Row[Any]], *, now: int) -> None:
     """Send the rows of these executions, as they are now, to the tables."""
     for some in batched(rows):
-        current = connection.execute(wide().where(TABLE.c.id.in_([row.id for row in some]))).all()
-        outbox.put(connection, [(ROWS, row) for row in table_rows(connection, current)], now=now)
+        _put(connection, connection.execute(wide().where(TABLE.c.id.in_([row.id for row in some]))).all(), now)
+
+
+def _put(connection: Connection, rows: Iterable[Any], now: int) -> None:
+    outbox.put(connection, [(ROWS, row) for row in table_rows(connection, rows)], now=now)
+
+
+@lru_cache(maxsize=64)
+def _setting(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(update(TABLE).where(TABLE.c.id == bindparam("of_id")), columns)
 
 
 def batched(rows: Iterable[T]) -> Iterator[list[T]]:
@@ -292,7 +312,7 @@ def batched(rows: Iterable[T]) -> Iterator[list[T]]:
 
 def note(connection: Connection, row: Row[Any], values: Mapping[str, Any]) -> None:
     """Change columns of an execution that are not its state."""
-    connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(**values))
+    _setting(tuple(values)).run(connection, {**values, "of_id": row.id})
 
 
 def keep(connection: Connection, row: Row[Any], kind: str, attempt: int, state: str, body: object, *, now: int) -> None:
@@ -316,48 +336,6 @@ def kept_state(connection: Connection, row: Row[Any], kind: str, attempt: int) -
     mine = (HISTORY.c.run == row.run, HISTORY.c.device == row.device)
     query = select(HISTORY.c.state).where(*mine, HISTORY.c.kind == kind, HISTORY.c.attempt == attempt)
     return connection.scalar(query)
-
-
-def output_types(connection: Connection, nql_id: str) -> dict[str, str]:
-    """The type of every output name that any version of an action had."""
-    table = schema.action_outputs
-    return {row.name: row.type for row in connection.execute(select(table).where(table.c.nql_id == nql_id))}
-
-
-def table_rows(connection: Connection, rows: Iterable[Row[Any]]) -> list[dict[str, Any]]:
-    """Wide rows as rows of `remote_action.executions`: stored columns and links, by key text."""
-    types: dict[str, dict[str, str]] = {}
-    made = []
-    for row in rows:
-        if row.action not in types:
-            types[row.action] = output_types(connection, row.action)
-        made.append(_table_row(row, types[row.action]))
-    return made
-
-
-def _table_row(row: Row[Any], types: Mapping[str, str]) -> dict[str, Any]:
-    outputs = {name: value for name, value in (from_json(row.outputs) or {}).items() if types.get(name) in SLOTS}
-    return {
-        "@device": row.device,
-        "@remote_action": row.action,
-        "time": row.changed_at,
-        "request_time": row.requested_at,
-        "request_id": row.run,
-        "execution_id": row.id,
-        "status": row.state,
-        "status_details": row.detail or row.error,
-        "outputs": values(types, outputs),
-        "inputs": texts(from_json(row.parameters)),
-        "trigger_method": row.trigger_method,
-        "internal_source": row.internal_source,
-        "external_source": row.external_source,
-        "external_reference": row.external_reference,
-        "trigger_reason": row.reason,
-        "purpose": row.purpose,
-        "number_of_executions": 1,
-        "triggered_by": row.requested_by,
-        "duration": row.duration,
-    }
 
 
 def _listed(texts: Collection[str]) -> Select[Any]:

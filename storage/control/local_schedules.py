@@ -17,7 +17,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from storage.control import actions, audit, executions, outbox, schema_schedules
+from storage.control import actions, audit, execution_rows, outbox, schema_schedules
 from storage.control.database import Database
 from storage.control.dispatch import Recorded
 from storage.control.errors import RefusedError
@@ -84,8 +84,8 @@ class LocalSchedules:
                 return Recorded.DUPLICATE
             definition = connection.scalar(select(SCHEDULES.c.definition).where(SCHEDULES.c.nql_id == schedule)) or ""
             content = read(definition)
-            outbox.put(connection, [(executions.ROWS, _execution(connection, row, sequence, outcome, content, now))],
-                       now=now)  # fmt: skip
+            ended = _execution(connection, row, sequence, outcome, content, now)
+            outbox.put(connection, [(execution_rows.ROWS, ended)], now=now)
             connection.execute(update(TABLE).where(*mine).values(sequence=sequence))
             _judge(connection, row, content.action, outcome, now)
             detail = {"device": device, "sequence": sequence, "state": outcome.state.value}
@@ -163,7 +163,7 @@ def _execution(
     """The final row of `remote_action.executions`: of the device's end, at the time it says, if that can be."""
     action = actions.load(connection, content.action)
     kept, problems = typed(action.outputs, outcome.outputs)
-    types = executions.output_types(connection, content.action)
+    types = execution_rows.output_types(connection, content.action)
     ended = outcome.finished_at or now
     ended = ended if now - OLDEST <= ended <= now else now
     began = outcome.started_at if outcome.started_at is not None and outcome.finished_at is not None else None

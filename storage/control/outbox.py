@@ -16,9 +16,11 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from storage.control import schema
 from storage.control.database import Database
+from storage.control.prepared import Prepared
 from storage.control.records import from_json, to_json
 
 TABLE = schema.outbox
+_INSERT = Prepared(insert(TABLE), ("kind", "payload", "created_at"))
 KEPT = 3_600_000_000  # how long a relayed row stays
 
 
@@ -36,7 +38,7 @@ def put(connection: Connection, rows: Iterable[tuple[str, dict[str, Any]]], *, n
     """Append (table, row) pairs in the transaction of the change they tell of."""
     values = [{"kind": table, "payload": to_json(row), "created_at": now} for table, row in rows]
     if values:
-        connection.execute(insert(TABLE), values)
+        _INSERT.many(connection, values)
 
 
 def after(
