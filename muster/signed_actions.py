@@ -54,6 +54,12 @@ def shown(one: Found) -> Iterator[str]:
         yield f"  secrets   {', '.join(manifest.secrets)}"
 
 
+def signed(one: Found, key: Ed25519PrivateKey) -> signing.Signature | None:
+    """This author's good signature of this very version, if it lies beside the manifest. Raises UsageError."""
+    beside = signing.read(one.folder, one.form)
+    return next((signature for signature in beside if signing.genuine(one.form, signature, key)), None)
+
+
 def sign(one: Found, key: Ed25519PrivateKey, *, now: int) -> signing.Signature:
     """Sign an action and lay the signature beside its manifest. Raises UsageError."""
     signature = signing.sign(key, one.form, now=now)

@@ -28,6 +28,7 @@ from msgspec import Meta
 
 from agent import statements, wire
 from agent.authors import line_of
+from agent.identity import verify
 from muster.errors import UsageError
 from storage.control.errors import RefusedError
 from storage.control.manifest import Manifest, check, content
@@ -75,6 +76,12 @@ def sign(key: Ed25519PrivateKey, form: Form, *, now: int) -> Signature:
     """The signature of a version; its serial is `now`, microseconds UTC."""
     said = statements.author_bytes(form.manifest.nql_id, form.version, now)
     return Signature(public(key), now, key.sign(said))
+
+
+def genuine(form: Form, signature: Signature, key: Ed25519PrivateKey) -> bool:
+    """Whether a signature of a version was made with this key."""
+    said = statements.author_bytes(form.manifest.nql_id, form.version, signature.serial)
+    return signature.author == public(key) and verify(public(key), signature.signature, said)
 
 
 def public(key: Ed25519PrivateKey) -> bytes:

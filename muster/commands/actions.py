@@ -52,6 +52,7 @@ def arguments(parser: Parser) -> None:
     sign = verb("sign", "sign the actions of a folder as their author, outside the portal")
     sign.add_argument("path", type=Path, help="an action's folder, or a folder of such folders")
     sign.add_argument("--push", action="store_true", help="hand the signatures in, too")
+    sign.add_argument("--again", action="store_true", help="also those that you signed as they are, with a newer time")
     sign.add_argument("--yes", action="store_true", help="do not ask whether what is shown is to be signed")
     add_key(sign)
     imported = verb("import", "make an action's folder of scripts as they are, inputs and outputs found in them")
@@ -114,17 +115,23 @@ def _check(options: Options) -> int:
 
 
 def _sign(options: Options) -> None:
-    every, key = signed_actions.found(options.path), private_key(options)
-    for one in every:
+    found, key = signed_actions.found(options.path), private_key(options)
+    before = [None if options.again else signed_actions.signed(one, key) for one in found]
+    fresh = [one for one, old in zip(found, before, strict=True) if old is None]
+    for one in fresh:
         print("\n".join(signed_actions.shown(one)), file=sys.stderr)
-    if not options.yes and sys.stdin.isatty() and input("Sign this? [y/N] ").strip().lower() not in ("y", "yes"):
+    if len(fresh) < len(found):
+        print(f"{len(found) - len(fresh)} signed already (--again signs them anew)", file=sys.stderr)
+    asked = fresh and not options.yes and sys.stdin.isatty()
+    if asked and input("Sign this? [y/N] ").strip().lower() not in ("y", "yes"):
         raise UsageError("Nothing was signed.", "Answer y, or give --yes.")
     rows = []
-    for one in every:
-        signature = signed_actions.sign(one, key, now=now())
+    for one, old in zip(found, before, strict=True):
+        signature = old or signed_actions.sign(one, key, now=now())
         if options.push:
             signed_actions.push(api(options), one, [signature])
-        rows.append({"nql_id": one.form.manifest.nql_id, "version": one.form.version, "serial": signature.serial})
+        if old is None:
+            rows.append({"nql_id": one.form.manifest.nql_id, "version": one.form.version, "serial": signature.serial})
     print_rows(rows, SIGNED, as_json=options.json, empty="Nothing to sign.")
 
 

@@ -46,8 +46,9 @@ def _parts(item: Item) -> dict[str, list[str]]:
 def _fields(prefix: str, value: Any) -> Iterator[str]:
     """One line a field; parts of lists that have names go by them."""
     if isinstance(value, Mapping) and value:
-        for name, part in value.items():
-            yield from _fields(f"{prefix}.{name}" if prefix else str(name), part)
+        # The order of names says nothing, and a folder's is not the portal's.
+        for name in sorted(value) if prefix else value:
+            yield from _fields(f"{prefix}.{name}" if prefix else str(name), value[name])
     elif isinstance(value, list | tuple) and value and all(isinstance(part, Mapping) for part in value):
         for number, part in enumerate(value, start=1):
             name = part.get("name") or part.get("nql_id") or part.get("label") or number

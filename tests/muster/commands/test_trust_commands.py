@@ -59,13 +59,25 @@ def test_an_author_is_made_and_signs(capsys: Capture, tmp_path: Path, action: Pa
     [item] = content_folder.read(action)
     [signature] = item.signatures
     assert item.version in printed.out
-    assert main(["actions", "sign", str(action), "--key-file", str(key)]) == 0
+    again = ["actions", "sign", str(action), "--key-file", str(key)]
+    assert main(again) == 0
+    assert "1 signed already" in capsys.readouterr().err
+    assert content_folder.read(action)[0].signatures == (signature,)
+    assert main([*again, "--again"]) == 0
     assert [one.serial > signature.serial for one in content_folder.read(action)[0].signatures] == [True]
+    whole = (action / "signature.json").read_text()
+    (action / "signature.json").write_text(whole.replace(f'"serial": {_newest(action)}', '"serial": 1'))
+    assert main(again) == 0  # one that is not genuine counts for nothing
+    assert "signed already" not in capsys.readouterr().err
     (action / "linux.sh").write_text("echo 2\n")
     assert content_folder.read(action)[0].signatures == ()  # what was changed after it was signed is a draft
     key.chmod(0o644)
     assert "chmod 600" in failed(capsys, "actions", "sign", str(action), "--key-file", str(key))
     assert "does not open" in failed(capsys, "actions", "sign", str(action), "--key-file", str(_private(tmp_path)))
+
+
+def _newest(action: Path) -> int:
+    return content_folder.read(action)[0].signatures[0].serial
 
 
 def _private(folder: Path) -> Path:
@@ -104,7 +116,7 @@ def test_a_portal_learns_of_authors_and_signatures(
     capsys.readouterr()
     assert json_of(capsys, "actions", "show", "signed_one")["signed_by"] == ["anna"]
     serial = content_folder.read(action)[0].signatures[0].serial
-    assert main(sign) == 0  # anew, as before a version may run again after a newer one
+    assert main([*sign, "--again"]) == 0  # anew, as before a version may run again after a newer one
     assert main(["apply", str(action)]) == 0
     capsys.readouterr()
     assert _serial(settled) > serial

@@ -178,6 +178,13 @@ def test_fields_are_told_by_name() -> None:
     ]  # fmt: skip
 
 
+def test_the_order_of_names_is_no_difference() -> None:
+    one, other = ({"outputs": {name: {"value": 1} for name in names}} for names in ("ab", "ba"))
+    lines = list(differences.lines(action(simulate=one), action(simulate=other, timeout=9)))
+    assert [line for line in lines if "simulate" in line] == []
+    assert "+timeout: 9" in lines
+
+
 def test_scripts_are_told_by_line_and_move_no_cursor() -> None:
     text = "echo é\necho \x1b[2J\tx\r\n"
     lines = list(differences.lines(action(), action(scripts={"linux": {"language": "bash", "text": text}})))
