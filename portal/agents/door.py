@@ -84,18 +84,16 @@ class Door:
 
     async def claim(self, headers: Mapping[str, str]) -> Claim:
         """What the headers say, if they name a device that may still speak. Raises Refuse."""
-        return (await self.claim_and(headers, lambda uid: None))[0]
+        uid, said = _said(headers)
+        enrolment, now = self._control.enrolment, self._clock()
+        device = enrolment.known(uid, now=now) or await self._threads.control(enrolment.look_up, uid, now=now)
+        if device is None:
+            raise _stranger()
+        return Claim(device, *said)
 
     async def claim_and(self, headers: Mapping[str, str], also: Callable[[str], T]) -> tuple[Claim, T]:
         """As `claim`, with something looked up of the device in the same breath."""
-        try:
-            time, nonce = int(headers[wire.TIME_HEADER][:20]), headers[wire.NONCE_HEADER]
-            signature = base64.b64decode(headers[wire.SIGNATURE_HEADER], validate=True)
-            uid = headers[wire.DEVICE_HEADER]
-        except (KeyError, ValueError, binascii.Error):
-            raise _stranger() from None
-        if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
-            raise _stranger()
+        uid, said = _said(headers)
 
         def look() -> tuple[Device, T] | None:
             with self._control.one_instant():
@@ -105,7 +103,7 @@ class Door:
         found = await self._threads.control(look)
         if found is None:
             raise _stranger()
-        return Claim(found[0], time, nonce, signature, headers.get(wire.PINNED_HEADER)), found[1]
+        return Claim(found[0], *said), found[1]
 
     def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
         """The device, if it signed this request, now and for the first time. Raises Refuse."""
@@ -133,6 +131,19 @@ def answer_headers(key: Ed25519PrivateKey, claim: Claim, now: int, status: int, 
     """The headers by which a device knows that an answer to its request is the portal's."""
     signature = key.sign(statements.answer_bytes(claim.device.uid, claim.nonce, now, status, body))
     return {wire.TIME_HEADER: str(now), wire.SIGNATURE_HEADER: base64.b64encode(signature).decode()}
+
+
+def _said(headers: Mapping[str, str]) -> tuple[str, tuple[int, str, bytes, str | None]]:
+    """The uid, and the rest of a claim. Raises Refuse."""
+    try:
+        time, nonce = int(headers[wire.TIME_HEADER][:20]), headers[wire.NONCE_HEADER]
+        signature = base64.b64decode(headers[wire.SIGNATURE_HEADER], validate=True)
+        uid = headers[wire.DEVICE_HEADER]
+    except (KeyError, ValueError, binascii.Error):
+        raise _stranger() from None
+    if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
+        raise _stranger()
+    return uid, (time, nonce, signature, headers.get(wire.PINNED_HEADER))
 
 
 def _stranger() -> Refuse:

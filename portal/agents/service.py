@@ -39,6 +39,8 @@ from storage.tables.api import Batch, Refused, Rows, StorageFailed, StorageFull,
 
 OPEN, WAITING = "in_progress", "waiting_on_user"
 T = TypeVar("T")
+Head = tuple[str, int, str]  # run or schedule, attempt or sequence, state
+Record = Callable[[], str]
 log = structlog.get_logger("agents")
 
 
@@ -107,8 +109,12 @@ class Agents:
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
         reports: list[wire.Report | wire.LocalReport] = [*asked.reports, *asked.local]
-        together = self._p.control.together
-        verdicts = await self._p.threads.control(together, lambda: [self._report(device, item) for item in reports])
+
+        def take() -> list[wire.Verdict]:
+            read = [self._read(device, item) for item in reports]  # signatures are checked before anybody waits for us
+            return self._p.control.together(lambda: [self._verdict(device, *item) for item in read])
+
+        verdicts = await self._p.threads.control(take)
         if any(item.state not in (OPEN, WAITING) for item in reports):
             self._p.finished()
         return wire.Verdicts(verdicts)
@@ -163,46 +169,39 @@ class Agents:
         return wire.Cancel(run, device.uid, attempt, nonce, signature)
 
     # --- reports -------------------------------------------------------------------------------
-    def _report(self, device: Device, report: wire.Report | wire.LocalReport) -> wire.Verdict:
+    def _read(self, device: Device, report: wire.Report | wire.LocalReport) -> tuple[Head, Record]:
         if isinstance(report, wire.LocalReport):
-            head, record = (report.schedule, report.sequence), partial(self._record_local, device, report)
+            head: Head = (report.schedule, report.sequence, report.state)
         else:
-            head, record = (report.run, report.attempt), partial(self._record, device, report)
-        return self._verdict(device, (*head, report.state), record)
+            head = (report.run, report.attempt, report.state)
+        try:
+            outcome = _signed_outcome(device, report)
+        except (RefusedError, msgspec.MsgspecError) as error:
+            return head, partial(_refuse, error)
+        if isinstance(report, wire.LocalReport):
+            return head, partial(self._record_local, device, report, outcome)
+        return head, partial(self._record, device, report, outcome)
 
-    def _verdict(self, device: Device, head: tuple[str, int, str], record: Callable[[], str]) -> wire.Verdict:
+    def _verdict(self, device: Device, head: Head, record: Record) -> wire.Verdict:
         try:
             return wire.Verdict(*head, record())
         except (NotFoundError, RefusedError, msgspec.MsgspecError) as error:
             self.refuse(422, "refused_report", str(error), device)
             return wire.Verdict(*head, "refused", str(error)[:255])
 
-    def _record(self, device: Device, report: wire.Report) -> str:
-        raw = bytes(report.outcome)
-        said = statements.report_bytes(report.run, device.uid, report.attempt, report.nonce, report.state, raw)
-        if not verified(device.identity_key, report.signature, said):
-            raise RefusedError("bad_signature", "the report is not signed by its device")
-        outcome = msgspec.json.decode(raw, type=wire.Outcome)
-        known = self._p.control.executions.execution(report.run, device.uid)
-        if known.attempt == report.attempt and known.nonce != report.nonce:
-            raise RefusedError("bad_nonce", "the report is not about the order that was handed out")
-        dispatch, now = self._p.control.dispatch, self._p.clock()
+    def _record(self, device: Device, report: wire.Report, outcome: wire.Outcome) -> str:
+        dispatch, now, nonce = self._p.control.dispatch, self._p.clock(), report.nonce
         named = (report.run, device.uid, report.attempt)
         if report.state == OPEN and outcome.started_at is not None:
-            return dispatch.record_started(*named, started_at=outcome.started_at, now=now).value
+            return dispatch.record_started(*named, started_at=outcome.started_at, now=now, nonce=nonce).value
         if report.state in (OPEN, WAITING):
             stands, at, until = State(report.state), outcome.time, outcome.until
-            return dispatch.record_progress(*named, stands, changed_at=at, now=now, until=until).value
-        return dispatch.record_finished(*named, _outcome(report.state, outcome), now=now).value
+            return dispatch.record_progress(*named, stands, changed_at=at, now=now, until=until, nonce=nonce).value
+        return dispatch.record_finished(*named, _outcome(report.state, outcome), now=now, nonce=nonce).value
 
-    def _record_local(self, device: Device, report: wire.LocalReport) -> str:
-        raw = bytes(report.outcome)
-        said = statements.local_report_bytes(report.schedule, device.uid, report.sequence, report.state, raw)
-        if not verified(device.identity_key, report.signature, said):
-            raise RefusedError("bad_signature", "the report is not signed by its device")
-        outcome = _outcome(report.state, msgspec.json.decode(raw, type=wire.Outcome))
-        take = self._p.control.local_schedules.take
-        return take(f"#{report.schedule}", device.uid, report.sequence, outcome, now=self._p.clock()).value
+    def _record_local(self, device: Device, report: wire.LocalReport, outcome: wire.Outcome) -> str:
+        take, ended = self._p.control.local_schedules.take, _outcome(report.state, outcome)
+        return take(f"#{report.schedule}", device.uid, report.sequence, ended, now=self._p.clock()).value
 
     # --- telemetry -----------------------------------------------------------------------------
     def _rows(self, device: Device, packed: bytes, now: int) -> tuple[wire.Batch, tuple[Rows, ...]]:
@@ -247,6 +246,22 @@ def verified(key: bytes, signature: bytes, said: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
+
+
+def _signed_outcome(device: Device, report: wire.Report | wire.LocalReport) -> wire.Outcome:
+    """What a report says, if its device signed it. Raises RefusedError, MsgspecError."""
+    raw, uid = bytes(report.outcome), device.uid
+    if isinstance(report, wire.LocalReport):
+        said = statements.local_report_bytes(report.schedule, uid, report.sequence, report.state, raw)
+    else:
+        said = statements.report_bytes(report.run, uid, report.attempt, report.nonce, report.state, raw)
+    if not verified(device.identity_key, report.signature, said):
+        raise RefusedError("bad_signature", "the report is not signed by its device")
+    return msgspec.json.decode(raw, type=wire.Outcome)
+
+
+def _refuse(error: Exception) -> str:
+    raise error
 
 
 def _outcome(state: str, told: wire.Outcome) -> Outcome:

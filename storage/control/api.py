@@ -115,6 +115,7 @@ class Control:
             return True, deadlines.cancel_all_of(connection, uid, by=by, now=now)
 
         done, changes = self._database.write(work)
+        self.enrolment.forget(uid)
         self._tell(changes)
         return done
 

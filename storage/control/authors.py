@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, func, insert, select, update
 
 from storage.control import audit, schema, schema_trust
 from storage.control.database import Database
 from storage.control.errors import ConflictError, NotFoundError, RefusedError
+from storage.control.prepared import Prepared
 
 AUTHORS, SIGNATURES = schema_trust.authors, schema_trust.action_signatures
 MOST = 64  # living authors: what a device pins at most
@@ -189,25 +190,28 @@ class Authors:
         """The signature that goes with an order to a device enrolled then: the newest by an author it can know, which
         is one who was there before it or whom another vouches for; else the newest at all."""
         with self._database.read() as connection:
-            rows = connection.execute(_signatures(nql_id, version)).all()
+            rows = _OF_VERSION.all(connection, of_action=nql_id, of_version=version)
         known = [row for row in rows if row.endorsed_by is not None or row.added_at <= enrolled_at]
         return next((_signed(row) for row in known or rows), None)
 
 
 def signatures(connection: Connection, nql_id: str, version: str) -> list[Signed]:
     """As `Authors.signatures`, on the caller's connection."""
-    return [_signed(row) for row in connection.execute(_signatures(nql_id, version))]
+    return [_signed(row) for row in _OF_VERSION.all(connection, of_action=nql_id, of_version=version)]
 
 
-def _signatures(nql_id: str | None = None, version: str | None = None) -> Any:
+def _signatures() -> Any:
     query = (
         select(SIGNATURES, AUTHORS.c.name, AUTHORS.c.endorsed_by, AUTHORS.c.added_at)
         .join(AUTHORS, AUTHORS.c.id == SIGNATURES.c.author)
         .where(AUTHORS.c.removed_at.is_(None))
     )
-    if nql_id is not None:
-        query = query.where(SIGNATURES.c.nql_id == nql_id, SIGNATURES.c.version == version)
     return query.order_by(SIGNATURES.c.serial.desc(), AUTHORS.c.added_at)
+
+
+_OF_VERSION = Prepared(
+    _signatures().where(SIGNATURES.c.nql_id == bindparam("of_action"), SIGNATURES.c.version == bindparam("of_version"))
+)
 
 
 def _signed(row: Row[Any]) -> Signed:

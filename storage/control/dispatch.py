@@ -150,12 +150,14 @@ class Dispatch:
             found = connection.execute(select(TABLE.c.device, TABLE.c.state).where(*opens)).all()
         return {row.device for row in found if row.state == State.WAITING_ON_DEVICE.value}
 
-    def record_started(self, run: str, device: str, attempt: int, *, started_at: int, now: int) -> Recorded:
-        """The script runs. `started_at` is the device's clock, brought between the claim and now. Raises
-        NotFoundError, RefusedError."""
+    def record_started(
+        self, run: str, device: str, attempt: int, *, started_at: int, now: int, nonce: str | None = None
+    ) -> Recorded:
+        """The script runs. `started_at` is the device's clock, brought between the claim and now; `nonce` that of the
+        order, looked at where it is given. Raises NotFoundError, RefusedError."""
 
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
-            row = _reported(connection, run, device, attempt)
+            row = _reported(connection, run, device, attempt, nonce)
             if attempt < row.attempt:
                 return _older(connection, row, attempt, State.IN_PROGRESS, {"started_at": started_at}, now), []
             began = min(max(started_at, row.claimed_at), now)
@@ -171,7 +173,16 @@ class Dispatch:
         return self._record(work)
 
     def record_progress(
-        self, run: str, device: str, attempt: int, state: State, *, changed_at: int, now: int, until: int | None = None
+        self,
+        run: str,
+        device: str,
+        attempt: int,
+        state: State,
+        *,
+        changed_at: int,
+        now: int,
+        until: int | None = None,
+        nonce: str | None = None,
     ) -> Recorded:
         """The script waits for its user, `until` then at the most, or goes on. Both are of the device's clock;
         `changed_at` orders what it says. The wait does not count towards the time that the script may take. Raises
@@ -180,7 +191,7 @@ class Dispatch:
             raise RefusedError("bad_state", f"{state.value} is not how a running script stands")
 
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
-            row = _reported(connection, run, device, attempt)
+            row = _reported(connection, run, device, attempt, nonce)
             if attempt < row.attempt or State(row.state) not in OPEN:
                 return Recorded.STALE, []
             if row.progress_at is not None and changed_at <= row.progress_at:
@@ -197,14 +208,16 @@ class Dispatch:
 
         return self._record(work)
 
-    def record_finished(self, run: str, device: str, attempt: int, outcome: Outcome, *, now: int) -> Recorded:
+    def record_finished(
+        self, run: str, device: str, attempt: int, outcome: Outcome, *, now: int, nonce: str | None = None
+    ) -> Recorded:
         """The execution ended. Outputs that are not declared or not of their type are left out and said so. Raises
         NotFoundError, RefusedError."""
         if outcome.state not in REPORTED:
             raise RefusedError("bad_state", f"a device does not report the state {outcome.state.value}")
 
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
-            row = _reported(connection, run, device, attempt)
+            row = _reported(connection, run, device, attempt, nonce)
             if attempt < row.attempt:
                 return _older(connection, row, attempt, outcome.state, _body(outcome), now), []
             if State(row.state) in FINAL:
@@ -324,8 +337,10 @@ def _order(connection: Connection, row: Row[Any]) -> Order:
     )
 
 
-def _reported(connection: Connection, run: str, device: str, attempt: int) -> Row[Any]:
+def _reported(connection: Connection, run: str, device: str, attempt: int, nonce: str | None) -> Row[Any]:
     row = executions.one(connection, run, device)
+    if nonce is not None and attempt == row.attempt and nonce != row.nonce:
+        raise RefusedError("bad_nonce", "the report is not about the order that was handed out")
     claimed = row.claimed_at is not None or attempt < row.attempt  # an attempt is followed only by one that ended
     if not claimed or not 0 < attempt <= row.attempt:
         raise RefusedError("not_ordered", "this execution was never handed to this device")

@@ -19,10 +19,14 @@ from storage.control import audit, outbox, schema
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
+from storage.control.prepared import Prepared
 from storage.control.secret_text import digest_of, identifier_of, matches, new_secret
 
 KEYS, DEVICES = schema.enrol_keys, schema.devices
 PREFIX = "enrol"
+KNOWN = 1_000_000  # for how long a device is taken for what it was
+MOST_KNOWN = 10_000
+_DEVICE = Prepared(select(DEVICES).where(DEVICES.c.uid == bindparam("of_uid")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,8 @@ class Enrolment:
     def __init__(self, database: Database, random: Random = secrets.token_bytes) -> None:
         self._database = database
         self._random = random
+        self._known: dict[str, tuple[Device, int]] = {}
+        self._changes = 0
 
     def revoked(self) -> set[str]:
         """The devices whose identity is closed."""
@@ -129,6 +135,7 @@ class Enrolment:
         answer = self._database.write(work)
         if isinstance(answer, RefusedError):
             raise answer
+        self.forget(answer.uid)
         return answer
 
     def _open_key(self, connection: Connection, secret: str, identity_key: bytes, now: int) -> Row[Any] | RefusedError:
@@ -150,8 +157,29 @@ class Enrolment:
     def device(self, uid: str) -> Device | None:
         """The device of a uid, revoked ones included; None if none was ever enrolled under it."""
         with self._database.read() as connection:
-            row = connection.execute(select(DEVICES).where(DEVICES.c.uid == uid)).one_or_none()
+            row = _DEVICE.first(connection, of_uid=uid)
         return None if row is None else Device(*row)
+
+    def look_up(self, uid: str, *, now: int) -> Device | None:
+        """As `device`, and it is `known` for a moment."""
+        changes = self._changes
+        found = self.device(uid)
+        if found is not None and changes == self._changes:  # else it may be older than the change
+            if len(self._known) >= MOST_KNOWN:
+                self._known.clear()
+            self._known[uid] = found, now
+        return found
+
+    def known(self, uid: str, *, now: int) -> Device | None:
+        """A device that was looked up less than KNOWN ago, without asking the database. What this process changes
+        counts at once, what another one does (a revocation) after KNOWN."""
+        found = self._known.get(uid)
+        return found[0] if found is not None and 0 <= now - found[1] < KNOWN else None
+
+    def forget(self, uid: str) -> None:
+        """A device is not what it was."""
+        self._changes += 1
+        self._known.pop(uid, None)
 
     def devices(self, *, limit: int = 1000, offset: int = 0) -> list[Device]:
         """Enrolled devices in the order of their uids."""

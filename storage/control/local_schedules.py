@@ -15,13 +15,14 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, insert, select, update
 
 from storage.control import actions, audit, execution_rows, outbox, schema_schedules
 from storage.control.database import Database
 from storage.control.dispatch import Recorded
 from storage.control.errors import RefusedError
 from storage.control.outcomes import ERROR_BYTES, Outcome, cut, texts, typed, values
+from storage.control.prepared import Prepared
 from storage.control.schedule_definition import read
 from storage.control.states import State
 
@@ -35,6 +36,12 @@ ENDS = frozenset({
     State.NO_SCRIPT, State.OLD_COLLECTOR, State.POLICY_DENIED,
 })  # fmt: skip
 PIECE = 500
+_FOLLOWED = Prepared(  # every device asks it with every look for work
+    select(SCHEDULES.c.nql_id, SCHEDULES.c.revision, SCHEDULES.c.definition)
+    .join(TABLE, TABLE.c.schedule == SCHEDULES.c.nql_id)
+    .where(TABLE.c.device == bindparam("of_device"), TABLE.c.assigned, SCHEDULES.c.enabled, SCHEDULES.c.local)
+    .order_by(SCHEDULES.c.nql_id)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +61,8 @@ class LocalSchedules:
 
     def of_device(self, device: str) -> list[Followed]:
         """What a device has to follow now, by id."""
-        query = (
-            select(SCHEDULES.c.nql_id, SCHEDULES.c.revision, SCHEDULES.c.definition)
-            .join(TABLE, TABLE.c.schedule == SCHEDULES.c.nql_id)
-            .where(TABLE.c.device == device, TABLE.c.assigned, SCHEDULES.c.enabled, SCHEDULES.c.local)
-            .order_by(SCHEDULES.c.nql_id)
-        )
         with self._database.read() as connection:
-            return [Followed(*row) for row in connection.execute(query)]
+            return [Followed(*row) for row in _FOLLOWED.all(connection, of_device=device)]
 
     def state(self, schedule: str, device: str) -> tuple[str, str | None] | None:
         """How a schedule goes on a device, and more about it; None where it never was."""
