@@ -87,12 +87,19 @@ class Response:
 
 def run(campaign, timeout=None):
     """Ask, and wait for the person, at most so many seconds."""
-    return _ask({"ask": "wait", "campaign": campaign, "timeout": timeout})
+    return _told({"ask": "wait", "campaign": campaign, "timeout": timeout})
 
 
 def run_standalone(campaign):
     """Show it, and do not wait; `fully` says that it is on the screen."""
-    return _ask({"ask": "show", "campaign": campaign, "timeout": None})
+    return _told({"ask": "show", "campaign": campaign, "timeout": None})
+
+
+def _told(asked):
+    response = _ask(asked)
+    if response.detail:  # a run that could not ask says why, whatever its script makes of the status
+        print("campaign %s: %s" % (asked["campaign"], response.detail), file=sys.stderr)
+    return response
 
 
 def _ask(asked):
@@ -127,8 +134,6 @@ def _main(arguments):
         response = run(campaign, int(seconds) if seconds.isascii() and seconds.isdigit() else seconds)
     else:
         response = run(campaign)
-    if response.detail:
-        print("campaign %s: %s" % (campaign, response.detail), file=sys.stderr)
     fields = [response.status]
     for label, given in response.answers.items():
         for answer in given:

@@ -27,10 +27,12 @@ def enroll(
     policy: Policy = "signed_trusted",
     authors: Sequence[bytes] = (),
     server: Pinning | None = None,
+    called: str | None = None,
 ) -> Enrolment:
     """Enrol and pin; `authors` are raw public keys to trust instead of those the portal names; `server` says how the
-    portal's server is known at this first time (None: by the authorities of this system). Raises UnreachableError,
-    RefusedError, IdentityError, UnsafeFolderError."""
+    portal's server is known at this first time (None: by the authorities of this system); `called` is the name that
+    the device goes by from then on, if not by its host name. Raises UnreachableError, RefusedError, IdentityError,
+    UnsafeFolderError."""
     url = clean_url(url)
     keys = ensure_keys(folder)
     identity, sealing = keys.public()
@@ -40,6 +42,6 @@ def enroll(
     told = exchange.enrol(url, request, context)
     head = (url, told.device, told.collector, told.generation, told.simulated, told.portal_key)
     pins = [] if context is None else list(dict.fromkeys(filter(None, [context.shown, *told.tls_pins])))
-    pinned = Enrolment(*head, list(authors) or told.authors, policy, tls_pins=pins)
+    pinned = Enrolment(*head, list(authors) or told.authors, policy, tls_pins=pins, name=called and called[:255])
     save_enrolment(folder, pinned)
     return pinned

@@ -39,7 +39,8 @@ class _StoredKeys(msgspec.Struct, frozen=True):
 
 class Enrolment(msgspec.Struct, frozen=True):
     """What the device pinned. `url` is the portal's address without a slash at the end; `removed` are authors that the
-    portal took back, `tls_pins` what its server may show (none: it is reached without TLS)."""
+    portal took back, `tls_pins` what its server may show (none: it is reached without TLS), `name` what the
+    device is called, if not by its host name."""
 
     url: str
     device: str
@@ -51,6 +52,7 @@ class Enrolment(msgspec.Struct, frozen=True):
     policy: Policy = "signed_trusted"
     removed: Annotated[list[wire.Key], Meta(max_length=1024)] = field(default_factory=list)
     tls_pins: Annotated[list[wire.Digest], Meta(max_length=64)] = field(default_factory=list)
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

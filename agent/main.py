@@ -69,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     enrolling.add_argument("--url", required=True, help="the portal's address, such as https://muster.example")
     enrolling.add_argument("--key-file", metavar="FILE", help="a file that holds the key; - for standard input")
-    enrolling.add_argument("--name", default=None, help="the device's name, if not this machine's")
+    enrolling.add_argument("--name", default=None, help="the device's name, instead of this machine's")
     enrolling.add_argument(
         "--policy",
         choices=POLICIES,
@@ -129,6 +129,7 @@ def _enroll(options: argparse.Namespace) -> int:
         _key(options.key_file),
         folder,
         name=options.name or socket.gethostname(),
+        called=options.name,
         platform="linux",
         policy=options.policy,
         authors=[read(path)[0] for path in options.author],
@@ -179,7 +180,8 @@ def _run(options: argparse.Namespace) -> int:
     status.hold(folder)
     clock = SteadyClock()
     with ThreadPoolExecutor(2, "agent") as executor:
-        host = LinuxHost(folder / "runs", clock, keys.sealing, desk=here.desk(folder, enrolment.url, options.ask))
+        desk = here.desk(folder, enrolment.url, options.ask)
+        host = LinuxHost(folder / "runs", clock, keys.sealing, desk, enrolment.name)
         asyncio.run(_until_stopped(Parts(folder, enrolment, keys, host, clock, executor, line)))
     return 0
 

@@ -21,6 +21,13 @@ def pin_of(certificate: x509.Certificate) -> bytes:
     return sha256(certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
 
 
+class UnpinnedError(ssl.SSLError):
+    """The server shows another key; its text is one for people."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class Pinning(ssl.SSLContext):
     """A context that takes pinned keys alone; `shown` is the pin of the key that a server showed last."""
 
@@ -28,10 +35,11 @@ class Pinning(ssl.SSLContext):
     shown: bytes | None = None
 
     def look(self, certificate: bytes | None) -> None:
-        """Raise ssl.SSLError unless a certificate's key is pinned, where any is."""
+        """Raise UnpinnedError unless a certificate's key is pinned, where any is."""
         shown = None if certificate is None else pin_of(x509.load_der_x509_certificate(certificate))
         if self.pins and shown not in self.pins:
-            raise ssl.SSLError(f"the server shows a key that this device did not pin ({shown.hex() if shown else '-'})")
+            said = shown.hex() if shown else "-"
+            raise UnpinnedError(f"the server shows a key that this device did not pin ({said})")
         self.shown = shown
 
 

@@ -46,14 +46,20 @@ REAL_FILE_SYSTEMS = frozenset(
 
 class LinuxHost:
     """This machine. `runs` is the folder in which scripts get theirs; `sealing` opens their secrets; at
-    `desk` its person is asked."""
+    `desk` its person is asked; `called` is the device's name where it is not the host name."""
 
     platform = "linux"
     simulated = False
 
     def __init__(
-        self, runs: Path, clock: Clock, sealing: X25519PrivateKey | None = None, desk: Desk | None = None
+        self,
+        runs: Path,
+        clock: Clock,
+        sealing: X25519PrivateKey | None = None,
+        desk: Desk | None = None,
+        called: str | None = None,
     ) -> None:
+        self._called = called
         self._procfs = Procfs()
         self._programs = Programs()
         self._runner = ProcessRunner(runs, clock, Accounts(_logged_in), desk=desk, sealing=sealing)
@@ -74,7 +80,7 @@ class LinuxHost:
         architecture = ARCHITECTURES.get(system.machine)
         bits = f" ({system.machine})"
         return Machine(
-            name=self.name(),
+            name=self._called or self.name(),
             platform=self.platform,
             os_name=release.get("PRETTY_NAME", system.sysname) + bits,
             os_build=system.release.split("-", 1)[0],

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -26,6 +27,7 @@ from agent.collectors.accounting import Accounting
 from agent.host import dpkg, people
 from agent.host.base import Volume
 from agent.host.fake import FakeHost
+from agent.host.linux import LinuxHost
 from agent.host.procfs import Procfs
 from agent.host.profiles import profile
 from agent.host.programs import Programs
@@ -98,6 +100,12 @@ def test_the_time_of_a_program_that_really_ran() -> None:
 def entry(kind: int, user: bytes, line: bytes, host: bytes, seconds: int) -> bytes:
     fields = (kind, 5, line, b"ts", user, host, 0, 0, 1, seconds, 250, 0, 0, 0, 0)
     return people.ENTRY.pack(*fields)
+
+
+def test_a_device_goes_by_the_name_it_was_given(tmp_path: Path) -> None:
+    named = LinuxHost(tmp_path / "runs", SteadyClock(), called="desk-7")
+    assert named.machine(NOW).name == "desk-7"
+    assert LinuxHost(tmp_path / "runs", SteadyClock()).machine(NOW).name == named.name() == socket.gethostname()
 
 
 def test_logins_and_sessions(tmp_path: Path) -> None:

@@ -158,6 +158,13 @@ def test_what_is_not_answered_in_full_is_empty(folder: Path, answered: Answered,
     assert (answered.status == "notificationfailed") <= (answered.detail in ended.error)
 
 
+def test_a_python_script_tells_why_nobody_could_be_asked(folder: Path) -> None:
+    why = Answered("notificationfailed", {}, "a full-screen window is active")
+    text = "import muster_campaign\nassert muster_campaign.run('#ask').status == 'notificationfailed'\n"
+    ended = run(folder, text, desk(Answering(lambda _: why)), language="python")
+    assert (ended.state, ended.error.strip()) == ("success", "campaign #ask: a full-screen window is active")
+
+
 def test_a_timeout_takes_the_question_away(folder: Path) -> None:
     anna = Answering(waits)
     ended = run(folder, STATUS.format('_with_timeout "#ask" 1'), desk(anna))

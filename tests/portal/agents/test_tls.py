@@ -156,13 +156,19 @@ def test_people_reach_it_with_the_authority(serving: Serving) -> None:
 def test_enrolling_verifies_the_server(serving: Serving) -> None:
     for options, why in (
         ((), "certificate verify failed"),
-        (("--tls-pin", "00" * 32), "did not pin"),
+        (("--tls-pin", "00" * 32), "cannot be reached: the server shows a key that this device did not pin"),
         (("--tls-pin", "xyz"), "64 hexadecimal digits"),
         (("--ca", "/nonexistent"), "No such file"),
     ):
         state, said = serving.enrol("agent", *options)
         assert why in said, said
         assert not (state / "enrolment.json").exists()
+
+
+def test_a_given_name_is_kept(serving: Serving) -> None:
+    trusted = ("--ca", str(serving.authority.file))
+    assert load_enrolment(serving.enrol("named", *trusted, "--name", "desk-7")[0]).name == "desk-7"
+    assert load_enrolment(serving.enrol("agent", *trusted)[0]).name is None
 
 
 def test_nobody_stands_in_the_middle(serving: Serving) -> None:
