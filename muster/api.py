@@ -121,6 +121,10 @@ class Api:
         try:
             yield
         except httpx.ConnectError as error:
+            if "CERTIFICATE_VERIFY_FAILED" in str(error):
+                said = f"This machine does not trust the certificate at {self.url} ({_reason(error)})."
+                hint = "Name the file of its authority in the environment variable SSL_CERT_FILE."
+                raise UnreachableError(said, hint, "unreachable") from error
             hint = "Is it running? Start it with `muster serve`, or give its address with --url."
             raise UnreachableError(
                 f"No portal answers at {self.url} ({_reason(error)}).", hint, "unreachable"

@@ -10,16 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster import registry
+from muster.clock import now
 from muster.errors import UnsuccessfulError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, seconds, tell, verbs
-from muster.run_plans import add_plan, plan_of
+from muster.run_plans import add_plan, check_time, plan_of
 from muster.runs import Run, Runs, counted
 
 DESCRIPTION = "Runs of remote actions: start, list, show, follow, halt, resume, retry and cancel them."
 EXAMPLES = """\
 examples:
   muster runs start get_uptime --nql 'devices | where entity == "Lyon"' --preview
-  muster runs start clear_user_cache --nql devices --waves 1,5%,100% --soak 5min --wait \
+  muster runs start clear_user_cache --nql devices --waves 1,5%,100% --soak 5min --wait \\
       --gate 'remote_action.executions | where request_id == $run and status == failure'
   muster runs list
   muster runs show 0193f1c2-...
@@ -122,7 +123,7 @@ def run(options: Options) -> None:
             follow(runs, options.id, options.timeout, as_json=options.json)
         case "cancel":
             said = runs.cancel(options.id, options.device)
-            tell(options, f"{said['cancelled']} cancelled, {said['asked']} devices asked to stop", said)
+            tell(options, f"{said['cancelled']} cancelled, {said['asked']} asked to stop", said)
         case "halt":
             tell(options, f"{options.id} is halted", {"run": dict(runs.halt(options.id, options.reason).said)})
         case "resume":
@@ -140,6 +141,7 @@ def start(options: Options) -> None:
         _preview(options, portal.post("/runs/preview", {"target": target}))
         return
     plan = plan_of(options)
+    check_time(plan, options.expires_in, now())
     if "growth" in plan.get("limits", {}) and options.previewed is None:
         plan["limits"]["preview"] = portal.post("/runs/preview", {"target": target})["count"]
     asked = {

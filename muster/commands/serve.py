@@ -18,7 +18,7 @@ EXAMPLES = """\
 examples:
   muster serve --data /var/lib/muster
   muster serve --data ./data --port 0                        (any free port; a second instance on another folder)
-  muster users create anna --data /var/lib/muster            (the first account)"""
+  muster users create anna --permissions all --data /var/lib/muster            (the first account)"""
 
 
 def arguments(parser: Parser) -> None:

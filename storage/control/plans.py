@@ -130,6 +130,17 @@ def next_open(window: Window | None, now: int) -> int:
     return min(max(opens, now) for opens, closes in filter(None, spans) if closes > max(opens, now))
 
 
+def too_late(plan: Plan, now: int, expires_at: int) -> str | None:
+    """Why some device could never begin before the run expires; None where each may, as far as the plan tells."""
+    opens = next_open(plan.window, now)
+    if opens >= expires_at:
+        return f"its window opens at {EPOCH + timedelta(microseconds=opens):%Y-%m-%d %H:%M} UTC, when it has expired"
+    pauses = last_wave(plan) * plan.soak
+    if now + pauses * SECOND >= expires_at:
+        return f"the pauses between its waves take {timedelta(seconds=pauses)}, and it expires before"
+    return None
+
+
 def backoff(retries: Retries, attempt: int) -> int:
     """The pause after a failed attempt (counted from 1), in microseconds; at most a day."""
     return min(retries.backoff << min(attempt - 1, 30), LONGEST_BACKOFF) * SECOND

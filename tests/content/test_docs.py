@@ -60,14 +60,14 @@ def test_the_script_in_bash(tmp_path: Path, place: str) -> None:
     assert (found.name, found.allowed, found.default, found.custom) == ("path", ("/home", "/var"), "/var", True)
     ended = run(tmp_path, manifest, {"path": place})
     assert (ended.state, ended.error) == ("success", "")
-    assert 50_000 <= float(str(ended.outputs["size"])) < 60_000
+    assert 50_000 <= float(str(ended.outputs["used"])) < 60_000
 
 
 def test_the_script_in_python(tmp_path: Path, place: str) -> None:
     outputs = [*MANIFEST["outputs"], {"name": "names", "type": "string_list"}]
     manifest = whole("python", PYTHON, outputs=outputs)
     assert disagreements(manifest) == []
-    assert run(tmp_path, manifest, {"path": place}).outputs == {"size": 50_000.0, "names": ["file"]}
+    assert run(tmp_path, manifest, {"path": place}).outputs == {"used": 50_000.0, "names": ["file"]}
 
 
 def test_the_query_and_the_schedule(tmp_path: Path) -> None:

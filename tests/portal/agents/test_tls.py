@@ -150,7 +150,8 @@ def test_people_reach_it_with_the_authority(serving: Serving) -> None:
         environment = variables | more
         done = subprocess.run(listing, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == code, done.stderr
-    assert "certificate" in done.stderr.lower()
+    assert "does not trust the certificate" in done.stderr
+    assert "SSL_CERT_FILE" in done.stderr
 
 
 def test_enrolling_verifies_the_server(serving: Serving) -> None:
