@@ -10,14 +10,16 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from agent import statements, wire
+from portal.agents.gathering import Gathering, tried
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.enrolment import Device
@@ -81,12 +83,13 @@ class Door:
         self._control, self._threads, self._clock, self._contact = control, threads, clock, contact
         self._nonces = Nonces()
         self._opened = clock()
+        self._looks = Gathering(threads, self._look_up)
 
     async def claim(self, headers: Mapping[str, str]) -> Claim:
         """What the headers say, if they name a device that may still speak. Raises Refuse."""
         uid, said = _said(headers)
         enrolment, now = self._control.enrolment, self._clock()
-        device = enrolment.known(uid, now=now) or await self._threads.control(enrolment.look_up, uid, now=now)
+        device = enrolment.known(uid, now=now) or await self._looks.ask((uid, now))
         if device is None:
             raise _stranger()
         return Claim(device, *said)
@@ -104,6 +107,10 @@ class Door:
         if found is None:
             raise _stranger()
         return Claim(found[0], *said), found[1]
+
+    def _look_up(self, asked: Sequence[tuple[str, int]]) -> list[Device | Exception | None]:
+        with self._control.one_instant():
+            return [tried(partial(self._control.enrolment.look_up, uid, now=now)) for uid, now in asked]
 
     def check(self, claim: Claim, method: str, path: str, body: bytes) -> Device:
         """The device, if it signed this request, now and for the first time. Raises Refuse."""

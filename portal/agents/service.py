@@ -9,7 +9,7 @@ refused with a reason, counted and logged, and stops nothing else.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from hashlib import sha256
@@ -25,13 +25,14 @@ from agent.wire_configuration import Configuration
 from nql.catalog.model import Catalog
 from portal.agents.configuration import Configurations
 from portal.agents.door import Refuse
+from portal.agents.gathering import Gathering, tried
 from portal.metrics import Metrics
 from portal.threads import Threads
 from portal.trust.secrets import Secrets
 from storage.control.api import Control
-from storage.control.dispatch import Order
+from storage.control.dispatch import Cancel, Order
 from storage.control.enrolment import Device
-from storage.control.errors import NotFoundError, RefusedError
+from storage.control.errors import NotFoundError, RefusedError, UnavailableError
 from storage.control.key_ring import KeyRing, public
 from storage.control.outcomes import Outcome
 from storage.control.states import State
@@ -41,6 +42,8 @@ OPEN, WAITING = "in_progress", "waiting_on_user"
 T = TypeVar("T")
 Head = tuple[str, int, str]  # run or schedule, attempt or sequence, state
 Record = Callable[[], str]
+Brought = tuple[Device, list[wire.Report | wire.LocalReport]]
+FEW = 16  # reports of one request: with more it goes alone
 log = structlog.get_logger("agents")
 
 
@@ -60,11 +63,33 @@ class Parts:
     finished: Callable[[], None]  # called on the event loop when executions ended
 
 
+@dataclass(frozen=True, slots=True)
+class _Pull:
+    """A device that asks for work, and the key that it is told by."""
+
+    device: Device
+    room: int
+    held: list[tuple[str, int]]
+    key: Ed25519PrivateKey
+    now: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What stood there for a device before anything was handed out."""
+
+    busy: bool
+    cancels: list[Cancel]
+    tag: str
+
+
 class Agents:
     """The agents slice."""
 
     def __init__(self, parts: Parts) -> None:
         self._p = parts
+        self._pulls = Gathering(parts.threads, self._find)
+        self._reports = Gathering(parts.threads, self._take)
 
     async def enrol(self, asked: wire.Enrol) -> wire.Enrolled:
         """Make a device known. Raises Refuse."""
@@ -86,21 +111,8 @@ class Agents:
 
     async def work(self, device: Device, asked: wire.Pull, pinned: str | None = None) -> wire.Work:
         """Orders and cancels for a device, signed by the portal's key of the fingerprint `pinned`."""
-        key = self._p.keys.of(pinned)
-        now, dispatch = self._p.clock(), self._p.control.dispatch
         held = [(item.run, item.attempt) for item in asked.held]
-
-        def find() -> wire.Work:
-            with self._p.control.one_instant():
-                # The portal counts what runs there itself; a device lets an order be that it has no room for.
-                found = dispatch.claim_work(device.uid, now=now, held=held) if asked.room else []
-                cancels = dispatch.cancellations(device.uid)[:64]
-                tag = self._p.configurations.tag(device.uid)
-                signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in cancels]
-                orders = [self._order(key, device, item) for item in found]
-            return wire.Work(orders, signed, len(found) >= asked.room, tag)
-
-        return await self._p.threads.control(find)
+        return await self._pulls.ask(_Pull(device, asked.room, held, self._p.keys.of(pinned), self._p.clock()))
 
     async def configuration(self, device: Device) -> Configuration:
         """What a device goes by beside its orders."""
@@ -109,12 +121,12 @@ class Agents:
     async def reports(self, device: Device, asked: wire.Reports) -> wire.Verdicts:
         """What became of each report, after all are stored. Raises UnavailableError, and then they come again."""
         reports: list[wire.Report | wire.LocalReport] = [*asked.reports, *asked.local]
-
-        def take() -> list[wire.Verdict]:
-            read = [self._read(device, item) for item in reports]  # signatures are checked before anybody waits for us
-            return self._p.control.together(lambda: [self._verdict(device, *item) for item in read])
-
-        verdicts = await self._p.threads.control(take)
+        if len(reports) > FEW:
+            [verdicts] = await self._p.threads.control(self._take, [(device, reports)])
+        else:
+            verdicts = await self._reports.ask((device, reports))
+        if isinstance(verdicts, Exception):
+            raise verdicts
         if any(item.state not in (OPEN, WAITING) for item in reports):
             self._p.finished()
         return wire.Verdicts(verdicts)
@@ -141,6 +153,55 @@ class Agents:
         self._p.metrics.refused(code)
         log.warning("message_refused", code=code, reason=reason[:300], device=device and device.uid)
         return Refuse(status, code, reason[:1000], signed=device is not None)
+
+    # --- many devices at once ------------------------------------------------------------------
+    def _find(self, pulls: Sequence[_Pull]) -> list[wire.Work | Exception]:
+        control = self._p.control
+        with control.one_instant():
+            seen = [tried(self._look, pull) for pull in pulls]
+        busy = [place for place, item in enumerate(seen) if isinstance(item, _Seen) and item.busy]
+        claimed: dict[int, list[Order] | Exception] = {}
+        try:
+            if busy:
+                orders = control.together(lambda: [tried(self._claim, pulls[place]) for place in busy])
+                claimed = dict(zip(busy, orders, strict=True))
+        except UnavailableError as error:
+            claimed = dict.fromkeys(busy, error)
+        with control.one_instant():
+            return [
+                tried(self._work, pull, item, claimed.get(place, []))
+                for place, (pull, item) in enumerate(zip(pulls, seen, strict=True))
+            ]
+
+    def _look(self, pull: _Pull) -> _Seen:
+        uid, dispatch = pull.device.uid, self._p.control.dispatch
+        # The portal counts what runs there itself; a device lets an order be that it has no room for.
+        busy = bool(pull.room) and dispatch.has_work(uid, now=pull.now, held=pull.held)
+        return _Seen(busy, dispatch.cancellations(uid)[:64], self._p.configurations.tag(uid))
+
+    def _claim(self, pull: _Pull) -> list[Order]:
+        claim = partial(self._p.control.dispatch.claim_work, pull.device.uid, now=pull.now, held=pull.held)
+        return self._p.control.together(claim)
+
+    def _work(self, pull: _Pull, seen: _Seen | Exception, found: list[Order] | Exception) -> wire.Work:
+        if isinstance(seen, Exception):
+            raise seen
+        if isinstance(found, Exception):
+            raise found
+        key, device = pull.key, pull.device
+        signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in seen.cancels]
+        orders = [self._order(key, device, item) for item in found]
+        return wire.Work(orders, signed, len(found) >= pull.room, seen.tag)
+
+    def _take(self, brought: Sequence[Brought]) -> list[list[wire.Verdict] | Exception]:
+        # Signatures are checked before anybody waits for us.
+        read = [(device, [self._read(device, item) for item in reports]) for device, reports in brought]
+        control = self._p.control
+
+        def verdicts(device: Device, items: list[tuple[Head, Record]]) -> list[wire.Verdict]:
+            return control.together(lambda: [self._verdict(device, *item) for item in items])
+
+        return control.together(lambda: [tried(verdicts, *item) for item in read])
 
     # --- orders --------------------------------------------------------------------------------
     def _order(self, key: Ed25519PrivateKey, device: Device, item: Order) -> wire.Order:

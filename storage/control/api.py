@@ -141,11 +141,12 @@ class Control:
         told: list[Change] = []
 
         def noted() -> T:
+            before = getattr(self._local, "told", None)
             self._local.told = told
             try:
                 return work()
             finally:
-                self._local.told = None
+                self._local.told = before
 
         result = self._database.together(noted)
         self._tell(told)

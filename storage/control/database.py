@@ -154,7 +154,9 @@ class _Job(Generic[T]):
             self._value = self._work(connection)
             say(connection, "RELEASE SAVEPOINT job")
         except Exception as error:
-            said = _unavailable(error) if isinstance(error, DBAPIError) else None
+            said = error if isinstance(error, UnavailableError) else None
+            if isinstance(error, DBAPIError):
+                said = _unavailable(error)
             if said is not None:
                 raise said from error  # the database has given up the whole transaction, savepoints and all
             say(connection, "ROLLBACK TO SAVEPOINT job")

@@ -108,7 +108,7 @@ class Dispatch:
         Leased for LEASE, unless the device says which (run, attempt) it has under way: then what it lacks is handed
         out again at once.
         """
-        if not self._has_work(device, now, held):
+        if not self.has_work(device, now=now, held=held):
             return []
 
         def work(connection: Connection) -> tuple[list[Order], list[Change]]:
@@ -248,7 +248,8 @@ class Dispatch:
         self._tell(changes)
         return recorded
 
-    def _has_work(self, device: str, now: int, held: Collection[tuple[str, int]] | None) -> bool:
+    def has_work(self, device: str, *, now: int, held: Collection[tuple[str, int]] | None = None) -> bool:
+        """Whether `claim_work` would find something."""
         with self._database.read() as connection:  # most pulls find nothing, and then nothing is written
             return _ANY[held is None].first(connection, of_device=device, now=now, apart=_apart(held or ())) is not None
 

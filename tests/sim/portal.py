@@ -244,9 +244,10 @@ class Portal:
         return device
 
     def _look(self, done: object) -> None:
-        if isinstance(done, wire.Work):
-            for order in done.orders:
-                self._handed(order)
+        for work in done if isinstance(done, list) else ():  # many devices are answered at once
+            if isinstance(work, wire.Work):
+                for order in work.orders:
+                    self._handed(order)
         if isinstance(done, list) and done and isinstance(done[0], Firing):
             self._fired(done)
 

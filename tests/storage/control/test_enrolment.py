@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.control.api import Control
+from storage.control.api import Control, open_control
+from storage.control.enrolment import KNOWN
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.secret_text import new_secret
 from tests.storage.control.conftest import HOUR, NOW, ask, enrol
@@ -111,4 +112,32 @@ def test_no_secret_is_in_the_files(control: Control, tmp_path: Path) -> None:
     ]
     content = b"".join(path.read_bytes() for path in (tmp_path / "control").iterdir())
     assert b"enrol_keys.created" in content
-    assert not [secret for secret in secrets if secret.rsplit("_", 1)[-1].encode() in content]
+    assert not [secret for secret in secrets if secret.split("_", 2)[-1].encode() in content]
+
+
+# --- a device that is remembered ---------------------------------------------------------------
+def test_a_device_is_remembered_for_a_second_and_what_this_process_changes_counts_at_once(control: Control) -> None:
+    device = enrol(control)
+    assert control.enrolment.known(device.uid, now=NOW) is None
+    assert control.enrolment.look_up(device.uid, now=NOW) == device
+    assert control.enrolment.known(device.uid, now=NOW + KNOWN - 1) == device
+    assert control.enrolment.known(device.uid, now=NOW + KNOWN) is None
+    assert control.enrolment.known(device.uid, now=NOW - 1) is None
+    control.revoke_device(device.uid, by="account:ann", now=NOW)
+    assert control.enrolment.known(device.uid, now=NOW) is None
+    found = control.enrolment.look_up(device.uid, now=NOW)
+    assert found is not None
+    assert found.revoked_at == NOW
+
+
+def test_what_another_process_revokes_counts_after_a_second(control: Control, tmp_path: Path) -> None:
+    device = enrol(control)
+    control.enrolment.look_up(device.uid, now=NOW)
+    other = open_control(tmp_path / "control" / "control.db", now=NOW)
+    other.revoke_device(device.uid, by="account:ann", now=NOW)
+    other.close()
+    later = NOW + KNOWN
+    found = control.enrolment.known(device.uid, now=later) or control.enrolment.look_up(device.uid, now=later)
+    assert found is not None
+    assert found.revoked_at == NOW
+    assert KNOWN <= 2_000_000

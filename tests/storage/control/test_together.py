@@ -108,3 +108,26 @@ def test_listeners_hear_when_it_is_stored(control: Control) -> None:
     control.together(work)
     assert [change.device for change, _ in heard] == ["d1", "d2"]
     assert {stored for _, stored in heard} == {before + 2}
+
+
+def test_a_part_of_several_calls_fails_as_one_and_nobody_hears_of_it(control: Control) -> None:
+    heard: list[str] = []
+    run = ask(control, "d1", "d2")
+    control.listen(lambda change: heard.append(f"{change.device} {change.state.value}"))
+
+    def fetch(device: str, then: type[Exception] | None) -> None:
+        control.dispatch.claim_work(device, now=NOW)
+        control.dispatch.record_started(run.id, device, 1, started_at=NOW, now=NOW)
+        if then is not None:
+            raise then
+
+    def work() -> None:
+        control.together(lambda: fetch("d1", None))
+        with pytest.raises(KeyError):
+            control.together(lambda: fetch("d2", KeyError))
+        assert heard == []
+
+    control.together(work)
+    assert heard == ["d1 in_progress"]
+    assert control.executions.execution(run.id, "d2").waits
+    assert control.audit.verify().broken is None
