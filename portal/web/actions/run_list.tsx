@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, type Failure } from "../api/client";
 import type { Run } from "../api/wire";
-import { StateChip, STATES } from "../parts/chip";
+import { HaltedChip, StateChip, STATES } from "../parts/chip";
 import { Drawer } from "../parts/drawer";
 import { plural } from "../values/text";
 import { moment } from "../values/times";
@@ -45,6 +45,7 @@ export function RunList({ zone, onOpen, onClose }: Props) {
                 {run.requested_at && moment(run.requested_at, zone)} {run.requested_by && `by ${run.requested_by}`}
               </span>
               <span class="progress-chips">
+                {run.state === "halted" && <HaltedChip />}
                 {Object.keys(STATES)
                   .filter((state) => (run.counts[state] ?? 0) > 0)
                   .map((state) => (

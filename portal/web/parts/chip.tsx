@@ -10,6 +10,7 @@ import {
   CircleCheck,
   CircleDashed,
   CircleHelp,
+  CirclePause,
   CircleX,
   Clock,
   FileX,
@@ -60,6 +61,16 @@ export function StateChip({ state, count }: { state: string; count?: number }) {
       <Icon node={icon} size={14} class={state === "in_progress" ? "spin" : ""} />
       {word}
       {count !== undefined && <b>{count.toLocaleString("en-GB")}</b>}
+    </span>
+  );
+}
+
+/** That a run stands still until somebody looks at it. */
+export function HaltedChip() {
+  return (
+    <span class="chip tone-bad">
+      <Icon node={CirclePause} size={14} />
+      Halted
     </span>
   );
 }
