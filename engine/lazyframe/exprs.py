@@ -37,6 +37,7 @@ from nql.plan.expressions import (
     And,
     Arithmetic,
     Call,
+    Coalesce,
     Column,
     Compare,
     Expr,
@@ -74,9 +75,12 @@ _REAL: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "^": lambda left, right: left.pow(right),
 }
 
+NO_NUMBERS = (float("inf"), float("-inf"), float("nan"))
+
 
 def expression(expr: Expr) -> pl.Expr:
-    """A Polars expression; a condition may be null where it does not hold."""
+    """A Polars expression; a condition may be null where it does not hold. No builder uses an operand twice that may hold
+    the same builder's work: nested in each other they would double at every level."""
     build = _BUILDERS.get(type(expr))
     if build is None:
         raise TypeError(f"the plan is not resolved: {type(expr).__name__}")
@@ -98,7 +102,7 @@ def _arithmetic(expr: Arithmetic) -> pl.Expr:
     left, right = expression(expr.left), expression(expr.right)
     if expr.dtype.physical is Physical.FLOAT64:
         real = _REAL[expr.op](left.cast(FLOAT64), right.cast(FLOAT64))
-        return pl.when(real.is_finite()).then(real)
+        return real.replace(NO_NUMBERS, None)
     if Physical.FLOAT64 in (expr.left.dtype.physical, expr.right.dtype.physical):
         return _REAL[expr.op](left, right).round().cast(INT64, strict=False)
     if Kind.DATETIME in (expr.left.dtype.kind, expr.right.dtype.kind):
@@ -110,6 +114,11 @@ def _arithmetic(expr: Arithmetic) -> pl.Expr:
 def _choice(expr: If) -> pl.Expr:
     then, otherwise = (held(value(part), expr.dtype) for part in (expr.then, expr.otherwise))
     return pl.when(expression(expr.condition)).then(then).otherwise(otherwise)
+
+
+def _coalesce(expr: Coalesce) -> pl.Expr:
+    operand, other = (held(value(part), expr.dtype) for part in (expr.operand, expr.other))
+    return pl.coalesce(operand, other)
 
 
 def _compare(expr: Compare) -> pl.Expr:
@@ -136,13 +145,13 @@ def _match(expr: Match) -> pl.Expr:
     hit = matches(operand, pattern)
     if not expr.negated:
         return hit
-    return _null_as(operand.is_null(), expr.null_is_value, ~hit)
+    return (~hit).fill_null(expr.null_is_value)
 
 
 def _matches(expr: Matches) -> pl.Expr:
     operand = expression(expr.operand)
     hit = operand.str.contains(f"(?is){expr.pattern}")
-    return _null_as(operand.is_null(), expr.null_is_value, ~hit) if expr.negated else hit
+    return (~hit).fill_null(expr.null_is_value) if expr.negated else hit
 
 
 def matches(text: pl.Expr, pattern: Pattern) -> pl.Expr:
@@ -163,10 +172,6 @@ def matches(text: pl.Expr, pattern: Pattern) -> pl.Expr:
             return pl.when(text.is_not_null()).then(False)
         case Shape.GENERAL:
             return low.str.contains(regex(pattern.text))
-
-
-def _null_as(is_null: pl.Expr, yields: bool, condition: pl.Expr) -> pl.Expr:
-    return is_null | condition if yields else ~is_null & condition
 
 
 def _is_null(expr: IsNull) -> pl.Expr:
@@ -190,7 +195,7 @@ def _member(expr: MemberOf) -> pl.Expr:
         hit = hit.first()  # else a column of one row, which does not stretch as a constant does
     if not expr.negated:
         return hit
-    return _null_as(operand.is_null(), expr.null_is_value, ~hit)
+    return (~hit).fill_null(expr.null_is_value)
 
 
 _CONDITIONS = (Compare, Match, Matches, MemberOf, And, Or)
@@ -200,6 +205,7 @@ _BUILDERS: Mapping[type[Expr], Callable[[Any], pl.Expr]] = {
     Arithmetic: _arithmetic,
     Call: lambda expr: SCALARS[expr.function](expression(expr.operand), expr),
     If: _choice,
+    Coalesce: _coalesce,
     Compare: _compare,
     Match: _match,
     Matches: _matches,

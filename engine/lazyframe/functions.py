@@ -161,8 +161,8 @@ def _abs(operand: pl.Expr, call: Call) -> pl.Expr:
 def _round(operand: pl.Expr, call: Call) -> pl.Expr:
     """Half away from zero, by the same steps in every engine so that their last digits agree."""
     real, scale = operand.cast(FLOAT64), 10.0 ** abs(call.digits)
-    steps = ((real.abs() * scale if call.digits >= 0 else real.abs() / scale) + 0.5).floor()
-    near = (steps / scale if call.digits >= 0 else steps * scale) * real.sign()
+    steps = (real * scale if call.digits >= 0 else real / scale).round(mode="half_away_from_zero")
+    near = steps / scale if call.digits >= 0 else steps * scale
     return near if call.dtype.physical is Physical.FLOAT64 else near.cast(INT64, strict=False)
 
 

@@ -36,6 +36,7 @@ from nql.plan.expressions import (
     And,
     Arithmetic,
     Call,
+    Coalesce,
     Column,
     Compare,
     Expr,
@@ -74,6 +75,10 @@ def expression(expr: Expr) -> exp.Expr:
             return SCALARS[expr.function](expression(expr.operand), expr)
         case If():
             return _choice(expr)
+        case Coalesce():
+            held = sql_type(expr.dtype)
+            operand, other = cast(value(expr.operand), held), cast(value(expr.other), held)
+            return exp.Coalesce(this=operand, expressions=[other])
         case Compare():
             return _compare(expr)
         case Match():
@@ -125,7 +130,9 @@ def _real(op: str, left: exp.Expr, right: exp.Expr) -> exp.Expr:
 
 
 def _finite(real: exp.Expr) -> exp.Expr:
-    return exp.Case().when(call("isfinite", real), real.copy())
+    for name in ("infinity", "-infinity", "nan"):
+        real = call("nullif", real, cast(exp.Literal.string(name), DOUBLE))
+    return real
 
 
 def _choice(expr: If) -> exp.Expr:
@@ -153,16 +160,21 @@ def _match(expr: Match) -> exp.Expr:
     if dtype.kind in (Kind.STRINGS, Kind.OBJECTS):
         found = call("list_filter", elements(operand, dtype), element(matches(exp.column("e"), pattern)))
         hit = _paired(exp.GT, call("len", found), exp.Literal.number(0))
-        empty: exp.Expr = exp.Not(this=some(operand.copy(), dtype))
-    else:
-        hit, empty = matches(operand, pattern), _null(operand.copy())
-    return _negated(empty, expr.null_is_value, hit) if expr.negated else hit
+        empty = exp.Not(this=some(operand.copy(), dtype))  # an array is a column, so naming it twice costs nothing
+        return _negated(empty, expr.null_is_value, hit) if expr.negated else hit
+    hit = matches(operand, pattern)
+    return _unlike(hit, expr.null_is_value) if expr.negated else hit
+
+
+def _unlike(hit: exp.Expr, yields: bool) -> exp.Expr:
+    """Not `hit`, which is null for null; `yields` there."""
+    return exp.Coalesce(this=exp.Not(this=exp.Paren(this=hit)), expressions=[exp.true() if yields else exp.false()])
 
 
 def _matches(expr: Matches) -> exp.Expr:
     operand = expression(expr.operand)
     hit = call("regexp_matches", operand, text(f"(?is){expr.pattern}"))
-    return _negated(_null(operand.copy()), expr.null_is_value, hit) if expr.negated else hit
+    return _unlike(hit, expr.null_is_value) if expr.negated else hit
 
 
 def matches(operand: exp.Expr, pattern: Pattern) -> exp.Expr:
@@ -209,4 +221,4 @@ def _member(expr: MemberOf) -> exp.Expr:
     values = [comparable_constant(item, dtype) for item in expr.values]
     within = exp.In(this=comparable(operand, dtype), expressions=values) if values else None
     hit = exp.Paren(this=within) if within else exp.Case().when(exp.Not(this=_null(operand)), exp.false())
-    return _negated(_null(operand.copy()), expr.null_is_value, hit) if expr.negated else hit
+    return _unlike(hit, expr.null_is_value) if expr.negated else hit

@@ -198,9 +198,8 @@ def _round(operand: exp.Expr, scalar: Call) -> exp.Expr:
     """Half away from zero, by the same steps in every engine so that their last digits agree."""
     real, scale = cast(operand, DOUBLE), cast(exp.Literal.number(10 ** abs(scalar.digits)), DOUBLE)
     up, down = (exp.Mul, exp.Div) if scalar.digits >= 0 else (exp.Div, exp.Mul)
-    scaled = exp.Paren(this=up(this=call("abs", real), expression=scale))
-    steps = call("floor", exp.Add(this=scaled, expression=cast(exp.Literal.number(0.5), DOUBLE)))
-    near = exp.Mul(this=exp.Paren(this=down(this=steps, expression=scale.copy())), expression=call("sign", real.copy()))
+    steps = call("round", exp.Paren(this=up(this=real, expression=scale)))
+    near = exp.Paren(this=down(this=steps, expression=scale.copy()))
     return near if scalar.dtype.physical is Physical.FLOAT64 else try_cast(near, BIGINT)
 
 

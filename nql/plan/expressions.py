@@ -101,6 +101,16 @@ class If:
 
 
 @dataclass(frozen=True, slots=True)
+class Coalesce:
+    """`operand`, or `other` where it is null; both are of the physical type of `dtype`. An `If` would hold the operand
+    twice, and a chain of them would double at each link."""
+
+    operand: Expr
+    other: Expr
+    dtype: DataType
+
+
+@dataclass(frozen=True, slots=True)
 class Compare:
     """`left op right`. Text compares without regard to case, versions by `version_key`, all other kinds by physical
     value.
@@ -222,6 +232,7 @@ Expr = (
     | Arithmetic
     | Call
     | If
+    | Coalesce
     | Compare
     | SameDay
     | Match
@@ -282,6 +293,7 @@ _CHILDREN: Mapping[type[Expr], Callable[[Any], tuple[Expr, ...]]] = {
     Arithmetic: attrgetter("left", "right"),
     Call: _operand,
     If: attrgetter("condition", "then", "otherwise"),
+    Coalesce: attrgetter("operand", "other"),
     Compare: attrgetter("left", "right"),
     SameDay: _operand,
     Match: attrgetter("operand", "pattern"),

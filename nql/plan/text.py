@@ -10,6 +10,7 @@ from nql.plan.expressions import (
     And,
     Arithmetic,
     Call,
+    Coalesce,
     Column,
     Compare,
     DateLiteral,
@@ -114,6 +115,8 @@ def expr_text(expr: Expr) -> str:
             return f"{function}({expr_text(operand)}{more})"
         case If(condition, then, otherwise):
             return f"if({expr_text(condition)}, {expr_text(then)}, {expr_text(otherwise)})"
+        case Coalesce(operand, other):
+            return f"coalesce({expr_text(operand)}, {expr_text(other)})"
         case Compare(op, left, right, nulls):
             return f"{expr_text(left)} {op} {expr_text(right)}{_nulls(nulls)}"
         case SameDay(operand, moment, negated, nulls):

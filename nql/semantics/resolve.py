@@ -17,6 +17,7 @@ from nql.plan.expressions import (
     And,
     Arithmetic,
     Call,
+    Coalesce,
     Column,
     Compare,
     DateLiteral,
@@ -201,6 +202,8 @@ class _Resolver:
             case If():
                 test, then, otherwise = map(self.expr, (expr.condition, expr.then, expr.otherwise))
                 return If(test, then, otherwise, expr.dtype)
+            case Coalesce():
+                return Coalesce(self.expr(expr.operand), self.expr(expr.other), expr.dtype)
             case And(operands):
                 after = tuple(map(self.expr, operands))
                 return expr if all(map(is_, operands, after)) else And(after)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from nql.datatypes import FLOAT, STRING, DataType, Kind
 from nql.functions import FUNCTIONS
-from nql.plan.expressions import Call, Expr, If, IsNull, Literal
+from nql.plan.expressions import Call, Coalesce, Expr, If, Literal
 from nql.semantics.fields import Value
 from nql.semantics.literals import constant
 from nql.semantics.names import label
@@ -66,8 +66,7 @@ def _default(state: State, node: ast.Call, value: Value) -> Value:
         raise state.problems.error("NQL312", "default() takes one value.", node.span, FUNCTIONS["default"].example)
     other = constant(state, node.arguments[0], value.dtype)
     dtype = _common(value.dtype, other.dtype) or value.dtype
-    expr = If(IsNull(value.expr), other, value.expr, dtype)
-    return Value(expr, f"{value.header}.default()", value.label)
+    return Value(Coalesce(value.expr, other, dtype), f"{value.header}.default()", value.label)
 
 
 def _digits(state: State, node: ast.Call) -> int:

@@ -157,6 +157,8 @@ FAMILIES: Mapping[str, Callable[[int], str]] = {
     "comparisons of comparisons": clauses("devices", "where ((name is null) == ", "(name is null) == ", "true)"),
     "nested lists of numbers": nested("devices | where name in ", "[1, ", "1", "]"),
     "items of items": repeated("devices | list name", ", if(name is null, (1 + 1) * 2, 1)"),
+    "defaults": repeated("session.logins | summarize n = number_of_logins.max()", ".default(0)"),
+    "divisions": repeated("devices | list a = hardware.memory", " / 2"),
     "comments in items": repeated("devices | list name", ", /* a */ name // b\n"),
     "countifs": nested("devices | summarize n = ", "countif(", "name == 1", ")"),
 }

@@ -17,6 +17,7 @@ from nql.plan.expressions import (
     And,
     Arithmetic,
     Call,
+    Coalesce,
     Column,
     Compare,
     Expr,
@@ -193,7 +194,9 @@ def _calculation(chance: Random, left: Expr, columns: list[Column]) -> Expr:
 
 def text(chance: Random, column: Column) -> Expr:
     """A text made from a text."""
-    match chance.choice(["lower", "upper", "if"]):
+    match chance.choice(["lower", "upper", "if", "default"]):
+        case "default":
+            return Coalesce(column, constant(chance, STRING), STRING)
         case "if":
             return either(chance, [column], column, chance.choice([constant(chance, STRING), Literal(None, STRING)]))
         case function:
