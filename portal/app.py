@@ -251,10 +251,9 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
 
 
 def _routes(portal: Portal) -> list[BaseRoute]:
-    """Every route: the own API, devices, health, pages."""
+    """Every route: devices (they ask most, and routes are looked through in order), the own API, health, pages."""
     p = portal
     return [
-        *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
         *agents_routes.routes(
             p.control,
             p.tables,
@@ -268,6 +267,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
             p.configurations,
             p.clock,
         ),
+        *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

@@ -196,9 +196,16 @@ def _query() -> Any:
     )
 
 
+_OF = _query().where(ACTIONS.c.nql_id == bindparam("of_action"))
+_NEWEST = Prepared(_OF.where(VERSIONS.c.version == ACTIONS.c.version))
+_ONE = Prepared(_OF.where(VERSIONS.c.version == bindparam("of_version")))
+
+
 def _load(connection: Connection, nql_id: str, version: str | None = None) -> Action:
-    query = _query().where(ACTIONS.c.nql_id == nql_id, VERSIONS.c.version == (version or ACTIONS.c.version))
-    row = connection.execute(query).one_or_none()
+    if version is None:
+        row = _NEWEST.first(connection, of_action=nql_id)
+    else:
+        row = _ONE.first(connection, of_action=nql_id, of_version=version)
     if row is None:
         raise NotFoundError(
             "unknown_action", f"there is no action {nql_id}" + (f" of version {version}" if version else "")

@@ -10,9 +10,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
 from storage.control import actions, audit, executions, plans, schema
 from storage.control.database import Database
@@ -21,6 +22,7 @@ from storage.control.ids import Random, uuid7
 from storage.control.manifest import check_parameters
 from storage.control.pacing import plan_of, recent
 from storage.control.plans import Plan, check, next_open, waves_of
+from storage.control.prepared import Prepared
 from storage.control.records import digest_of_devices, digest_of_json, from_json, to_json
 
 TABLE = schema.runs
@@ -136,7 +138,7 @@ def create(
     parameters = check_parameters(action.inputs, request.parameters)
     due = _due(connection, request, devices, now)
     values = _values(request, action, parameters, due, now, uuid7(now, random)) | {"skipped": len(devices) - len(due)}
-    connection.execute(insert(TABLE).values(values))
+    _setting(tuple(values)).run(connection, values)
     waves = waves_of(request.plan, due, values["id"])
     executions.add(connection, values, waves, {0: next_open(request.plan.window, now)}, random, now=now)
     run = load(connection, values["id"])
@@ -153,9 +155,17 @@ def create(
     return run, True
 
 
+@lru_cache(maxsize=8)
+def _setting(columns: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(TABLE), columns)
+
+
+_ONE = Prepared(select(TABLE).where(TABLE.c.id == bindparam("of_id")))
+
+
 def load(connection: Connection, identifier: str) -> Run:
     """One run, read in the caller's transaction. Raises NotFoundError."""
-    row = connection.execute(select(TABLE).where(TABLE.c.id == identifier)).one_or_none()
+    row = _ONE.first(connection, of_id=identifier)
     if row is None:
         raise NotFoundError("unknown_run", "there is no such run")
     return _run(row)
