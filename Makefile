@@ -23,8 +23,10 @@ demo: web ## a portal, this machine's agent and 500 simulated devices; prints th
 serve: web ## a portal over the data folder of ARGS="--data DIR --port N"
 	$(BIN)/muster serve $(ARGS)
 
+# The tests of the browser go alone: they wait for pages, and their driver keeps an event loop. Code 5: ARGS chose none.
 test: web ## the whole test suite, but for the long fault rounds (ARGS="..." goes to pytest)
-	$(BIN)/pytest -m "not faults" $(ARGS)
+	$(BIN)/pytest -n logical -m "not browser and not faults" $(ARGS) || [ $$? -eq 5 ]
+	$(BIN)/pytest -m browser $(ARGS) || [ $$? -eq 5 ]
 
 quick: $(READY) ## format, lint, types, and the tests that take under a minute together
 	$(BIN)/ruff format --check .

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.console import Console
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 
 def test_a_halted_run_says_why_and_goes_on_when_it_is_resumed(console: Console) -> None:
