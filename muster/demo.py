@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -178,7 +179,7 @@ class Stage:
         names = [device(known.seed, number).name for number in range(plan.connected)]
         if healing.schedule(portal, ACCOUNT, names, by=ACTOR):
             self._say(f"schedules   {healing.WATCH} and {healing.CLEAN}, every minute")
-        self._say(page(address, password, host if plan.agent else None))
+        self._say(page(address, password, host if plan.agent else None, plan.data))
 
     def _write_history(self, portal: Portal, known: Remembered) -> int:
         remember(self._plan, known)
@@ -265,7 +266,7 @@ def queries(host: str | None) -> list[str]:
     return [" ".join(text.split()).replace("HOST", host or "") for text in texts]
 
 
-def page(address: str, password: str | None, host: str | None) -> str:
+def page(address: str, password: str | None, host: str | None, data: Path) -> str:
     """What is said when everything is ready."""
     wait = "The agent of this machine tells what runs on it (2) after a minute.\n" if host else ""
     secret = f"{password}   (shown this once)" if password else "the one that was shown at the first start"
@@ -276,6 +277,10 @@ Muster is ready.  Open {address}
 
   sign in as   {ACCOUNT}
   password     {secret}
+
+On the command line:
+  export MUSTER_URL={address}
+  export MUSTER_TOKEN=$(muster tokens create shell --account {ACCOUNT} --data {quote(str(data))})
 
 {len(texts)} queries worth trying:
 {listed}

@@ -4,6 +4,7 @@ Comes in: small demos as processes. Goes out: nothing. Invariant held here: no p
 """
 
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -26,6 +27,12 @@ from tests.muster.settings import environment
 @pytest.mark.slow
 def test_it_says_where_and_who(demo: Demo) -> None:
     assert re.search(r"sign in as +admin\n +password +[A-Za-z0-9]{20} ", demo.said)
+    assert f"export MUSTER_URL={demo.url}\n" in demo.said
+    [told] = re.findall(r"export MUSTER_TOKEN=\$\(muster (tokens create .*)\)", demo.said)
+    command = [sys.executable, "-m", "muster", *shlex.split(told)]
+    token = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True).stdout
+    with muster.connect(demo.url, token.strip()) as client:
+        assert client.query("devices").height > 0
     assert "1 day of 8 simulated devices" in demo.said
     assert "connected   8 of the simulated devices" in demo.said
 
