@@ -107,6 +107,7 @@ def test_authors_are_added_vouched_for_and_removed(play: Play) -> None:
         bad = await client.post(f"{API}/authors", json={"name": "a\u001b[31mb", "key": text(bytes(32))})
         assert code(bad) == (400, "bad_request")
         log = [entry["action"] for entry in (await client.get(f"{API}/audit")).json()["entries"]]
+        log = [action for action in log if action.startswith("author.")]
         assert log[:4] == ["author.removed", "author.endorsed", "author.added", "author.added"]
 
     play(scene)

@@ -49,17 +49,7 @@ FAULTS = (
     Fault(
         "no attempt fence",
         "storage/control/dispatch.py",
-        (("return _older(connection, row, attempt, outcome.state, body, now), []", "pass"),),
-    ),
-    Fault(
-        "acknowledged before it is stored",
-        "portal/relay.py",
-        (
-            (
-                "reason)\n                return False\n            await self._threads.control(self",
-                "reason)\n            await self._threads.control(self",
-            ),
-        ),
+        (("return _older(connection, row, attempt, outcome.state, _body(outcome), now), []", "pass"),),
     ),
     Fault(
         "lease token unchecked",
