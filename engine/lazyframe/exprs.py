@@ -79,8 +79,8 @@ NO_NUMBERS = (float("inf"), float("-inf"), float("nan"))
 
 
 def expression(expr: Expr) -> pl.Expr:
-    """A Polars expression; a condition may be null where it does not hold. No builder uses an operand twice that may hold
-    the same builder's work: nested in each other they would double at every level."""
+    """A Polars expression; a condition may be null where it does not hold. No builder uses an operand twice that may
+    hold the same builder's work: nested in each other they would double at every level."""
     build = _BUILDERS.get(type(expr))
     if build is None:
         raise TypeError(f"the plan is not resolved: {type(expr).__name__}")
