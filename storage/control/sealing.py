@@ -7,7 +7,6 @@ made on first use, readable by its owner alone (a wider one is refused), appears
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 from threading import Lock
@@ -16,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from storage.control.errors import RefusedError
+from storage.control.key_files import write_once
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 
@@ -50,7 +50,7 @@ class Sealer:
 
 def _key_of(path: Path) -> bytes:
     if not path.exists():
-        _make(path)
+        write_once(path, secrets.token_bytes(KEY_BYTES))
     if path.stat().st_mode & 0o077:
         raise RefusedError(
             "wide_open_key", f"{path} can be read by others than its owner: chmod 600 it, or replace the key"
@@ -59,23 +59,3 @@ def _key_of(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise RefusedError("broken_key", f"{path} is not a key of {KEY_BYTES} bytes; put back the file from a backup")
     return key
-
-
-def _make(path: Path) -> None:
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(KEY_BYTES))
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)  # never over an existing key
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

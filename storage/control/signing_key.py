@@ -7,14 +7,13 @@ appears whole or not at all; an existing key is never replaced, since every enro
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from storage.control.errors import RefusedError
+from storage.control.key_files import write_once
 
 
 def signing_key(path: Path) -> Ed25519PrivateKey:
@@ -37,20 +36,4 @@ def signing_key(path: Path) -> Ed25519PrivateKey:
 def write_key(path: Path, key: Ed25519PrivateKey) -> None:
     """Put a key into a file of its own, unless the file is there already."""
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    part = path.with_name(f"{path.name}.{secrets.token_hex(4)}.part")
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(part, path)  # never over an existing key
-    except FileExistsError:
-        pass
-    finally:
-        part.unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    write_once(path, pem)

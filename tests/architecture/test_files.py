@@ -16,7 +16,7 @@ from tests.architecture.rules import MOST_LINES
 SELF = Path(__file__)
 MACHINE = re.compile(
     r"(?<![\w.~-])/(work|root)/[\w.]"  # folders of a machine this was written on
-    r"|\b(?:pypi|pythonhosted|npmjs|yarnpkg|deb\.debian)[.](?:org|com)\b"  # where packages come from
+    r"|--(?:extra-)?index-url[ =]|\"resolved\":|\bhttps?://\S+/simple\b"  # where packages come from
 )
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
@@ -43,7 +43,9 @@ def test_no_machine_and_no_registry_is_named() -> None:
 
 def test_a_machine_or_registry_would_be_found() -> None:
     assert MACHINE.search(f"data in {Path('/', 'root', 'data')}")
-    assert MACHINE.search("--index-url https://" + ".".join(("pypi", "org")) + "/simple")
+    assert MACHINE.search("--extra-" + "index-url=somewhere")
+    assert MACHINE.search("from https:" + "//packages.example/simple/x")
+    assert MACHINE.search('"resol' + 'ved": "there"')
     assert not MACHINE.search(f"the folder {Path('portal', 'work', 'list')}")
 
 
