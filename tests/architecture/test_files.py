@@ -16,7 +16,7 @@ from tests.architecture.rules import MOST_LINES
 SELF = Path(__file__)
 MACHINE = re.compile(
     r"(?<![\w.~-])/(work|root)/[\w.]"  # folders of a machine this was written on
-    r"|--(?:extra-)?index-url[ =]|\"resolved\":|\bhttps?://\S+/simple\b"  # where packages come from
+    r"|--(?:extra-)?index-url[ =]|\"resolved\": *\"|\bhttps?://\S+/simple\b"  # where packages come from
 )
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 
