@@ -1,22 +1,16 @@
 """The plan of a run as options of a command: waves, gate, limits, retries, window.
 
 In: option values. Out: the JSON of a plan, as the portal takes it; what was not given is not in it. Invariant: bounds
-are the portal's matter; here only what cannot be read at all is refused, with an example of what can, and what would
-expire before it might begin.
+are the portal's matter; here only what cannot be read at all is refused, with an example of what can.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Any
-
-import msgspec
 
 from muster.errors import UsageError
 from muster.options import Options, Parser, seconds
-from storage.control.errors import RefusedError
-from storage.control.plans import SECOND, Plan, check, too_late
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 WINDOW = "'mon-fri 22:00-06:00 Europe/Zurich'"
@@ -53,17 +47,6 @@ def plan_of(options: Options) -> dict[str, Any]:
     if options.window is not None:
         plan["window"] = _window(options.window)
     return plan
-
-
-def check_time(plan: Mapping[str, Any], expires_in: int, now: int) -> None:
-    """Raises UsageError for a run that would expire before all its devices might begin."""
-    try:
-        whole = msgspec.convert(plan, Plan)
-        check(whole)
-    except (msgspec.ValidationError, RefusedError):
-        return  # the portal says what is wrong with it
-    if (why := too_late(whole, now, now + expires_in * SECOND)) is not None:
-        raise UsageError(f"The run was not begun: {why}.", "Give it more time: --expires-in 7d (at most 30d).")
 
 
 def _limits(options: Options) -> dict[str, Any]:

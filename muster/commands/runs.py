@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster import registry
-from muster.clock import now
 from muster.errors import UnsuccessfulError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, seconds, tell, verbs
-from muster.run_plans import add_plan, check_time, plan_of
+from muster.run_plans import add_plan, plan_of
 from muster.runs import Run, Runs, counted
 
 DESCRIPTION = "Runs of remote actions: start, list, show, follow, halt, resume, retry and cancel them."
@@ -141,7 +140,6 @@ def start(options: Options) -> None:
         _preview(options, portal.post("/runs/preview", {"target": target}))
         return
     plan = plan_of(options)
-    check_time(plan, options.expires_in, now())
     if "growth" in plan.get("limits", {}) and options.previewed is None:
         plan["limits"]["preview"] = portal.post("/runs/preview", {"target": target})["count"]
     asked = {

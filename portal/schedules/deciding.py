@@ -10,10 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from storage.control.errors import RefusedError
+from storage.control.plans import check_time
 from storage.control.schedule_definition import MOST_MISSED, ON_TIME, SECOND, Definition, Times, jitter
 from storage.control.schedules import Schedule
 
 LEAST_START, MOST_START = 60 * SECOND, 30 * 86_400 * SECOND
+LOOKED_AT = 14  # due times, of which one must fit: a daily schedule may have a window on one day of the week
 LAST_START = 86_400 * SECOND  # a run that nothing follows may start for a day
 
 
@@ -49,12 +52,24 @@ def verdict(schedule: Schedule, now: int) -> Verdict | None:
     return Verdict(tuple(fire), left[-1] if left else None, len(left), times.next(last))
 
 
-def expiry(schedule: Schedule, now: int) -> int:
+def expiry(definition: Definition, now: int) -> int:
     """When the start of a run that is fired now expires: as defined, else when the next one is due."""
-    if schedule.definition.expires_in is not None:
-        return now + schedule.definition.expires_in * SECOND
-    following = Times(schedule.definition).next(now)
+    if definition.expires_in is not None:
+        return now + definition.expires_in * SECOND
+    following = Times(definition).next(now)
     return now + LAST_START if following is None else min(max(following, now + LEAST_START), now + MOST_START)
+
+
+def check_fits(nql_id: str, definition: Definition, now: int) -> None:
+    """Raise RefusedError where none of the next runs could reach all its devices before it expires."""
+    found: RefusedError | None = None
+    for _, fires in coming(nql_id, definition, now, LOOKED_AT):
+        try:
+            return check_time(definition.plan, fires, expiry(definition, fires))
+        except RefusedError as error:
+            found = found or error
+    if found is not None:
+        raise found
 
 
 def coming(nql_id: str, definition: Definition, after: int, count: int) -> list[tuple[int, int]]:

@@ -192,7 +192,7 @@ class Scheduler:
             action=wanted.action,
             devices=tuple(devices),
             requested_by=caller.name,
-            expires_at=expiry(schedule, now),
+            expires_at=expiry(wanted, now),
             parameters=wanted.parameters,
             target_text=wanted.target,
             trigger_method="scheduled",

@@ -14,7 +14,7 @@ from msgspec import json
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.queries.service import Queries
-from portal.schedules.deciding import coming
+from portal.schedules.deciding import check_fits, coming
 from portal.schedules.messages import AskTimes, ScheduleBody
 from portal.schedules.targets import UnfitError, check_may
 from portal.threads import Threads
@@ -45,7 +45,7 @@ class Schedules:
         if not new:
             await self._check_reach(caller, nql_id)
         now = self._clock()
-        first = await self._checked(caller, body.definition, now)
+        first = await self._checked(caller, nql_id, body.definition, now)
         wanted = Saving(nql_id, body.name, body.definition, caller.account.id, body.enabled, first)
         saved = await self._threads.control(self._control.schedules.save, wanted, by=caller.actor, now=now, new=new)
         return self._told(saved)
@@ -106,7 +106,7 @@ class Schedules:
             raise ApiError(403, "forbidden", message, f"Ask {found.owner_name}, who owns it.")
         return found
 
-    async def _checked(self, caller: Caller, definition: Definition, now: int) -> int:
+    async def _checked(self, caller: Caller, nql_id: str, definition: Definition, now: int) -> int:
         """The first due time of a definition that may be saved."""
         action = await self._threads.control(self._control.actions.action, definition.action)
         try:
@@ -117,6 +117,7 @@ class Schedules:
         await self._queries.meant(caller, definition.target, 1)
         first = await self._threads.small(check, definition, now=now)
         if not definition.local:
+            await self._threads.small(check_fits, nql_id, definition, now)
             return first
         if json.decode(action.content).get("secrets"):
             raise ApiError(422, "secrets", f"{action.nql_id} takes secrets, which go to no device ahead of time.")

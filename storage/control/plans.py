@@ -130,14 +130,23 @@ def next_open(window: Window | None, now: int) -> int:
     return min(max(opens, now) for opens, closes in filter(None, spans) if closes > max(opens, now))
 
 
+def check_time(plan: Plan, now: int, expires_at: int) -> None:
+    """Raise RefusedError where a run that begins `now` would expire before each of its devices may begin."""
+    if (why := too_late(plan, now, expires_at)) is not None:
+        message = f"the run would expire before all its devices may begin: {why}; give it more time (expires_in)"
+        raise RefusedError("expires_too_soon", message)
+
+
 def too_late(plan: Plan, now: int, expires_at: int) -> str | None:
     """Why some device could never begin before the run expires; None where each may, as far as the plan tells."""
-    opens = next_open(plan.window, now)
-    if opens >= expires_at:
-        return f"its window opens at {EPOCH + timedelta(microseconds=opens):%Y-%m-%d %H:%M} UTC, when it has expired"
-    pauses = last_wave(plan) * plan.soak
-    if now + pauses * SECOND >= expires_at:
-        return f"the pauses between its waves take {timedelta(seconds=pauses)}, and it expires before"
+    begins = next_open(plan.window, now)
+    if begins >= expires_at:
+        return f"its window opens at {_shown(begins)}, and it expires at {_shown(expires_at)}"
+    for _ in range(last_wave(plan)):
+        begins = next_open(plan.window, begins + plan.soak * SECOND)
+    if begins >= expires_at:
+        kept = "its pauses and its window let" if plan.window else "the pauses between its waves let"
+        return f"{kept} the last wave begin at {_shown(begins)} at the earliest, and it expires at {_shown(expires_at)}"
     return None
 
 
@@ -170,6 +179,10 @@ def _wave_problems(waves: tuple[str, ...]) -> Iterator[str]:
             yield "waves count up: each is larger than the one before"
         if any(text.endswith("%") and not 0 < size <= 100 for text, size in zip(of_kind, sizes, strict=True)):
             yield "a wave is between 0.01% and 100% of the devices"
+
+
+def _shown(instant: int) -> str:
+    return f"{EPOCH + timedelta(microseconds=instant):%Y-%m-%d %H:%M} UTC"
 
 
 def _reach(text: str, count: int) -> int:

@@ -21,7 +21,7 @@ from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
 from storage.control.manifest import check_parameters
 from storage.control.pacing import plan_of, recent
-from storage.control.plans import Plan, check, next_open, waves_of
+from storage.control.plans import Plan, check, check_time, next_open, waves_of
 from storage.control.prepared import Prepared
 from storage.control.records import digest_of_devices, digest_of_json, from_json, to_json
 
@@ -134,6 +134,7 @@ def create(
     if (before := _repeated(connection, request)) is not None:
         return before, False
     check(request.plan)
+    check_time(request.plan, now, request.expires_at)
     action = actions.load(connection, request.action)
     parameters = check_parameters(action.inputs, request.parameters)
     due = _due(connection, request, devices, now)

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from muster.errors import UsageError
 from muster.live import line, shown, watching
-from muster.run_plans import add_plan, check_time, plan_of
+from muster.run_plans import add_plan, plan_of
 from muster.runs import Run, run_of
 from storage.control.plans import Plan, check
 from storage.control.webhooks import EVENTS
@@ -128,34 +128,6 @@ def test_a_run_on_a_terminal_has_a_line_for_each_wave_and_why_it_stands_still() 
     assert "[bold]are" in lines[3]
     assert "\x1b" not in lines[3]
     assert "next wave at 2026-01-01 10:00:00 UTC if the gate holds" in drawn(run(next_at=SOON))
-
-
-NOON = 1_795_348_800_000_000  # Sunday, 2026-11-22 12:00 UTC
-
-
-@pytest.mark.parametrize(
-    ("options", "hours", "why"),
-    [
-        (["--window", "sun 13:30-14:00"], 1, "its window opens at 2026-11-22 13:30 UTC"),
-        (["--window", "sun 13:00-14:00"], 1, "its window opens at 2026-11-22 13:00 UTC"),
-        (["--window", "sun 12:59-14:00"], 1, None),
-        (["--window", "sun 11:00-12:30"], 1, None),
-        (["--waves", "1,2,100%", "--soak", "30min"], 1, "take 1:00:00"),
-        (["--waves", "1,2,100%", "--soak", "29min"], 1, None),
-        (["--waves", "1,2,100%", "--soak", "2h"], 5, None),
-        (["--window", "sun 13:30-14:00 Nowhere/Else"], 1, None),  # the portal says what is wrong with it
-        ([], 1, None),
-    ],
-)
-def test_a_run_that_would_expire_before_it_may_begin_is_refused(
-    options: list[str], hours: int, why: str | None
-) -> None:
-    if why is None:
-        check_time(planned(*options), hours * 3600, NOON)
-        return
-    with pytest.raises(UsageError, match=why) as refused:
-        check_time(planned(*options), hours * 3600, NOON)
-    assert "--expires-in" in refused.value.hint
 
 
 def test_where_there_is_no_terminal_each_change_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,7 +70,8 @@ async def ask(world: World) -> None:
     if chance.random() < 0.1:
         plan |= {"mode": "follow", "limits": {"devices": 3}}
         target = {"nql": f'devices | where name in ["pc-{chance.randrange(50)}", "pc-{chance.randrange(50)}"]'}
-    expires = chance.choice((60, 300, 3600, 86_400))
+    expires = max(chance.choice((60, 300, 3600, 86_400)), 3600 if plan.get("soak") else 60)
+    expires = 2 * 86_400 if "window" in plan else expires  # else the portal refuses most of them
     body = {"action": action, "target": target, "plan": plan, "expires_in": expires, "allow_draft": True}
     asked = msgspec.convert(body, AskRun)
     for _number in range(2 if "once_every" in plan and chance.random() < 0.5 else 1):  # each wants to be the only one

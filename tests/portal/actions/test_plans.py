@@ -94,6 +94,8 @@ def test_a_guard_stops_a_run_before_anything_is_stored(play: Play, limits: dict[
         ({"plan": {"mode": "follow"}, "target": {"devices": ["UID"]}}, 422, "bad_plan"),
         ({"plan": {"window": {"days": ["mon"], "from": "1:00", "to": "02:00"}}}, 400, "bad_request"),
         ({"plan": {"retries": {"attempts": 1000}}}, 400, "bad_request"),
+        ({"plan": {"waves": ["1", "100%"], "soak": 600}, "expires_in": 600}, 422, "expires_too_soon"),
+        ({"plan": {"window": {"days": ["mon"], "from": "01:00", "to": "02:00"}}}, 422, "expires_too_soon"),
         ({"plan": {"unknown": 1}}, 400, "bad_request"),
     ],
 )

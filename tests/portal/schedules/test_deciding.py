@@ -95,10 +95,10 @@ def test_after_its_end_a_schedule_is_never_due() -> None:
 
 def test_a_run_may_start_until_the_next_is_due() -> None:
     now = START + MINUTE
-    assert expiry(schedule(), now) == START + HOUR
-    assert expiry(schedule(expires_in=120), now) == now + 120 * SECOND
-    assert expiry(schedule(cadence={"every": "1min"}), now) == now + MINUTE
-    assert expiry(schedule(cadence={"once": "2026-01-01T00:00:00Z"}), now) == now + DAY
+    assert expiry(schedule().definition, now) == START + HOUR
+    assert expiry(schedule(expires_in=120).definition, now) == now + 120 * SECOND
+    assert expiry(schedule(cadence={"every": "1min"}).definition, now) == now + MINUTE
+    assert expiry(schedule(cadence={"once": "2026-01-01T00:00:00Z"}).definition, now) == now + DAY
 
 
 def test_the_coming_times_are_told_with_their_jitter() -> None:

@@ -310,6 +310,8 @@ def test_schedules_are_kept_over_http(play: Play) -> None:
         ({"cadence": {}}, 400, "bad_request"),
         ({"jitter": -1}, 400, "bad_request"),
         ({"plan": {"waves": ["5%"]}}, 422, "bad_plan"),
+        ({"plan": {"waves": ["1", "100%"], "soak": 3600}}, 422, "expires_too_soon"),
+        ({"plan": {"window": {"days": ["mon"], "from": "02:10", "to": "02:50"}}}, 422, "expires_too_soon"),
     ],
 )
 def test_what_cannot_be_saved(play: Play, changes: dict[str, Any], status: int, code: str) -> None:

@@ -20,6 +20,7 @@ from storage.control.plans import (
     Window,
     backoff,
     check,
+    check_time,
     last_wave,
     next_open,
     stops,
@@ -182,3 +183,40 @@ def test_the_pause_doubles_up_to_a_day() -> None:
     retries = Retries(attempts=10, backoff=60)
     assert [backoff(retries, attempt) for attempt in (1, 2, 3)] == [60_000_000, 120_000_000, 240_000_000]
     assert backoff(Retries(attempts=10, backoff=86_400), 9) == 86_400_000_000
+
+
+# --- time enough -------------------------------------------------------------------------------
+NOON = at("2026-11-22T12:00:00+00:00")  # a Sunday
+NIGHT = {"days": ["sun"], "from": "22:00", "to": "23:00"}
+
+
+def open_on_sunday(opens: str, closes: str) -> dict[str, object]:
+    return {"window": {"days": ["sun"], "from": opens, "to": closes}}
+
+
+@pytest.mark.parametrize(
+    ("parts", "hours", "why"),
+    [
+        (open_on_sunday("13:30", "14:00"), 1, "its window opens at 2026-11-22 13:30 UTC, and it expires at 2026-11-22"),
+        (open_on_sunday("13:00", "14:00"), 1, "its window opens at 2026-11-22 13:00 UTC"),
+        (open_on_sunday("12:59", "14:00"), 1, None),
+        (open_on_sunday("11:00", "12:30"), 1, None),
+        ({"waves": ["1", "2", "100%"], "soak": 1800}, 1, "let the last wave begin at 2026-11-22 13:00 UTC"),
+        ({"waves": ["1", "2", "100%"], "soak": 1740}, 1, None),
+        ({"waves": ["1", "2", "100%"], "soak": 7200}, 5, None),
+        ({"waves": ["1", "100%"], "soak": 1740, "window": NIGHT}, 11, None),
+        ({"waves": ["1", "100%"], "soak": 3600, "window": NIGHT}, 12, "begin at 2026-11-29 22:00 UTC at the earliest"),
+        ({}, 1, None),
+    ],
+)
+def test_a_run_that_would_expire_before_all_may_begin_is_refused(
+    parts: dict[str, object], hours: int, why: str | None
+) -> None:
+    expires_at = NOON + hours * 3_600_000_000
+    if why is None:
+        check_time(plan(**parts), NOON, expires_at)
+        return
+    with pytest.raises(RefusedError, match=why) as refused:
+        check_time(plan(**parts), NOON, expires_at)
+    assert refused.value.code == "expires_too_soon"
+    assert "expires_in" in str(refused.value)
