@@ -1,16 +1,21 @@
 """What an engine needs of stored tables, stated by the engine; storage provides it without knowing the engine.
 
 In: a table's name, the stored columns wanted (`nql.catalog.model.Table.stored`), and a window. Out: a lazy frame with
-exactly these columns in this order, physical types of `nql.datatypes`. Invariant: one source is one snapshot; every
-scan of it sees the same rows, however long the query takes.
+exactly these columns in this order, physical types of `nql.datatypes`; and, of a source that knows how its rows lie,
+the same rows in parts, and states of whole spans of time that were computed when these were stored. Invariant: one
+source is one snapshot; every scan of it sees the same rows, however long the query takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal as Choice
+from typing import Protocol, TypeGuard
 
 import polars as pl
+
+Grain = Choice["device", "quarter"]
 
 
 class Source(Protocol):
@@ -38,3 +43,50 @@ class Source(Protocol):
         empty, never an error. Raises KeyError for a table or column that the catalog does not know.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one table that lie together: `frame` has exactly the columns asked for and is cut to the window, `rows`
+    is how many are stored, an upper bound. `day` is the UTC day (days since 1970) that all of them lie in, None if they
+    may lie in several. `by_device` says that they are sorted by (`@device`, time), nulls first."""
+
+    frame: pl.LazyFrame
+    rows: int
+    day: int | None
+    by_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """States of whole spans of time: `frame` has the key of the grain, `@rows`, and `<column>:<state>` columns, as many
+    rows a key as there are spans or more. `covers` are these spans `[start, end)`, in microseconds, ascending and
+    disjoint, inside the window asked for: outside of them raw rows are to be read."""
+
+    frame: pl.LazyFrame
+    covers: tuple[tuple[int, int], ...]
+
+
+class Laid(Source, Protocol):
+    """A source that tells how its rows lie."""
+
+    def parts(
+        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
+    ) -> Sequence[Part]:
+        """The rows that `scan` gives, each in one part; the newest day first, parts without a day before all."""
+        ...
+
+    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
+        """Stored states of the rows whose time lies in `[start, end)`, None where there are none.
+
+        Grain `device` has the key `@device`, `quarter` the key `@quarter` (start of a quarter of an hour, microseconds
+        UTC). `states` are names such as `cpu_time:sum`; of numeric columns there may be `sum`, `count` (of values),
+        `min`, `max`, and `@rows` is always there. A span in which a state is not known, because the column's sum is
+        beyond 64 bits, is not covered.
+        """
+        ...
+
+
+def laid(source: Source) -> TypeGuard[Laid]:
+    """Whether a source tells how its rows lie; of any other, rows are scanned."""
+    return hasattr(source, "parts") and hasattr(source, "rollup")
