@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from storage.control.errors import RefusedError
-from storage.control.plans import check_time
+from storage.control.plans import check_time, too_late
 from storage.control.schedule_definition import MOST_MISSED, ON_TIME, SECOND, Definition, Times, jitter
 from storage.control.schedules import Schedule
 
@@ -62,14 +62,10 @@ def expiry(definition: Definition, now: int) -> int:
 
 def check_fits(nql_id: str, definition: Definition, now: int) -> None:
     """Raise RefusedError where none of the next runs could reach all its devices before it expires."""
-    found: RefusedError | None = None
-    for _, fires in coming(nql_id, definition, now, LOOKED_AT):
-        try:
-            return check_time(definition.plan, fires, expiry(definition, fires))
-        except RefusedError as error:
-            found = found or error
-    if found is not None:
-        raise found
+    times = [fires for _, fires in coming(nql_id, definition, now, LOOKED_AT)]
+    if all(too_late(definition.plan, fires, expiry(definition, fires)) for fires in times):
+        for fires in times[:1]:
+            check_time(definition.plan, fires, expiry(definition, fires))
 
 
 def coming(nql_id: str, definition: Definition, after: int, count: int) -> list[tuple[int, int]]:
