@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from storage.control.errors import RefusedError
 from storage.control.plans import check_time, too_late
 from storage.control.schedule_definition import MOST_MISSED, ON_TIME, SECOND, Definition, Times, jitter
 from storage.control.schedules import Schedule
