@@ -7,7 +7,9 @@ this process has not checked. It satisfies `engine.source.Source` and does not k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -15,12 +17,35 @@ import polars as pl
 from nql.catalog.model import Catalog, Table
 from storage.tables.daily import dimensions, one_a_day
 from storage.tables.days import next_start
+from storage.tables.manifest import Segment
 from storage.tables.objects import LIVE
 from storage.tables.schema import POLARS, TableSchema, schemas_of
 from storage.tables.sealed import Checked
 from storage.tables.snapshot import Snapshot
+from storage.tables.tail import TailPart
 
 _CHECKED = Checked()
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one table that lie together: exactly the columns asked for, cut to the window. `rows` bounds how many,
+    `day` is the UTC day (since 1970) that all lie in, None for none; `by_device` tells that they are sorted by
+    `@device`, then time, and that `@device` is marked as sorted."""
+
+    frame: pl.LazyFrame
+    rows: int
+    day: int | None
+    by_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """States of whole spans of time: the key column, `@rows`, and `<column>:<state>`. `covers` are the spans
+    `[start, end)` that they stand for, ascending and disjoint."""
+
+    frame: pl.LazyFrame
+    covers: tuple[tuple[int, int], ...]
 
 
 class SnapshotSource:
@@ -51,14 +76,11 @@ class SnapshotSource:
 
         Raises KeyError for a table or column the catalog does not know, SegmentCorrupt for a damaged file.
         """
-        found = self.catalog.tables.get(table) or self.catalog.table(table)
-        if found is None:
-            raise KeyError(table)
+        found = self._table(table)
         schema = self._schemas.get(found.name)
         if schema is None:
             return self._scan_item(found, columns, start, end)
-        if missing := [name for name in columns if name not in schema.columns]:
-            raise KeyError(f"{found.name}.{missing[0]}")
+        _check_columns(schema, columns)
         if schema.is_object:
             return self._objects(schema, columns)
         if daily and "start_time" in schema.columns and "bucket_duration" in schema.columns:
@@ -93,39 +115,76 @@ class SnapshotSource:
             frame = frame.filter(pl.col(LIVE))
         return _complete(frame.lazy(), schema, frame.columns, columns)
 
+    def parts(
+        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
+    ) -> Sequence[Part]:
+        """What `scan` gives, in parts that share no row, the newest day first; see `engine.source.Source.parts`.
+
+        Raises KeyError and SegmentCorrupt as `scan` does.
+        """
+        found = self._table(table)
+        schema = self._schemas.get(found.name)
+        if schema is None or schema.is_object:
+            held = self.snapshot.objects.get(found.name)
+            most = sum(self._rows(found.base or found.name)) if held is None else held.num_rows
+            return [Part(self.scan(table, columns, start=start, end=end), most, None, False)]
+        _check_columns(schema, columns)
+        parts = [*self._segments(schema, columns, start, end), *self._tail(schema, columns, start, end)]
+        return sorted(parts, key=lambda part: -(part.day or 0))
+
+    def rollup(
+        self, table: str, grain: Literal["device", "quarter"], states: Sequence[str], *, start: int, end: int
+    ) -> Rollup | None:
+        """Stored states of a table's rows in `[start, end)`, None where there are none; see
+        `engine.source.Source.rollup`.
+
+        Raises KeyError and SegmentCorrupt as `scan` does.
+        """
+        self._table(table)
+        return None
+
+    def _table(self, name: str) -> Table:
+        found = self.catalog.tables.get(name) or self.catalog.table(name)
+        if found is None:
+            raise KeyError(name)
+        return found
+
+    def _rows(self, table: str) -> Iterator[int]:
+        yield from (item.rows for item in self.snapshot.segments if item.table == table)
+        yield from (part.frame.height for part in self.snapshot.tail if part.table == table)
+
     def _events(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
-        parts = self._segments(schema, columns, start, end) + self._tail(schema, columns, start, end)
-        return pl.concat(parts, how="vertical") if parts else _nothing(schema, columns)
+        parts = [*self._segments(schema, columns, start, end), *self._tail(schema, columns, start, end)]
+        if not parts:
+            return _nothing(schema, columns)
+        return parts[0].frame if len(parts) == 1 else pl.concat([part.frame for part in parts], how="vertical")
 
     def _segments(
         self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
-    ) -> list[pl.LazyFrame]:
-        """Segments that hold the same columns and stand alike to the window are scanned together."""
+    ) -> Iterator[Part]:
+        """Segments of a day that hold the same columns and stand alike to the window are scanned together."""
         folder = self.snapshot.folder
-        alike: dict[tuple[tuple[str, ...], bool], list[str]] = {}
+        alike: dict[tuple[int, tuple[str, ...], bool], list[Segment]] = {}
         for item in self.snapshot.segments:
             if item.table == schema.name and _meets(item.min_time, item.max_time, start, end):
                 names = self._checked.columns(folder, item.file, item.sha256)
                 inside = _inside(item.min_time, item.max_time, start, end)
-                alike.setdefault((names, inside), []).append(str(folder / item.file))
-        return [
-            _complete(_cut(pl.scan_ipc(paths, glob=False), schema.time, start, end, inside), schema, names, columns)
-            for (names, inside), paths in alike.items()
-        ]
+                alike.setdefault((item.day, names, inside), []).append(item)
+        for (day, names, inside), items in alike.items():
+            scanned = pl.scan_ipc([str(folder / item.file) for item in items], glob=False)
+            frame = _complete(_cut(scanned, schema.time, start, end, inside), schema, names, columns)
+            yield Part(frame, sum(item.rows for item in items), day, False)
 
-    def _tail(
-        self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
-    ) -> list[pl.LazyFrame]:
-        return [
-            _complete(
-                _cut(part.frame.lazy(), schema.time, start, end, _inside(part.min_time, part.max_time, start, end)),
-                schema,
-                part.frame.columns,
-                columns,
-            )
-            for part in self.snapshot.tail
-            if part.table == schema.name and _meets(part.min_time, part.max_time, start, end)
-        ]
+    def _tail(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> Iterator[Part]:
+        """What is in memory, by day."""
+        days: dict[int, list[TailPart]] = {}
+        for part in self.snapshot.tail:
+            if part.table == schema.name and _meets(part.min_time, part.max_time, start, end):
+                days.setdefault(part.day, []).append(part)
+        for day, parts in days.items():
+            frames = [_of_tail(part, schema, columns, start, end) for part in parts]
+            frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+            yield Part(frame, sum(part.frame.height for part in parts), day, False)
 
     def _daily(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
         """Days that begin in the window, each made of all its rows."""
@@ -134,6 +193,18 @@ class SnapshotSource:
         last = None if end is None else next_start(end, zone)
         needed = list(dict.fromkeys(["@row", schema.time, *dimensions(schema), *columns]))
         return one_a_day(self._events(schema, needed, first, last), schema, columns, zone)
+
+
+def _check_columns(schema: TableSchema, columns: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in schema.columns]:
+        raise KeyError(f"{schema.name}.{missing[0]}")
+
+
+def _of_tail(
+    part: TailPart, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
+) -> pl.LazyFrame:
+    inside = _inside(part.min_time, part.max_time, start, end)
+    return _complete(_cut(part.frame.lazy(), schema.time, start, end, inside), schema, part.frame.columns, columns)
 
 
 def _meets(first: int, last: int, start: int | None, end: int | None) -> bool:

@@ -95,6 +95,34 @@ def test_windows_are_half_open_and_exact(filled: tuple[SnapshotSource, list[Samp
         assert frame.columns == ["cpu_time", "start_time"]
 
 
+def test_parts_are_the_scan_newest_day_first(filled: tuple[SnapshotSource, list[Sample]]) -> None:
+    source, rows = filled
+    times = sorted(row["start_time"] for row in rows)
+    columns = ["@row", "start_time", "cpu_time", "gpu_usage.sum"]
+    for start, end in [(None, None), (times[9], times[50]), (times[50], None), (times[-1] + 1, None)]:
+        parts = source.parts(TABLE, columns, start=start, end=end)
+        frames = [part.frame.collect() for part in parts]
+        scanned = source.scan(TABLE, columns, start=start, end=end).collect()
+        assert sorted(row for frame in frames for row in frame.rows()) == sorted(scanned.rows())
+        for part, frame in zip(parts, frames, strict=True):
+            assert frame.height <= part.rows
+            assert set(frame["start_time"] // DAY) <= {part.day}
+            assert frame.schema == scanned.schema
+        days = [part.day or 0 for part in parts]
+        assert days == sorted(days, reverse=True)
+        assert days or start
+
+
+def test_parts_of_objects_are_one(tmp_path: Path) -> None:
+    store = spread(tmp_path, samples(ZoneInfo("UTC"), date(2023, 11, 10), 1), "memory")
+    source = source_of(store)
+    (part,) = source.parts("devices", ["@id", "uid"])
+    assert (part.rows, part.day, part.by_device) == (3, None, False)
+    assert part.frame.collect().equals(source.scan("devices", ["@id", "uid"]).collect())
+    assert source.rollup(TABLE, "device", ["cpu_time:sum"], start=0, end=NOW) is None
+    store.abandon()
+
+
 def test_columns_come_as_asked_and_typed(filled: tuple[SnapshotSource, list[Sample]]) -> None:
     source, rows = filled
     frame = source.scan(
