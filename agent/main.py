@@ -16,6 +16,7 @@ import signal
 import socket
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -219,9 +220,17 @@ def _status(options: argparse.Namespace) -> int:
         print(msgspec.json.encode(said).decode())
     else:
         for name, value in said.items():
-            shown = {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
-            print(f"{name.replace('_', ' '):<16} {shown}")
+            print(f"{name.replace('_', ' '):<16} {_said(name, value)}")
     return 0 if running else 3
+
+
+def _said(name: str, value: object) -> object:
+    """A figure of the agent as a person reads it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if name == "time" and isinstance(value, int):
+        return f"{datetime.fromtimestamp(value // 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    return value
 
 
 def _answer(options: argparse.Namespace) -> int:

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from muster.runs import OPEN, Run, counted
-from muster.shown import printable
+from muster.shown import moment_text, printable
 
 COLOURS = {"success": "green", "in_progress": "cyan", "waiting_on_user": "magenta", "waiting_on_device": "dim",
            "held": "dim", "cancelled": "yellow", "expired": "yellow"}  # fmt: skip
@@ -60,7 +60,7 @@ def line(run: Run) -> str:
     if run.halted:
         text += f"; halted: {run.state_detail}"
     elif run.said.get("next_at"):
-        text += f"; next wave at {_next(run)}"
+        text += f"; next wave at {moment_text(printable(run.said['next_at']))}"
     return printable(text)
 
 
@@ -78,12 +78,8 @@ def shown(run: Run) -> RenderableType:
         parts.append(Text(printable(run.state_detail), style="red" if run.halted else "yellow"))
     if run.said.get("next_at"):
         gate = " if the gate holds" if run.said["plan"].get("gate") else ""
-        parts.append(Text(f"next wave at {_next(run)}{gate}", style="dim"))
+        parts.append(Text(f"next wave at {moment_text(printable(run.said['next_at']))}{gate}", style="dim"))
     return Group(*parts)
-
-
-def _next(run: Run) -> str:
-    return printable(str(run.said["next_at"]))[:19].replace("T", " ") + " UTC"
 
 
 def _row(wave: Mapping[str, Any]) -> tuple[RenderableType, ...]:

@@ -76,6 +76,16 @@ def formatted_text(value: float, name: str, code: str | None) -> str:
     return f"{_short(value)} {units[power]}".rstrip()
 
 
+def moment_text(text: str) -> str:
+    """An instant of the portal's JSON to the second, in UTC."""
+    return f"{text[:19].replace('T', ' ')} UTC"
+
+
+def plural(count: int, one: str, many: str | None = None) -> str:
+    """`1 device`, `1,204 devices`."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
 def size_text(size: float) -> str:
     """A size in the largest unit that leaves a number of at least 1."""
     unit = 0

@@ -10,10 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from muster import registry
+from muster.api import segment
 from muster.errors import UnsuccessfulError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json, print_rows, seconds, tell, verbs
 from muster.run_plans import add_plan, plan_of
+from muster.run_text import execution_rows, head, run_row, wave_row
 from muster.runs import Run, Runs, counted
+from muster.shown import plural, printable
 
 DESCRIPTION = "Runs of remote actions: start, list, show, follow, halt, resume, retry and cancel them."
 EXAMPLES = """\
@@ -39,10 +42,12 @@ EXECUTIONS = {
     "state": "state",
     "attempt": "attempt",
     "detail": "detail",
+    "took": "took",
     "exit_code": "exit",
     "outputs": "outputs",
     "error": "error",
 }
+KEPT = ("device", "state")  # columns that stay although all their cells are empty
 
 
 def arguments(parser: Parser) -> None:
@@ -113,7 +118,12 @@ def run(options: Options) -> None:
     match options.verb:
         case "list":
             found = [one.said for one in runs.list(options.limit)]
-            print_rows(found, LISTED, as_json=options.json, empty="There are no runs yet.")
+            print_rows(
+                found if options.json else list(map(run_row, found)),
+                LISTED,
+                as_json=options.json,
+                empty="There are no runs yet.",
+            )
         case "start":
             start(options)
         case "show":
@@ -166,13 +176,14 @@ def _begun(options: Options, runs: Runs, begun: Run) -> None:
         follow(runs, begun.id, options.timeout, as_json=options.json)
     else:
         skipped = f" ({begun.said['skipped']} left out, they ran it not long ago)" if begun.said["skipped"] else ""
-        text = f"{begun.id}\n{begun.target['count']} devices{skipped}; follow it with `muster runs wait {begun.id}`"
+        devices = plural(begun.target["count"], "device")
+        text = f"{begun.id}\n{devices}{skipped}; follow it with `muster runs wait {begun.id}`"
         tell(options, text, {"run": dict(begun.said)})
 
 
 def _preview(options: Options, said: Mapping[str, Any]) -> None:
     kinds = ", ".join(f"{count} {name}" for name, count in sorted(said["platforms"].items()))
-    tell(options, f"{said['count']} devices{kinds and ': '}{kinds}", said)
+    tell(options, f"{plural(said['count'], 'device')}{kinds and ': '}{kinds}", said)
     if not options.json:
         names = {"name": "device", "uid": "uid", "simulated": "simulated"}
         print_rows(said["sample"], names, as_json=False, empty="")
@@ -202,29 +213,19 @@ def show(runs: Runs, run: Run, *, as_json: bool) -> None:
     if as_json:
         print_json({"run": dict(run.said), "executions": records})
         return
-    target = run.target.get("text") or f"{run.target['count']} devices"
-    print(f"{run.action}  run {run.id}")
-    print(f"asked {run.requested_at} by {run.requested_by}, for: {target}")
-    if run.state != "running" or run.state_detail:
-        print(f"{run.state}{run.state_detail and ': '}{run.state_detail}")
+    print("\n".join(map(printable, head(run))))
     if len(run.waves) > 1:
-        print_rows([_wave(wave) for wave in run.waves], WAVES, as_json=False, empty="")
+        print_rows([wave_row(wave) for wave in run.waves], WAVES, as_json=False, empty="")
     print(f"{counted(run.counts)}\n")
-    print_rows([_row(record) for record in records], EXECUTIONS, as_json=False, empty="It has no devices.")
+    rows = execution_rows(run, records, _declared(runs, run) if records else [])
+    used = {name: text for name, text in EXECUTIONS.items() if name in KEPT or any(row[name] for row in rows)}
+    print_rows(rows, used, as_json=False, empty="It has no devices.")
 
 
-def _wave(wave: Mapping[str, Any]) -> dict[str, Any]:
-    held = {"held back": wave["held"]} if wave["held"] else {}
-    return {**wave, "counts": counted({**wave["counts"], **held})}
-
-
-def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    device = record["device"]
-    name = f"{device['name']} (simulated)" if device["simulated"] else device["name"]
-    outputs = ", ".join(f"{key}={value}" for key, value in record["outputs"].items())
-    state = f"held for wave {record['wave']}" if record["held"] else record["state"]
-    detail = record["detail"] or (record["begins_at"] and f"begins at {record['begins_at']}")
-    return {**record, "device": name, "state": state, "detail": detail, "outputs": outputs or None}
+def _declared(runs: Runs, run: Run) -> list[Mapping[str, Any]]:
+    """The outputs that the action of a run declares now."""
+    outputs: list[Mapping[str, Any]] = runs.api.get(f"/actions/{segment(run.action)}")["action"]["outputs"]
+    return outputs
 
 
 def nql_id(text: str) -> str:

@@ -58,6 +58,7 @@ def run(options: Options) -> None:
         case "grant":
             made = api(options).post(f"{path}/grants", {"action": nql_id(options.action)})
             tell(options, f"{nql_id(options.action)} may read {options.name}", made)
+            _warn_unnamed(options)
         case "revoke":
             api(options).delete(f"{path}/grants/{segment(nql_id(options.action))}")
             said = {"name": options.name, "action": nql_id(options.action), "revoked": True}
@@ -65,6 +66,14 @@ def run(options: Options) -> None:
         case "delete":
             api(options).delete(path)
             tell(options, f"{options.name} is forgotten", {"name": options.name, "deleted": True})
+
+
+def _warn_unnamed(options: Options) -> None:
+    """Say where the action's manifest does not name the secret: then its scripts do not get it, granted or not."""
+    action = nql_id(options.action)
+    if options.name not in api(options).get(f"/actions/{segment(action)}/manifest").get("secrets", []):
+        way = f'Write "secrets": ["{options.name}"] into its manifest, apply and sign it.'
+        print(f"warning: {action} does not name {options.name}, so its scripts do not get it. {way}", file=sys.stderr)
 
 
 def _value(options: Options) -> str:

@@ -56,7 +56,12 @@ def run(options: Options) -> None:
         case "create":
             made = portal.post("/webhooks", {"url": options.address, "events": options.event or list(EVENTS)})
             tell(options, made["secret"], made)
-            print("It signs what is sent (Muster-Signature). Keep it safe: it is not shown again.", file=sys.stderr)
+            identifier = made["webhook"]["id"]
+            print(
+                f"This secret of webhook {identifier} signs what is sent (Muster-Signature). Keep it safe: it is not "
+                f"shown again.\n`muster webhooks deliveries {identifier}` says what became of each delivery.",
+                file=sys.stderr,
+            )
         case "list":
             rows = portal.get("/webhooks")["webhooks"]
             print_rows(rows, LISTED, as_json=options.json, empty="There are no webhooks.")

@@ -6,7 +6,7 @@ everywhere.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
@@ -14,6 +14,7 @@ from storage.control.manifest import Input, NqlId, Output
 from storage.control.plans import Plan
 
 Uid = Annotated[str, Meta(min_length=1, max_length=64)]
+WaitsFor = Literal["wave", "run", "window", "attempt"]
 ParameterText = Annotated[str, Meta(max_length=30_000)]
 
 
@@ -146,8 +147,8 @@ class WaveInfo(Struct):
 
 class RunInfo(Struct):
     """A run and how far it is. It is complete when no execution is open and no device may join. `state` is running,
-    halted or ended, `state_detail` why; `next_at` when the next wave may begin; `skipped` counts devices that ran the
-    action not long ago."""
+    halted or ended, `state_detail` why; `next_at` when the next wave may begin; `opens_at` when the window opens,
+    where it is closed now; `skipped` counts devices that ran the action not long ago."""
 
     id: str
     action: str
@@ -171,6 +172,7 @@ class RunInfo(Struct):
     skipped: int
     waves: list[WaveInfo] | UnsetType = UNSET
     next_at: str | UnsetType | None = UNSET
+    opens_at: str | UnsetType | None = UNSET
 
 
 class RunOne(Struct):
@@ -194,7 +196,8 @@ class Cancelled(Struct):
 
 class ExecutionInfo(Struct):
     """One execution. Outputs: times as ISO 8601 in UTC, durations in seconds, sizes in bytes. `wave` is counted from 1;
-    what is `held` waits for its wave, or for its run to be resumed; `begins_at` is before when it is not fetched."""
+    what is `held` waits for its wave, or for its run to be resumed; `begins_at` is before when it is not fetched;
+    `waits_for` says why it cannot begin now: its wave, a halted run, the window or the next attempt."""
 
     id: str
     device: DeviceRef
@@ -204,6 +207,7 @@ class ExecutionInfo(Struct):
     wave: int
     held: bool
     begins_at: str | None
+    waits_for: WaitsFor | None
     changed_at: str
     started_at: str | None
     finished_at: str | None

@@ -201,7 +201,7 @@ class _Routes:
     async def executions(self, asked: Asked) -> m.ExecutionList:
         limit = asked.number("limit", 1000, least=1, most=10_000)
         found = await self._actions.executions(asked.caller, _id(asked), limit, asked.number("offset", 0, most=10_000))
-        return m.ExecutionList([execution_info(execution, found.facts, found.types) for execution in found.executions])
+        return m.ExecutionList([execution_info(execution, found) for execution in found.executions])
 
     async def events(self, asked: Asked) -> Response:
         run, caller = _id(asked), asked.caller

@@ -43,13 +43,14 @@ NO_RUN = "00000000-0000-7000-8000-000000000000"  # what a gate is tried with bef
 @dataclass(frozen=True, slots=True)
 class RunView:
     """A run and how many of its executions are in each state; of one that is looked at alone also each wave's counts,
-    where those that are held back are `held`, and when the next wave may be released. `partial`: whoever looks may see
-    a part of it alone, and nothing else of it is told."""
+    where those that are held back are `held`, when the next wave may be released, and when the window opens if it is
+    closed now. `partial`: whoever looks may see a part of it alone, and nothing else of it is told."""
 
     run: Run
     counts: dict[str, int]
     waves: dict[int, dict[str, int]] | None = None
     next_at: int | None = None
+    opens_at: int | None = None
     partial: bool = False
 
     @property
@@ -61,11 +62,14 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class ExecutionsView:
-    """Executions of one run, facts about their devices, and the declared types of the action's outputs."""
+    """Executions of one run, facts about their devices, the declared types of the action's outputs, and when it was
+    looked at."""
 
+    run: Run
+    now: int
     executions: list[Execution]
     facts: Facts
-    types: dict[str, str]
+    types: Mapping[str, str]
 
 
 class Actions:
@@ -259,7 +263,8 @@ class Actions:
         asked = await self._threads.control(self._control.runs.run, run)
         action = await self._threads.control(self._control.actions.action, asked.action, asked.version)
         facts = await self._queries.devices(caller, [execution.device for execution in executions])
-        return ExecutionsView(executions, facts, {item.name: item.type for item in action.outputs})
+        types = {item.name: item.type for item in action.outputs}
+        return ExecutionsView(asked, self._clock(), executions, facts, types)
 
     async def cancel(self, caller: Caller, run: str, device: str | None) -> tuple[int, int]:
         """Cancel a run or one device of it: how many ended at once, how many devices are asked to stop."""
@@ -279,7 +284,10 @@ class Actions:
         else:
             waves = await self._sight.waves_of(caller, run.id)
         standing = await self._threads.control(self._control.progress.standing, run.id)
-        return RunView(standing.run, _counts(waves), waves, standing.next_at, _is_partial(caller, run))
+        now, found = self._clock(), standing.run
+        opens = plans.next_open(found.plan.window, now)
+        opens_at = opens if found.state != "ended" and opens > now else None
+        return RunView(found, _counts(waves), waves, standing.next_at, opens_at, _is_partial(caller, run))
 
     async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
         if (target.devices is UNSET) == (target.nql is UNSET):

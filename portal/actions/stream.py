@@ -40,7 +40,7 @@ async def events(
             found = await actions.changed(caller, run, devices)
             sent += len(found.executions)
             for execution in found.executions:
-                yield _event("execution", execution_info(execution, found.facts, found.types))
+                yield _event("execution", execution_info(execution, found))
         view = await actions.run(caller, run)
         yield _event("run", run_info(view))
     if view.complete:

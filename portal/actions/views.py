@@ -14,10 +14,11 @@ import msgspec
 
 from engine.formats import instant_text
 from portal.actions import messages as m
-from portal.actions.service import RunView
+from portal.actions.service import ExecutionsView, RunView
 from portal.queries.service import Facts
 from storage.control.actions import Action
 from storage.control.executions import HELD, Execution
+from storage.control.plans import next_open
 from storage.control.runs import Run
 
 SECOND = 1_000_000
@@ -82,6 +83,7 @@ def run_info(view: RunView) -> m.RunInfo:
         info.state_detail, info.skipped = None, 0
     if view.waves is not None:
         info.waves, info.next_at = _waves(run, view.waves), _shown(view.next_at)
+        info.opens_at = _shown(view.opens_at)
     return info
 
 
@@ -106,17 +108,19 @@ def platforms(facts: Facts) -> dict[str, int]:
     return dict(Counter(str(known["platform"] or "unknown") for known in facts.values() if "platform" in known))
 
 
-def execution_info(execution: Execution, facts: Facts, types: Mapping[str, str]) -> m.ExecutionInfo:
-    """An execution; `types` are the declared types of its action's outputs."""
+def execution_info(execution: Execution, found: ExecutionsView) -> m.ExecutionInfo:
+    """An execution, one of those that were found."""
+    types = found.types
     return m.ExecutionInfo(
         id=execution.id,
-        device=device_ref(execution.device, facts),
+        device=device_ref(execution.device, found.facts),
         state=execution.state.value,
         detail=execution.detail,
         attempt=execution.attempt,
         wave=execution.wave + 1,
         held=execution.held,
         begins_at=_shown(execution.open_from) if execution.waits and execution.open_from else None,
+        waits_for=waits_for(execution, found.run, found.now),
         changed_at=instant_text(execution.changed_at),
         started_at=_shown(execution.started_at),
         finished_at=_shown(execution.finished_at),
@@ -125,6 +129,15 @@ def execution_info(execution: Execution, facts: Facts, types: Mapping[str, str])
         outputs={name: output(types.get(name, ""), value) for name, value in execution.outputs.items()},
         error=execution.error,
     )
+
+
+def waits_for(execution: Execution, run: Run, now: int) -> m.WaitsFor | None:
+    """Why an execution cannot begin now; None where it may, or has."""
+    if execution.held:
+        return "wave" if execution.wave > run.wave else "run"
+    if not execution.waits or execution.open_from is None or execution.open_from <= now:
+        return None
+    return "window" if next_open(run.plan.window, now) > now else "attempt"
 
 
 def output(kind: str, value: Any) -> Any:

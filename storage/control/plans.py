@@ -93,11 +93,16 @@ def stops(limits: Limits | None, count: int) -> str | None:
         return None
     if limits.preview is None or (limits.devices is not None and count > limits.devices):
         most = limits.devices or MOST_DEVICES
-        return f"the target has {count} devices, the limit is {most}; narrow the target or raise the limit"
+        return f"the target has {counted(count)}, the limit is {most}; narrow the target or raise the limit"
     return (
-        f"the target has {count} devices, the preview had {limits.preview} and {limits.growth or 0.0:g} % more are "
+        f"the target has {counted(count)}, the preview had {limits.preview} and {limits.growth or 0.0:g} % more are "
         "allowed; look at the preview again"
     )
+
+
+def counted(devices: int) -> str:
+    """`1 device`, `2 devices`."""
+    return f"{devices} device{'' if devices == 1 else 's'}"
 
 
 def waves_of(plan: Plan, devices: Iterable[str], seed: str) -> dict[str, int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -188,7 +189,8 @@ def _due(connection: Connection, request: RunRequest, devices: list[str], now: i
     done = recent(connection, request.action, devices, since=now - request.plan.once_every * SECOND)
     if due := [uid for uid in devices if uid not in done]:
         return due
-    message = f"each of the {len(devices)} devices ran {request.action} in the last {request.plan.once_every} s"
+    last = timedelta(seconds=request.plan.once_every)
+    message = f"all of {plans.counted(len(devices))} ran {request.action} not long ago (in the last {last})"
     raise RefusedError("no_devices", message)
 
 

@@ -17,10 +17,11 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import wire
+from agent import status, wire
 from agent.clock import SteadyClock
 from agent.exchange import Exchange, UnreachableError
-from agent.identity import Enrolment, IdentityError, clean_url, ensure_keys
+from agent.identity import Enrolment, IdentityError, clean_url, ensure_keys, save_enrolment
+from agent.main import main
 from agent.version import __version__
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -93,6 +94,20 @@ def test_mistakes_are_explained(tmp_path: Path) -> None:
         assert "Traceback" not in done.stderr
 
 
+def test_its_standing_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = tmp_path / "state"
+    enrolment = Enrolment("http://127.0.0.1:1", "device", "collector", 1, False, b"p" * 32, [])
+    ensure_keys(state)
+    save_enrolment(state, enrolment)
+    held = status.hold(state)
+    status.note(state, status.Facts(1_795_348_800_123_456, False, 0, 2, 0, 0))
+    assert main(["status", "--state", str(state)]) == 0
+    lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "  " in line)
+    status.let_go(held)
+    assert lines["time"] == "2026-11-22 12:00:00 UTC"
+    assert (lines["runs"], lines["connected"]) == ("yes", "no")
+
+
 def test_an_open_state_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir(mode=0o755)
     done = program("run", "--state", str(tmp_path / "state"))
@@ -109,14 +124,14 @@ def test_addresses(url: str) -> None:
 
 def test_a_page_of_somebody_else_is_no_answer(tmp_path: Path) -> None:
     signature = {wire.TIME_HEADER: "1", wire.SIGNATURE_HEADER: "A" * 86 + "=="}
-    for status, body, headers in (
+    for code, body, headers in (
         (200, b"<html>Please sign in to the hotel</html>", {}),
         (200, b"{}", signature),
         (403, b'{"error":{"code":"revoked","message":"go away"}}', {}),
         (401, b"", {wire.TIME_HEADER: "9999999999999999"}),
         (200, b"{}", {wire.TIME_HEADER: "x", wire.SIGNATURE_HEADER: "\u00ff"}),
     ):
-        with server(status, body, headers) as url, pytest.raises(UnreachableError, match="signed"):
+        with server(code, body, headers) as url, pytest.raises(UnreachableError, match="signed"):
             exchange(tmp_path, url).send(wire.WORK, b"{}")
 
 

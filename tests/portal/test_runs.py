@@ -163,6 +163,7 @@ def test_results_are_shown(play: Play) -> None:
             "wave": 1,
             "held": False,
             "begins_at": None,
+            "waits_for": None,
             "changed_at": "2026-01-01T10:40:00Z",
             "started_at": "2026-01-01T10:40:00Z",
             "finished_at": "2026-01-01T10:40:00Z",

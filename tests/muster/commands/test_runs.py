@@ -47,6 +47,8 @@ def test_a_run_in_waves_is_halted_resumed_cancelled_and_retried(action: str, cap
     printed = capsys.readouterr().out
     assert "wave  size  released  devices" in printed
     assert "held back" in printed
+    assert "held: wave 2 of 3" in printed
+    assert "next wave" not in printed
     halted = json_of(capsys, "runs", "halt", run["id"], "--reason", "a test")["run"]
     assert (halted["state"], halted["state_detail"]) == ("halted", "admin: a test")
     waited = refused(capsys, "runs", "wait", run["id"], "--timeout", "60s")
@@ -73,6 +75,12 @@ def test_webhooks(settled: Running, capsys: Capture) -> None:
     made = json_of(capsys, "webhooks", "create", "https://example.org/x", "--event", "run.failed")
     assert made["secret"].startswith("whsec_")
     identifier = made["webhook"]["id"]
+    assert main(["webhooks", "create", "https://example.org/y"]) == 0
+    printed = capsys.readouterr()
+    assert printed.out.startswith("whsec_")
+    other = json_of(capsys, "webhooks", "list")[-1]["id"]
+    assert other in printed.err
+    json_of(capsys, "webhooks", "delete", other)
     assert [one["id"] for one in json_of(capsys, "webhooks", "list")] == [identifier]
     assert json_of(capsys, "webhooks", "deliveries", identifier) == []
     assert json_of(capsys, "webhooks", "delete", identifier) == {"id": identifier, "deleted": True}

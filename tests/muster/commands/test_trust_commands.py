@@ -146,6 +146,7 @@ def test_secrets_are_kept_and_granted(
     assert main(["secrets", "set", "pin", "--file", str(tmp_path / "value")]) == 0
     assert main(["secrets", "grant", "pin", "signed_one"]) == 0
     printed = capsys.readouterr()
+    assert "warning: #signed_one does not name pin" in printed.err
     assert "hide-me" not in printed.out + printed.err
     found = {one["name"]: one["actions"] for one in json_of(capsys, "secrets", "list")}
     assert found["pin"] == ["#signed_one"]

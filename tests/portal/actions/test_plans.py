@@ -176,6 +176,31 @@ def test_waves_go_on_after_soak_while_the_gate_holds(play: Play) -> None:
     play(scene)
 
 
+def test_what_waits_says_for_what(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client, uids = await prepared(house, 3)
+
+        async def waits(run: dict[str, Any]) -> set[str | None]:
+            found = (await client.get(f"{API}/runs/{run['id']}/executions")).json()["executions"]
+            return {one["waits_for"] for one in found}
+
+        waves = await begun(client, {"waves": ["1", "100%"], "soak": 60})
+        assert await waits(waves) == {None, "wave"}
+        await client.post(f"{API}/runs/{waves['id']}/halt", json={})
+        assert await waits(waves) == {"run", "wave"}
+        night = {"days": ["thu"], "from": "22:00", "to": "23:00"}
+        late = await begun(client, {"window": night}, expires_in=86_400)
+        assert (await waits(late), late["opens_at"]) == ({"window"}, "2026-01-01T22:00:00Z")
+        again = await begun(client, {"retries": {"attempts": 2}}, target={"devices": uids[:1]})
+        assert again["opens_at"] is None
+        house.answer(again["id"], uids[0], BAD)
+        assert await waits(again) == {"attempt"}
+        house.time.now += 60 * SECOND
+        assert await waits(again) == {None}
+
+    play(scene)
+
+
 def test_a_gate_that_finds_something_halts_the_run_and_resume_goes_on(play: Play) -> None:
     async def scene(house: House) -> None:
         client, uids = await prepared(house, 3)
