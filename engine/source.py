@@ -49,7 +49,7 @@ class Source(Protocol):
 class Part:
     """Rows of one table that lie together: `frame` has exactly the columns asked for and is cut to the window, `rows`
     is how many are stored, an upper bound. `day` is the UTC day (days since 1970) that all of them lie in, None if they
-    may lie in several. `by_device` says that they are sorted by (`@device`, time), nulls first."""
+    may lie in several. `by_device` says that they are sorted by (`@device`, time, `@row`), nulls first."""
 
     frame: pl.LazyFrame
     rows: int
