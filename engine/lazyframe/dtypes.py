@@ -6,6 +6,7 @@ when their comparable forms are equal, and they sort as these do. What null mean
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 
 import polars as pl
@@ -65,6 +66,12 @@ def renamed(stored: str, name: str) -> pl.Expr:
     return col(stored) if stored == name else col(stored).alias(name)
 
 
+@lru_cache(maxsize=1024)
+def shown(stored: str, physical: Physical, name: str) -> pl.Expr:
+    """A column in the type it is held in, under another name."""
+    return col(stored).cast(_CASTS[physical]).alias(name)
+
+
 @lru_cache(maxsize=1024, typed=True)
 def _kept(value: int | str, physical: Physical) -> pl.Expr:
     return pl.lit(value, dtype=_TYPES[physical])
@@ -93,17 +100,17 @@ def version_keys(text: pl.Expr) -> pl.Expr:
     return keys.str.replace(r"(?:(?:^|\.)0{20})+$", "")
 
 
+_FORMS: Mapping[Kind, Callable[[pl.Expr], pl.Expr]] = {
+    Kind.STRING: folded,
+    Kind.VERSION: version_keys,
+    Kind.STRINGS: lambda value: value.list.eval(folded(pl.element())),
+}
+
+
 def comparable(value: pl.Expr, dtype: DataType) -> pl.Expr:
     """The form in which a column's values are compared and counted: text folded, versions by key, all else as held."""
-    match dtype.kind:
-        case Kind.STRING:
-            return folded(value)
-        case Kind.VERSION:
-            return version_keys(value)
-        case Kind.STRINGS:
-            return value.list.eval(folded(pl.element()))
-        case _:
-            return value
+    form = _FORMS.get(dtype.kind)
+    return value if form is None else form(value)
 
 
 def some(value: pl.Expr, dtype: DataType) -> pl.Expr:

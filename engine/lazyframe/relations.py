@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Literal as Choice
 
 import polars as pl
@@ -17,7 +18,7 @@ from polars import selectors
 
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
-from engine.lazyframe.dtypes import col, held, orderable, renamed, some
+from engine.lazyframe.dtypes import col, held, orderable, renamed, shown, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
 from engine.lazyframe.scans import Rows, scanned
@@ -54,6 +55,8 @@ _ROWS = "@rows"
 _ZERO = pl.lit(0)
 _INSIDE = pl.lit(True).alias("@inside")
 _EVER = pl.lit(True).alias("@ever")
+_IS_INSIDE = col("@inside").is_not_null()
+_IS_NEVER = col("@ever").is_null()
 _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
 
@@ -61,10 +64,10 @@ def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
     """The lazy frame of a plan over one snapshot of the tables."""
     wanted = frozenset(output.column for output in plan.outputs) | ({plan.device} if plan.device else set())
     rows = relation(ordered(plan.relation), source, wanted).complete()
-    shown = [held(col(output.column), output.dtype).alias(str(at)) for at, output in enumerate(plan.outputs)]
+    picked = [shown(output.column, output.dtype.physical, str(at)) for at, output in enumerate(plan.outputs)]
     if plan.device is not None:
-        shown.append(renamed(plan.device, DEVICE))
-    return rows.frame.select(*shown)
+        picked.append(renamed(plan.device, DEVICE))
+    return rows.frame.select(picked)
 
 
 def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
@@ -145,7 +148,7 @@ def _active(node: Active, rows: Rows) -> Rows:
     joined = rows.frame.join(inside, on=col(OBJECT_KEY), how="left").join(ever, on=col(OBJECT_KEY), how="left")
     begun = (col(node.first_seen) < window.end).fill_null(True)
     overlaps = begun & (col(node.last_seen) >= window.start)
-    active = col("@inside").is_not_null() | (col("@ever").is_null() & overlaps)
+    active = _IS_INSIDE | (_IS_NEVER & overlaps)
     return Rows(joined.filter(active).select(*map(col, node.schema)), rows.source)
 
 
@@ -202,7 +205,7 @@ def _latest(node: Latest, rows: Rows) -> Rows:
 
 def _spread(below: Relation, measures: tuple[Measure, ...]) -> tuple[Relation, tuple[Measure, ...]]:
     """Constants that are summed up become columns: Polars would take a constant for one row, not for one in each."""
-    if not any(_is_constant(part) for item in measures for part in (item.operand, item.where)):
+    if not any(_is_constant(item.operand) or _is_constant(item.where) for item in measures):
         return below, measures
     constants: dict[str, Expr] = {}
 
@@ -218,22 +221,40 @@ def _spread(below: Relation, measures: tuple[Measure, ...]) -> tuple[Relation, t
 
 
 def _is_constant(part: Expr | None) -> bool:
-    return part is not None and not columns(part)
+    return part is not None and not isinstance(part, Column) and not columns(part)
 
 
 def _measure(measure: Measure) -> pl.Expr:
-    operand = None if measure.operand is None else value(measure.operand)
-    if operand is not None and measure.operand is not None and measure.operand.dtype.kind in _EMPTY:
-        operand = pl.when(some(operand, measure.operand.dtype)).then(operand)
+    plain = measure.where is None and measure.weight is None and isinstance(measure.operand, Column | None)
+    summed = _of_column if plain else _of_rows
+    one = summed(measure.function, measure.operand, measure.order, measure.rank, measure.where, measure.weight)
+    return one.alias(measure.name)
+
+
+def _of_rows(
+    function: str,
+    operand: Expr | None,
+    order: tuple[str, ...],
+    rank: int | None,
+    where: Expr | None,
+    weight: Expr | None,
+) -> pl.Expr:
+    """A measure without its name."""
+    values = None if operand is None else value(operand)
+    if values is not None and operand is not None and operand.dtype.kind in _EMPTY:
+        values = pl.when(some(values, operand.dtype)).then(values)
     over = Measured(
-        operand=operand,
-        dtype=None if measure.operand is None else measure.operand.dtype,
-        where=None if measure.where is None else expression(measure.where),
-        order=measure.order,
-        weight=None if measure.weight is None else value(measure.weight),
-        rank=measure.rank,
+        operand=values,
+        dtype=None if operand is None else operand.dtype,
+        where=None if where is None else expression(where),
+        order=order,
+        weight=None if weight is None else value(weight),
+        rank=rank,
     )
-    return MEASURES[measure.function](over).alias(measure.name)
+    return MEASURES[function](over)
+
+
+_of_column = lru_cache(maxsize=1024)(_of_rows)  # of rows or a column as it is, which most measures are
 
 
 def _aggregate(node: Aggregate, source: Source) -> Rows:

@@ -9,7 +9,7 @@ wanted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal as Choice
 
@@ -25,7 +25,7 @@ from nql.plan.expressions import Expr
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: a query makes dozens, and freezing makes that thrice as dear
 class Rows:
     """A frame and the linked columns that are not in it yet. `ordered` says that the order of its rows has to stay."""
 
@@ -40,6 +40,8 @@ class Rows:
 
     def having(self, names: Collection[str]) -> Rows:
         """The same rows with these columns in the frame."""
+        if not self.owed:
+            return self
         rows = self
         for link in dict.fromkeys(column.link for column in self.owed if column.name in names):
             if link is not None:
@@ -51,8 +53,11 @@ class Rows:
         """The same rows, owing nothing."""
         return self.having([column.name for column in self.owed])
 
-    def where(self, parts: Iterable[tuple[Expr, frozenset[str]]], wanted: frozenset[str]) -> Rows:
-        """The rows for which all conditions hold, each with the columns it reads; `wanted` will be read later."""
+    def where(self, parts: Sequence[tuple[Expr, frozenset[str]]], wanted: frozenset[str]) -> Rows:
+        """The rows for which all of one or more conditions hold, each with the columns it reads; `wanted` will be read
+        later."""
+        if not self.owed:
+            return self.over(self.frame.filter(all_of([part for part, _ in parts])))
         owed = {column.name: column.link for column in self.owed}
         own: list[Expr] = []
         alone: dict[Link, list[tuple[Expr, bool]]] = {}

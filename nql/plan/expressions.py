@@ -10,18 +10,18 @@ holds for null), false means every comparison with null fails. `Moment`, `Now` a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 from typing import Literal as Choice
 
 from nql.datatypes import BOOLEAN, DATETIME, ORDERED, DataType, Kind
 from nql.plan.windows import Moment
+from nql.value import value
 
 Value = int | float | str | bool | None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Column:
     """A column of the input relation, by its name there."""
 
@@ -29,7 +29,7 @@ class Column:
     dtype: DataType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Literal:
     """A constant in physical form; None is a typed null."""
 
@@ -37,7 +37,7 @@ class Literal:
     dtype: DataType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Parameter:
     """`$name`: its text is converted to `dtype` when values are known. `pattern` is true where wildcards apply."""
 
@@ -45,7 +45,7 @@ class Parameter:
     dtype: DataType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class DateLiteral:
     """A written date. Resolves to the instant in the user's zone."""
 
@@ -53,14 +53,14 @@ class DateLiteral:
     dtype: DataType = DATETIME
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Now:
     """The instant of asking."""
 
     dtype: DataType = DATETIME
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Arithmetic:
     """`left op right` on physical values. `/` and `^` always give floats; null, division by zero and no number at all
     give null.
@@ -74,7 +74,7 @@ class Arithmetic:
     dtype: DataType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Call:
     """A scalar function of `nql.functions` on one operand. `zone` is an IANA name; None means the user's, filled by
     resolve. `digits` is how many digits behind the point `round` keeps.
@@ -87,7 +87,7 @@ class Call:
     digits: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class If:
     """`then` where the condition holds, else `otherwise`; both are of the physical type of `dtype`."""
 
@@ -100,7 +100,7 @@ class If:
         _check_predicates((self.condition,))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Coalesce:
     """`operand`, or `other` where it is null; both are of the physical type of `dtype`. An `If` would hold the operand
     twice, and a chain of them would double at each link."""
@@ -110,7 +110,7 @@ class Coalesce:
     dtype: DataType
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Compare:
     """`left op right`. Text compares without regard to case, versions by `version_key`, all other kinds by physical
     value.
@@ -127,7 +127,7 @@ class Compare:
             raise TypeError(f"{self.op} is not defined for {self.left.dtype.kind.value}")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SameDay:
     """`operand == day`, the whole day in the user's zone. Resolve replaces it by a range."""
 
@@ -138,7 +138,7 @@ class SameDay:
     dtype: DataType = BOOLEAN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Match:
     """Whole-text match without regard to case; `*` is any run of characters, `?` one. On `STRINGS`: any element
     matches.
@@ -154,7 +154,7 @@ class Match:
     dtype: DataType = BOOLEAN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Matches:
     """A regular expression, found anywhere in a text without regard to case. `pattern` is of the forms that
     `nql.semantics.regexes` lets through, which mean the same in every engine. Null: as in `Match`.
@@ -167,7 +167,7 @@ class Matches:
     dtype: DataType = BOOLEAN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Not:
     """Holds exactly where the operand does not, so also where null keeps that from holding."""
 
@@ -178,7 +178,7 @@ class Not:
         _check_predicates((self.operand,))
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class IsNull:
     """Null test. An empty array counts as null."""
 
@@ -187,7 +187,7 @@ class IsNull:
     dtype: DataType = BOOLEAN
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class And:
     """All hold. At least one operand."""
 
@@ -198,7 +198,7 @@ class And:
         _check_predicates(self.operands)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Or:
     """Any holds. At least one operand."""
 
@@ -209,7 +209,7 @@ class Or:
         _check_predicates(self.operands)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class MemberOf:
     """`operand in values`, or not. Values are literals without null and without wildcards, or one list parameter.
 
@@ -258,15 +258,15 @@ def children(expr: Expr) -> tuple[Expr, ...]:
 
 def columns(expr: Expr) -> frozenset[str]:
     """The names of all columns an expression reads."""
-    if isinstance(expr, Column):
+    if type(expr) is Column:
         return frozenset((expr.name,))
     found: set[str] = set()
     waiting: list[Expr] = [expr]
     while waiting:
         part = waiting.pop()
-        if isinstance(part, Column):
+        if type(part) is Column:
             found.add(part.name)
-        elif not isinstance(part, Literal):
+        elif type(part) is not Literal:
             waiting += _CHILDREN[type(part)](part)
     return frozenset(found)
 

@@ -7,14 +7,13 @@ translated by an engine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from nql.datatypes import DataType
 from nql.plan.relations import Relation
 from nql.plan.windows import Absolute, Window
+from nql.value import value
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Format:
     """Display only: `as(format = currency, code = usd)`. `name` is one of energy, weight, currency, percent,
     bitrate.
@@ -24,7 +23,7 @@ class Format:
     code: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Output:
     """One column of the result: its header (canonical path or alias), a label for people, and the relation's column
     it shows.
@@ -37,7 +36,7 @@ class Output:
     format: Format | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ParameterUse:
     """A parameter of the query: its type, whether it stands for a list (`in $names`), the bytes of a KB in it, and
     whether it is the length of a time selection, whose unit says more than its duration, `clock` if that may not be
@@ -52,7 +51,7 @@ class ParameterUse:
     clock: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Plan:
     """A typed query. `table` is the root table; `device` is the hidden column with the uid of each row's device, None
     where rows are not about one device or it was not asked for; `window` is the root table's time selection as
@@ -67,7 +66,7 @@ class Plan:
     parameters: tuple[ParameterUse, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ResolvedPlan:
     """A plan at one instant. `window` is what is shown beside the result: the root's, or else the first joined
     table's.

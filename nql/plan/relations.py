@@ -8,14 +8,15 @@ over columns its input lacks. Everything a scan delivers is listed in it, so pru
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import field
 from types import MappingProxyType
 
 from nql.datatypes import DATETIME, DURATION, INT, DataType, Kind
 from nql.functions import MEASURES
 from nql.plan.expressions import Column, Expr, Parameter, columns
 from nql.plan.windows import Absolute, Buckets, Period, Window
+from nql.value import value
 
 Schema = MappingProxyType[str, DataType]
 
@@ -24,7 +25,7 @@ EVENT_KEY = "@row"
 ID = INT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Link:
     """How a row reaches an object: the hidden key column (`@device`) and the object's table (`device.devices`)."""
 
@@ -32,7 +33,7 @@ class Link:
     table: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ScanColumn:
     """One column a scan delivers under `name`: stored column `stored` of the table, or of the object at the end of
     `link`.
@@ -47,7 +48,7 @@ class ScanColumn:
     entry: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scan:
     """Rows of one catalog table. `time` is the stored column the window is about, None for a table without time.
 
@@ -68,7 +69,7 @@ class Scan:
         _set_schema(self, {column.name: column.dtype for column in self.columns})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Active:
     """Objects with activity in a window: those with a sample in `samples`, and those without any sample in `stored`
     whose `first_seen`..`last_seen` overlaps the window. `key` is the samples' column that points to the object; the
@@ -84,13 +85,13 @@ class Active:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, OBJECT_KEY, self.first_seen, self.last_seen)
-        _need(self.samples, self.key)
-        _need(self.stored, self.key)
+        _need(self.input, (OBJECT_KEY, self.first_seen, self.last_seen))
+        _need(self.samples, (self.key,))
+        _need(self.stored, (self.key,))
         _set_schema(self, self.input.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Filter:
     """The rows for which the predicate holds."""
 
@@ -101,11 +102,11 @@ class Filter:
     def __post_init__(self) -> None:
         if self.predicate.dtype.kind is not Kind.BOOLEAN:
             raise TypeError("a filter takes a condition")
-        _need(self.input, *columns(self.predicate))
+        _need(self.input, columns(self.predicate))
         _set_schema(self, self.input.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SemiJoin:
     """The objects of `input` that at least one row of `events` points to through `key`. One object stays one row."""
 
@@ -115,12 +116,12 @@ class SemiJoin:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, OBJECT_KEY)
-        _need(self.events, self.key)
+        _need(self.input, (OBJECT_KEY,))
+        _need(self.events, (self.key,))
         _set_schema(self, self.input.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Measure:
     """One aggregate over rows: a function of `nql.functions`, its operand (None for `rows`), and the rows it counts.
 
@@ -161,11 +162,14 @@ class Measure:
 
     def reads(self) -> frozenset[str]:
         """All columns it needs."""
-        parts = [columns(part) for part in (self.operand, self.where, self.weight) if part is not None]
-        return frozenset(self.order).union(*parts)
+        found = frozenset(self.order)
+        for part in (self.operand, self.where, self.weight):
+            if part is not None:
+                found |= columns(part)
+        return found
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attach:
     """`input` with aggregates of the events that point to each object. `keep_all` keeps objects without events
     (include): their counts are 0, other measures null; otherwise (with) they are dropped.
@@ -179,12 +183,14 @@ class Attach:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, OBJECT_KEY)
-        _need(self.events, self.key, *(name for measure in self.measures for name in measure.reads()))
+        _need(self.input, (OBJECT_KEY,))
+        _need(self.events, (self.key,))
+        for measure in self.measures:
+            _need(self.events, measure.reads())
         _set_schema(self, self.input.schema | {measure.name: measure.dtype for measure in self.measures})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Aggregate:
     """One row a distinct combination of `keys` (a null key is a group of its own), with measures; without keys and
     period exactly one row. A period adds `start_time`, `end_time`, `bucket_duration` (datetime, datetime, duration)
@@ -201,13 +207,15 @@ class Aggregate:
     def __post_init__(self) -> None:
         if (self.period is None) != (self.time is None):
             raise TypeError("a period needs a time column, and the other way round")
-        _need(self.input, *self.keys, *(name for measure in self.measures for name in measure.reads()))
+        _need(self.input, self.keys)
+        for measure in self.measures:
+            _need(self.input, measure.reads())
         bucket = {"start_time": DATETIME, "end_time": DATETIME, "bucket_duration": DURATION} if self.period else {}
         grouped = {key: self.input.schema[key] for key in self.keys}
         _set_schema(self, {**grouped, **bucket, **{measure.name: measure.dtype for measure in self.measures}})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Extend:
     """Adds columns computed row by row; a name that exists is replaced. Items do not see each other."""
 
@@ -216,11 +224,12 @@ class Extend:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, *(name for _, expr in self.items for name in columns(expr)))
+        for _, expr in self.items:
+            _need(self.input, columns(expr))
         _set_schema(self, self.input.schema | {name: expr.dtype for name, expr in self.items})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Select:
     """Only these columns, in this order."""
 
@@ -229,11 +238,11 @@ class Select:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, *self.names)
+        _need(self.input, self.names)
         _set_schema(self, {name: self.input.schema[name] for name in self.names})
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class SortKey:
     """One column to order by."""
 
@@ -241,7 +250,7 @@ class SortKey:
     descending: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Sort:
     """Ordered rows: text without regard to case, versions component by component, nulls last in both directions. The
     last keys are the row's identity, so that the order is total and repeatable.
@@ -252,11 +261,11 @@ class Sort:
     schema: Schema = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        _need(self.input, *(key.column.name for key in self.keys))
+        _need(self.input, [key.column.name for key in self.keys])
         _set_schema(self, self.input.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Limit:
     """The first `count` rows after the first `offset`. A parameter is replaced by its value in resolve."""
 
@@ -271,7 +280,7 @@ class Limit:
         _set_schema(self, self.input.schema)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Latest:
     """Of the rows that agree in `keys` (null is a key of its own) the one with the greatest `order` columns, in turn;
     null is the smallest.
@@ -285,7 +294,7 @@ class Latest:
     def __post_init__(self) -> None:
         if not self.keys or not self.order:
             raise TypeError("the latest of what, by what?")
-        _need(self.input, *self.keys, *self.order)
+        _need(self.input, self.keys + self.order)
         _set_schema(self, self.input.schema)
 
 
@@ -319,11 +328,11 @@ def absolute(scan: Scan) -> Absolute | None:
     raise TypeError("the plan is not resolved")
 
 
-def _need(relation: Relation, *names: str) -> None:
+def _need(relation: Relation, names: Iterable[str]) -> None:
     schema = relation.schema
-    missing = [name for name in names if name not in schema]
-    if missing:
-        raise TypeError(f"no column {', '.join(missing)} in {type(relation).__name__}")
+    for name in names:
+        if name not in schema:
+            raise TypeError(f"no column {name} in {type(relation).__name__}")
 
 
 def _set_schema(relation: object, schema: Mapping[str, DataType]) -> None:

@@ -7,8 +7,9 @@ day-precise. All instants are microseconds since 1970 in UTC; ranges are half-op
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
+
+from nql.value import value
 
 
 class Precision(Enum):
@@ -20,7 +21,7 @@ class Precision(Enum):
     CLOCK = "clock"
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Moment:
     """A written date, with a clock time if `hour` is set; `year` is None where it was left out (the latest such day
     not in the future). `zone` is how many minutes ahead of UTC the clock time was written, None in the reader's zone.
@@ -40,7 +41,7 @@ class Moment:
         return Precision.DAY if self.hour is None else Precision.CLOCK
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ago:
     """`<count><unit> ago`; unit is `min`, `h` or `d`."""
 
@@ -56,7 +57,7 @@ class Ago:
 Point = Moment | Ago
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Past:
     """`past <count><unit>`; unit is `min`, `h` or `d`."""
 
@@ -69,7 +70,7 @@ class Past:
         return Precision.DAY if self.unit == "d" else Precision.CLOCK
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Between:
     """`from <start> to <end>`: day-precise if both points are."""
 
@@ -83,7 +84,7 @@ class Between:
         return Precision.DAY if both else Precision.CLOCK
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class OnDay:
     """`on <date>`."""
 
@@ -95,7 +96,7 @@ class OnDay:
         return Precision.DAY
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Retention:
     """No time selection on an event table: everything that is kept, `days` back from now. Read at full resolution."""
 
@@ -107,7 +108,7 @@ class Retention:
         return Precision.CLOCK
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Given:
     """`past $name`: a `Past` whose length is the value of a parameter, such as `7d`."""
 
@@ -119,7 +120,7 @@ class Given:
         return Precision.CLOCK
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Shifted:
     """A selection moved back by `count` units (`min`, `h`, `d`), days by the calendar of the zone that cuts it."""
 
@@ -133,7 +134,7 @@ class Shifted:
         return self.window.precision
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Weeks:
     """A window over weekly samples: extended to whole weeks, which start on Monday 00:00 UTC."""
 
@@ -145,7 +146,7 @@ class Weeks:
         return self.window.precision
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Absolute:
     """A resolved window `[start, end)` in microseconds UTC, and the zone whose clock cut it."""
 
@@ -165,7 +166,7 @@ def length_given(window: Window | None) -> Given | None:
     return window if isinstance(window, Given) else None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Period:
     """`by <count><unit>` of summarize; unit is `min`, `h`, `d`, `w` or `month`. Buckets start at the window's start,
     weeks on the Monday and months on the first day before it. `fill` asks for a row for empty buckets too.
@@ -176,7 +177,7 @@ class Period:
     fill: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Buckets:
     """A resolved period. `edges` has one entry more than there are buckets, ascending; equal steps unless a clock
     change lies inside or they are months. The first `filled` buckets have a row even if they are empty.

@@ -156,8 +156,12 @@ class _Resolver:
                 return Aggregate(below, relation.keys, self._measures(relation), period, relation.time)
             case Limit():
                 return Limit(below, self._number(relation.count), self._number(relation.offset))
-            case _:
-                return relation if below is relation.input else replace(relation, input=below)
+            case Select(_, names):
+                return relation if below is relation.input else Select(below, names)
+            case Sort(_, keys):
+                return relation if below is relation.input else Sort(below, keys)
+            case Latest(_, keys, order):
+                return relation if below is relation.input else Latest(below, keys, order)
 
     def _period(self, relation: Aggregate) -> Period | Buckets | None:
         if not isinstance(relation.period, Period):
@@ -176,19 +180,44 @@ class _Resolver:
         return value
 
     def _measures(self, relation: Attach | Aggregate) -> tuple[Measure, ...]:
-        return tuple(map(self._measure, relation.measures))
+        after = tuple(map(self._measure, relation.measures))
+        return relation.measures if all(map(is_, relation.measures, after)) else after
 
     def _measure(self, measure: Measure) -> Measure:
-        parts = (measure.operand, measure.where, measure.weight)
-        operand, where, weight = (self.expr(part) if part is not None else None for part in parts)
+        operand, where, weight = measure.operand, measure.where, measure.weight
+        operand = operand and self.expr(operand)
+        where = where and self.expr(where)
+        weight = weight and self.expr(weight)
         if operand is measure.operand and where is measure.where and weight is measure.weight:
             return measure
         return replace(measure, operand=operand, where=where, weight=weight)
 
     def expr(self, expr: Expr) -> Expr:
-        match expr:
+        match expr:  # in the order of how many there are
             case Column() | Literal():
                 return expr
+            case Compare():
+                return self._compare(expr)
+            case And(operands):
+                after = tuple(map(self.expr, operands))
+                return expr if all(map(is_, operands, after)) else And(after)
+            case Or(operands):
+                after = tuple(map(self.expr, operands))
+                return expr if all(map(is_, operands, after)) else Or(after)
+            case IsNull(operand) | Not(operand) | Matches(operand):
+                inner = self.expr(operand)
+                return expr if inner is operand else replace(expr, operand=inner)
+            case Match(operand, pattern):
+                text = self.given[pattern.name].literals[0] if isinstance(pattern, Parameter) else pattern
+                inner = self.expr(operand)
+                same = inner is operand and text is pattern
+                return expr if same else replace(expr, operand=inner, pattern=text)
+            case MemberOf():
+                return self._member_of(expr)
+            case Arithmetic():
+                left, right = self.expr(expr.left), self.expr(expr.right)
+                same = left is expr.left and right is expr.right
+                return expr if same else replace(expr, left=left, right=right)
             case Now():
                 return Literal(self.clock.now, DATETIME)
             case DateLiteral(moment):
@@ -204,26 +233,13 @@ class _Resolver:
                 return If(test, then, otherwise, expr.dtype)
             case Coalesce():
                 return Coalesce(self.expr(expr.operand), self.expr(expr.other), expr.dtype)
-            case And(operands):
-                after = tuple(map(self.expr, operands))
-                return expr if all(map(is_, operands, after)) else And(after)
-            case Or(operands):
-                after = tuple(map(self.expr, operands))
-                return expr if all(map(is_, operands, after)) else Or(after)
-            case Compare(op, left, Parameter(name)) if self.given[name].days:
-                return self._with_day(op, left, self.given[name].days[0], expr)
-            case Arithmetic() | Compare():
-                left, right = self.expr(expr.left), self.expr(expr.right)
-                same = left is expr.left and right is expr.right
-                return expr if same else replace(expr, left=left, right=right)
-            case IsNull(operand) | Not(operand) | Matches(operand):
-                inner = self.expr(operand)
-                return expr if inner is operand else replace(expr, operand=inner)
-            case Match(operand, pattern):
-                text = self.given[pattern.name].literals[0] if isinstance(pattern, Parameter) else pattern
-                return replace(expr, operand=self.expr(operand), pattern=text)
-            case MemberOf():
-                return self._member_of(expr)
+
+    def _compare(self, expr: Compare) -> Expr:
+        if isinstance(expr.right, Parameter) and self.given[expr.right.name].days:
+            return self._with_day(expr.op, expr.left, self.given[expr.right.name].days[0], expr)
+        left, right = self.expr(expr.left), self.expr(expr.right)
+        same = left is expr.left and right is expr.right
+        return expr if same else replace(expr, left=left, right=right)
 
     def _with_day(self, op: str, operand: Expr, day: Moment, expr: Compare) -> Expr:
         """A comparison with a whole day: `<=` and `>` speak of its end, `<` and `>=` of its start."""
@@ -249,7 +265,7 @@ class _Resolver:
     def _member_of(self, expr: MemberOf) -> Expr:
         operand = self.expr(expr.operand)
         if isinstance(expr.values, tuple):
-            return replace(expr, operand=operand)
+            return expr if operand is expr.operand else replace(expr, operand=operand)
         given = self.given[expr.values.name]
         parts: list[Expr] = [Match(operand, pattern, expr.negated, expr.null_is_value) for pattern in given.patterns]
         parts += [self._same_day(SameDay(expr.operand, day, expr.negated, expr.null_is_value)) for day in given.days]
