@@ -20,6 +20,7 @@ import msgspec
 
 from agent import configuring, memory, run_folder, signing, status, wire
 from agent import events as e
+from agent.asking import Asking
 from agent.channel import BusyError, Channel, RevokedError
 from agent.clock import Clock
 from agent.core import step
@@ -71,6 +72,7 @@ class Agent:
         self._local = LocalJournal(parts.folder)
         self._telemetry = Telemetry(parts.folder, enrolment.device, host, self._collector_failed)
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
+        self._asking = Asking(self._exchange, self._blocking)
         self._fence = Fence(parts.folder)
         self.state = State(trust_of(enrolment, host.platform, host.simulated, self._fence.serials))
         self._uploads = Uploads(self._telemetry.outbox, self._ask, self.post, self._blocking, parts.log)
@@ -163,9 +165,8 @@ class Agent:
 
         failure, pause = e.Failure.LATER, 0
         try:
-            await Channel(self._exchange, self._parts.keys, self._parts.clock).listen(
-                opened, lambda: self.post(e.Nudged()), lambda tag: self.post(e.ConfigurationTold(tag))
-            )
+            channel = self._asking.channel = Channel(self._exchange, self._parts.keys, self._parts.clock)
+            await channel.listen(opened, lambda: self.post(e.Nudged()), lambda tag: self.post(e.ConfigurationTold(tag)))
         except RevokedError:
             failure = e.Failure.REVOKED
         except BusyError as error:
@@ -227,7 +228,7 @@ class Agent:
     ) -> Answer | None:
         """The portal's answer if it did what was asked; else the core knows."""
         try:
-            answer = await self._blocking(lambda: self._exchange.send(path, body, packed=packed))
+            answer = await self._asking.send(path, body, packed=packed)
         except UnreachableError as error:
             self._parts.log("info", str(error))
             on_failure()

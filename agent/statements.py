@@ -28,14 +28,24 @@ def enrol_bytes(key: str, identity: bytes, sealing: bytes, name: str) -> bytes:
     return _signed("enrol", key, identity, sealing, name)
 
 
-def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int) -> bytes:
+def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int, share: bytes) -> bytes:
     """What the portal signs when a channel opens; `nonce` is that of the opening request."""
-    return _signed("welcome", device, nonce, challenge, server_time)
+    return _signed("welcome", device, nonce, challenge, server_time, share)
 
 
-def hello_bytes(device: str, challenge: bytes) -> bytes:
+def hello_bytes(device: str, challenge: bytes, share: bytes | None = None) -> bytes:
     """What a device signs to show that it is there now."""
-    return _signed("hello", device, challenge)
+    return _signed("hello", device, challenge, share or b"")
+
+
+def sealed_ask_bytes(number: int, path: str, pinned: str, body: bytes) -> bytes:
+    """What a device seals of a request over the channel."""
+    return _signed("ask", number, path, pinned, body)
+
+
+def sealed_answer_bytes(number: int, status: int, time: int, pause: int, body: bytes) -> bytes:
+    """What the portal seals of an answer over the channel."""
+    return _signed("answer over a channel", number, status, time, pause, body)
 
 
 def order_bytes(order: Order) -> bytes:

@@ -1,6 +1,6 @@
 """The messages between a device and the portal, and their bounds. The portal imports it too.
 
-HTTP below `/agent/v1`: enrol, work, reports, batches (gzip); and one WebSocket, channel, that carries nudges. Every
+HTTP below `/agent/v1`: enrol, work, config, reports, batches (gzip); one WebSocket, the channel (`wire_channel`). Every
 request but enrol is signed by the device; every answer to a known device, each order and each cancel by the portal;
 reports by the device once more; what a signature covers stands in `statements`. Invariant: devices are read strictly
 (an unknown field is an error), the portal tolerantly, so that it may be the newer one. Numbers of microseconds are UTC.
@@ -40,7 +40,8 @@ MOST_BYTES = {
 BATCH_BYTES = 8 * MIB  # of a batch, unpacked
 BATCH_ROWS = 50_000
 ANSWER_BYTES = 8 * MIB  # the most that a device reads of any answer
-FRAME_BYTES = 4 * KIB  # of one frame of the channel
+FRAME_BYTES = 8 * KIB  # of one frame that a device sends over the channel
+TOLD_BYTES = 64 * KIB - 1  # of one that the portal sends; what is longer is asked for by HTTP
 
 Micros = Annotated[int, Meta(ge=0, le=1 << 62)]
 Key = Annotated[bytes, Meta(min_length=32, max_length=32)]  # a raw public key
@@ -307,54 +308,6 @@ class Refusal(Told, frozen=True):
     """The body of every answer that is not 200."""
 
     error: Problem
-
-
-# --- the channel -------------------------------------------------------------------------------
-# The request that opens it is signed like any other, so nothing is set up for a stranger. Then come Welcome and Hello.
-class Welcome(Told, frozen=True, tag="welcome"):
-    """The portal shows who it is (`signature` covers `welcome_bytes`) and asks for a signed challenge."""
-
-    challenge: Digest
-    server_time: Micros
-    signature: Signature
-    tag: Text = ""
-
-
-class Nudge(Told, frozen=True, tag="nudge"):
-    """There is work: pull."""
-
-
-class Ping(Told, frozen=True, tag="ping"):
-    """Say that you are there."""
-
-
-class Config(Told, frozen=True, tag="config"):
-    """The configuration has this tag now: fetch it if yours is another."""
-
-    config: Text
-
-
-class OpenSide(Told, frozen=True, tag="open_side"):
-    """Reserved: dial a side stream with this one-time token. A device of this version lets it be."""
-
-    token: Annotated[str, Meta(max_length=256)]
-    purpose: Text
-
-
-class Hello(Said, frozen=True, tag="hello"):
-    """The device's answer to the challenge; `signature` covers `hello_bytes`."""
-
-    agent_version: Release
-    signature: Signature
-    version: Literal[1] = 1
-
-
-class Pong(Said, frozen=True, tag="pong"):
-    """I am there."""
-
-
-ToldFrame = Welcome | Nudge | Ping | Config | OpenSide
-SaidFrame = Hello | Pong
 
 
 # --- coding ------------------------------------------------------------------------------------

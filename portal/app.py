@@ -39,6 +39,8 @@ from portal.agents.channel import Channels
 from portal.agents.configuration import Configurations
 from portal.agents.door import Door
 from portal.agents.presence import Presence
+from portal.agents.routes import Desk
+from portal.agents.service import Parts as AgentParts
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.frame import Frame, handlers
@@ -98,6 +100,7 @@ class Portal:
     nudges: Nudges
     configurations: Configurations
     door: Door
+    desk: Desk
     channels: Channels
     presence: Presence
     watchers: Watchers
@@ -198,6 +201,9 @@ async def _open(
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
     configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
+    secrets = Secrets(control, sealer, threads, clock)
+    served = AgentParts(control, tables, builtin(), keys, secrets, threads, metrics, configurations, clock, relay.wake)
+    desk = Desk(served, door)
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,
@@ -205,14 +211,15 @@ async def _open(
         control=control,
         tables=tables,
         keys=keys,
-        secrets=Secrets(control, sealer, threads, clock),
+        secrets=secrets,
         pins=pins,
         threads=threads,
         metrics=metrics,
         nudges=nudges,
         configurations=configurations,
         door=door,
-        channels=Channels(door, control, nudges, threads, keys, configurations, clock, presence),
+        desk=desk,
+        channels=Channels(door, desk.asked, control, nudges, threads, keys, configurations, clock, presence),
         presence=presence,
         watchers=watchers,
         relay=relay,
@@ -254,19 +261,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     """Every route: devices (they ask most, and routes are looked through in order), the own API, health, pages."""
     p = portal
     return [
-        *agents_routes.routes(
-            p.control,
-            p.tables,
-            builtin(),
-            p.keys,
-            p.secrets,
-            p.threads,
-            p.metrics,
-            p.door,
-            p.relay,
-            p.configurations,
-            p.clock,
-        ),
+        *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),

@@ -18,18 +18,20 @@ from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import statements, wire
+from agent import statements, wire, wire_channel
 from agent.backoff import SECOND, WIDEST, WINDOW, spread
 from agent.clock import SteadyClock
 from agent.identity import verify
 from agent.outbox import Outbox
 from agent.rows import Rows, seal
+from agent.session import Session, same, share_of
 from muster.fleet.wires import Answered, Place, Socket, post
 
 CLOCK = SteadyClock()
 OUTPUT = "number"
-_frames = msgspec.json.Decoder(wire.ToldFrame)
+_frames = msgspec.json.Decoder(wire_channel.ToldFrame)
 _work = msgspec.json.Decoder(wire.Work)
 _verdicts = msgspec.json.Decoder(wire.Verdicts)
 _stored = msgspec.json.Decoder(wire.Stored)
@@ -77,7 +79,13 @@ class Ledger:
     rows: int = 0
     answering: bool = True  # whether devices pull when they are nudged
     problems: list[str] = field(default_factory=list)
+    sealing: X25519PrivateKey = field(default_factory=X25519PrivateKey.generate)  # of all, which saves much time here
+    share: bytes = b""
+    pinned: str = ""
     turn: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(256))
+
+    def __post_init__(self) -> None:
+        self.share, self.pinned = share_of(self.sealing), statements.fingerprint(self.portal_key)
 
     def problem(self, text: str) -> None:
         """Something went wrong; the first hundred are kept."""
@@ -89,11 +97,14 @@ class Device:
     """One device. `pulls` says whether it answers nudges."""
 
     __slots__ = (
+        "_answered",
         "_busy",
         "_failures",
+        "_greeting",
         "_key",
         "_ledger",
         "_nonce",
+        "_session",
         "_socket",
         "_stopping",
         "_wanted",
@@ -106,6 +117,9 @@ class Device:
         self.number, self.uid, self.up = number, uid, False
         self._key, self._ledger = key, ledger
         self._nonce = ""
+        self._greeting = b"", b""
+        self._session: Session | None = None
+        self._answered: asyncio.Future[wire_channel.Answer] | None = None
         self._failures = 0
         self._socket: Socket | None = None
         self._busy = self._wanted = self._stopping = False
@@ -136,24 +150,31 @@ class Device:
 
     def _heard(self, text: bytes) -> None:
         frame = _frames.decode(text)
-        if isinstance(frame, wire.Nudge):
+        if isinstance(frame, wire_channel.Nudge):
             self._ledger.nudges += 1
             self._ledger.nudged_at = CLOCK.now()
             if self._ledger.answering:
                 self._wanted = True
                 self._go()
-        elif isinstance(frame, wire.Welcome):
-            said = statements.welcome_bytes(self.uid, self._nonce, frame.challenge, frame.server_time)
+        elif isinstance(frame, wire_channel.Answer):
+            if self._answered is not None:
+                self._answered.set_result(frame)
+        elif isinstance(frame, wire_channel.Welcome):
+            said = statements.welcome_bytes(self.uid, self._nonce, frame.challenge, frame.server_time, frame.share)
             if not verify(self._ledger.portal_key, frame.signature, said):
                 self._ledger.problem(f"device {self.number}: the welcome is not signed by the portal")
             assert self._socket is not None
-            signature = self._key.sign(statements.hello_bytes(self.uid, frame.challenge))
-            self._socket.say(wire.encode(wire.Hello("0.1.0", signature)))
+            signature = self._key.sign(statements.hello_bytes(self.uid, frame.challenge, self._ledger.share))
+            self._socket.say(wire.encode(wire_channel.Hello("0.1.0", signature, self._ledger.share)))
+            self._greeting, self._session = (frame.share, frame.challenge), None
             self.up, self._failures = True, 0
             self._ledger.connected += 1
             self._ledger.greeted += 1
 
     def _ended(self) -> None:
+        if self._answered is not None:
+            self._answered.set_exception(ConnectionResetError("the portal gave no answer"))
+            self._answered = None
         if self.up:
             self.up = False
             self._ledger.connected -= 1
@@ -190,16 +211,15 @@ class Device:
         while self._wanted:
             self._wanted = False
             async with self._ledger.turn:
-                answer = await self._ask(wire.WORK, wire.encode(wire.Pull(2, [], "0.1.0")))
-                work = _work.decode(answer.body)
+                work = _work.decode(await self._ask_here(wire.WORK, wire.encode(wire.Pull(2, [], "0.1.0"))))
                 if work.orders:
                     self._wanted = self._wanted or work.more
                     await self._answer(work.orders)
 
     async def _answer(self, orders: list[wire.Order]) -> None:
         reports = [self._report(order, state) for order in orders for state in ("in_progress", "success")]
-        answer = await self._ask(wire.REPORTS, wire.encode(wire.Reports(reports)))
-        for verdict in _verdicts.decode(answer.body).verdicts:
+        told = await self._ask_here(wire.REPORTS, wire.encode(wire.Reports(reports)))
+        for verdict in _verdicts.decode(told).verdicts:
             if verdict.verdict not in ("accepted", "duplicate"):
                 self._ledger.problem(f"device {self.number}: a report was {verdict.verdict}: {verdict.reason}")
         self._ledger.results += len(orders)
@@ -238,6 +258,25 @@ class Device:
         return outbox
 
     # --- requests ------------------------------------------------------------------------------
+    async def _ask_here(self, path: str, body: bytes) -> bytes:
+        """The answer over the channel, as agents ask for work and bring reports; one at a time."""
+        if self._session is None:
+            self._session = Session(self._ledger.sealing, *self._greeting)
+        session, pinned = self._session, self._ledger.pinned
+        number = session.next()
+        seal = session.ask(statements.sealed_ask_bytes(number, path, pinned, body))
+        self._answered = asyncio.get_running_loop().create_future()
+        assert self._socket is not None
+        self._socket.say(wire.encode(wire_channel.Ask(number, path, pinned, msgspec.Raw(body), seal)))
+        told = await self._answered
+        self._answered, answer = None, bytes(told.body)
+        said = statements.sealed_answer_bytes(number, told.status, told.time, told.pause, answer)
+        if told.number != number or not same(told.seal, session.answer(said)):
+            raise ConnectionError(f"the answer to {path} is not the portal's")
+        if told.status != 200:
+            raise ConnectionError(f"{path} was answered with {told.status}: {answer[:200]!r}")
+        return answer
+
     async def _ask(self, path: str, body: bytes, more: dict[str, str] | None = None) -> Answered:
         headers = self._signed("POST", path, body)
         answer = await post(self._ledger.place, path, body, headers | (more or {}))
@@ -254,7 +293,7 @@ class Device:
         signature = self._key.sign(statements.request_bytes(self.uid, method, path, time, nonce, body))
         return {
             wire.DEVICE_HEADER: self.uid,
-            wire.PINNED_HEADER: statements.fingerprint(self._ledger.portal_key),
+            wire.PINNED_HEADER: self._ledger.pinned,
             wire.TIME_HEADER: str(time),
             wire.NONCE_HEADER: nonce,
             wire.SIGNATURE_HEADER: base64.b64encode(signature).decode(),

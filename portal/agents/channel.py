@@ -1,9 +1,10 @@
-"""The open connections of devices: shows who the portal is, makes sure the device is there now, then carries nudges.
+"""The open connections of devices: shows who the portal is, makes sure the device is there now, then carries nudges
+and what devices ask.
 
 In: a signed request to open one; what devices say over it. Out: frames. Invariants: a stranger is refused before
-anything is set up for it; so many are greeted at once and no more, and the others are told when to come again; a
-device has at most `MOST` connections; one that is revoked is closed at once; a device says hello and pong and nothing
-else.
+anything is set up for it; so many are greeted at once and no more; a device has at most `MOST` connections; one that is
+revoked is closed at once; a device says hello, then pongs and sealed requests, `MOST_ASKED` at a time, and with
+anything else, or a seal that is not right, it is let go.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 import structlog
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent import statements, wire
+from agent import statements, wire, wire_channel
+from agent.session import Session, same, share_of
 from portal.agents.configuration import Configurations
 from portal.agents.door import Claim, Door, Refuse, answer_headers
 from portal.agents.link import POLICY, Link
@@ -31,12 +34,14 @@ from storage.control.errors import ControlError
 from storage.control.key_ring import KeyRing
 
 MOST = 4
+MOST_ASKED = 4  # requests of a connection that are not answered
 AT_ONCE = 1024  # greetings
 PAUSE = 10  # seconds, after which to come again when there are more
 PIECE = 250  # tags that are looked up in one go
 STRANGER = 4401
+Desk = Callable[[str, str, str, bytes], Awaitable[tuple[int, bytes, dict[str, str]]]]  # uid, key, path, body
 log = structlog.get_logger("channel")
-_decoder = msgspec.json.Decoder(wire.SaidFrame)
+_decoder = msgspec.json.Decoder(wire_channel.SaidFrame)
 
 
 class Channels:
@@ -45,6 +50,7 @@ class Channels:
     def __init__(
         self,
         door: Door,
+        desk: Desk,
         control: Control,
         nudges: Nudges,
         threads: Threads,
@@ -55,6 +61,8 @@ class Channels:
     ) -> None:
         self._door, self._control, self._nudges, self._threads = door, control, nudges, threads
         self._keys, self._clock, self._configurations, self._presence = keys, clock, configurations, presence
+        self._desk, self._key = desk, X25519PrivateKey.generate()
+        self._share = share_of(self._key)
         self._greeting: Counter[str] = Counter()
         self._busy = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -94,10 +102,11 @@ class Channels:
             link.refuse(503, {"Retry-After": str(PAUSE)}, b"")
         else:
             challenge, now = secrets.token_bytes(32), self._clock()
-            signature = self._keys.of(claim.pinned).sign(statements.welcome_bytes(uid, claim.nonce, challenge, now))
+            said = statements.welcome_bytes(uid, claim.nonce, challenge, now, self._share)
+            signature = self._keys.of(claim.pinned).sign(said)
             self._greeting[uid] += 1
             link.greeting = claim, challenge
-            link.accept(key, wire.encode(wire.Welcome(challenge, now, signature, tag)))
+            link.accept(key, wire.encode(wire_channel.Welcome(challenge, now, self._share, signature, tag)))
         finally:
             self._busy -= 1
 
@@ -109,24 +118,30 @@ class Channels:
         link.refuse(refuse.status, headers, body)
 
     def said(self, link: Link, text: bytes) -> None:
-        """Hello first, then nothing but pong."""
+        """Hello first, then pongs and what it asks."""
         try:
             frame = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeDecodeError):
             link.close(POLICY)
             return
-        if isinstance(frame, wire.Hello) and link.greeting is not None:
+        if isinstance(frame, wire_channel.Hello) and link.greeting is not None:
             self._hello(link, frame)
-        elif link.greeting is not None or not isinstance(frame, wire.Pong):
+        elif isinstance(frame, wire_channel.Ask) and link.session is not None:
+            self._ask(link, frame)
+        elif link.greeting is not None or not isinstance(frame, wire_channel.Pong):
             link.close(POLICY)
 
-    def _hello(self, link: Link, frame: wire.Hello) -> None:
+    def _hello(self, link: Link, frame: wire_channel.Hello) -> None:
         claim, challenge = link.greeting
         uid = claim.device.uid
-        if not verified(claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge)):
+        if not verified(
+            claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge, frame.share)
+        ):
             link.close(STRANGER)
             return
         self._greeted(link)
+        if frame.share is not None:
+            link.session = frame.share + challenge  # most ask nothing: the keys are made with the first request
         link.uid = uid
         self._wheel.add(link)
         if self._nudges.add(uid, link):
@@ -140,6 +155,36 @@ class Channels:
             self._greeting[uid] -= 1
             if not self._greeting[uid]:
                 del self._greeting[uid]
+
+    # --- what a device asks --------------------------------------------------------------------
+    def _ask(self, link: Link, frame: wire_channel.Ask) -> None:
+        said = statements.sealed_ask_bytes(frame.number, frame.path, frame.pinned, bytes(frame.body))
+        session = self._session(link)
+        if session is None or not same(frame.seal, session.ask(said)) or not session.taken(frame.number):
+            link.close(STRANGER)
+        elif link.asking >= MOST_ASKED:
+            link.close(POLICY)
+        else:
+            link.spare()
+            link.asking += 1
+            self._begin(self._tell(link, session, frame))
+
+    def _session(self, link: Link) -> Session | None:
+        if isinstance(link.session, bytes):
+            try:
+                link.session = Session(self._key, link.session[:32], link.session[32:])
+            except ValueError:  # the share of a device that wants no secret
+                return None
+        return link.session  # type: ignore[no-any-return]  # whatever a link keeps for us
+
+    async def _tell(self, link: Link, session: Session, frame: wire_channel.Ask) -> None:
+        try:
+            status, body, headers = await self._desk(link.uid, frame.pinned, frame.path, bytes(frame.body))
+        finally:
+            link.asking -= 1
+        now, pause = self._clock(), int(headers.get("Retry-After", "0"))
+        seal = session.answer(statements.sealed_answer_bytes(frame.number, status, now, pause, body))
+        link.tell(wire.encode(wire_channel.Answer(frame.number, status, now, msgspec.Raw(body), seal, pause)))
 
     async def _look(self, link: Link) -> None:
         """What there is to say to a device that has just come: it does not ask by itself. It is known to `Nudges` by
@@ -183,7 +228,7 @@ class Channels:
             tags = await self._threads.control(self._tags, links)
             del self._news[: len(links)]
             for link, told in zip(links, tags, strict=True):
-                link.tell(wire.encode(wire.Config(told)))
+                link.tell(wire.encode(wire_channel.Config(told)))
 
     def _tags(self, links: list[Link]) -> list[str]:
         return [self._configurations.tag(link.uid) for link in links]

@@ -108,6 +108,15 @@ class Door:
             raise _stranger()
         return Claim(found[0], *said), found[1]
 
+    async def still(self, uid: str) -> Device:
+        """The device of a connection that was opened before, if it may speak still. Raises Refuse."""
+        now = self._clock()
+        device = self._control.enrolment.known(uid, now=now) or await self._looks.ask((uid, now))
+        if device is None or device.revoked_at is not None:
+            raise _revoked()
+        self._contact(uid)
+        return device
+
     def _look_up(self, asked: Sequence[tuple[str, int]]) -> list[Device | Exception | None]:
         with self._control.one_instant():
             return [tried(partial(self._control.enrolment.look_up, uid, now=now)) for uid, now in asked]
@@ -121,7 +130,7 @@ class Door:
         except InvalidSignature:
             raise _stranger() from None
         if device.revoked_at is not None:
-            raise Refuse(403, "revoked", "This device's identity was closed.", signed=True)
+            raise _revoked()
         # What was signed before this process began may have been taken by the one before it, whose nonces are gone.
         if abs(now - claim.time) > wire.WINDOW or claim.time < self._opened:
             raise Refuse(401, "clock", "The request's time is too far from the portal's.", signed=True)
@@ -151,6 +160,10 @@ def _said(headers: Mapping[str, str]) -> tuple[str, tuple[int, str, bytes, str |
     if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
         raise _stranger()
     return uid, (time, nonce, signature, headers.get(wire.PINNED_HEADER))
+
+
+def _revoked() -> Refuse:
+    return Refuse(403, "revoked", "This device's identity was closed.", signed=True)
 
 
 def _stranger() -> Refuse:

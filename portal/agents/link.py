@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from agent import wire
+from agent import wire, wire_channel
 from portal.agents import frames
 from portal.nudges import REVOKED
 
-NUDGE = frames.text(wire.encode(wire.Nudge()))
+NUDGE = frames.text(wire.encode(wire_channel.Nudge()))
 MOST_FRAMES = 200  # of a device between two looks of the wheel
 MOST_UNREAD = 64 << 10  # bytes that a device has not fetched
 NORMAL, POLICY = 1000, 1008
@@ -42,9 +42,12 @@ class Owner(Protocol):
 
 class Link(asyncio.Protocol):
     """One connection. `greeting` is what its owner needs until the device has shown that it is there; `uid` names the
-    device after that."""
+    device after that, `session` seals what it asks, and `asking` counts what is not answered yet."""
 
-    __slots__ = ("_heard", "_open", "_owner", "_pinged", "_rest", "_said", "_transport", "greeting", "reason", "uid")
+    __slots__ = (
+        "_heard", "_open", "_owner", "_pinged", "_rest", "_said", "_transport", "asking", "greeting", "reason",
+        "session", "uid",
+    )  # fmt: skip
 
     def __init__(self, owner: Owner, transport: asyncio.Transport) -> None:
         self._owner, self._transport = owner, transport
@@ -52,6 +55,8 @@ class Link(asyncio.Protocol):
         self._open = self._heard = self._pinged = False
         self._said = 0
         self.greeting: Any = None
+        self.session: Any = None
+        self.asking = 0
         self.uid = ""
         self.reason = LEFT
 
@@ -121,6 +126,10 @@ class Link(asyncio.Protocol):
         self._write(frames.close(code))
         self._transport.close()
         self._owner.closing(self)
+
+    def spare(self) -> None:
+        """What the device said just now does not count as too much."""
+        self._said -= 1
 
     def abort(self) -> None:
         """End it at once."""

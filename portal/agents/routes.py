@@ -1,8 +1,9 @@
-"""The routes of devices, below `/agent/v1`: who asks, what they ask, and an answer that the portal signs.
+"""What devices ask below `/agent/v1`: who asks, what they ask, and an answer that the portal signs.
 
-In: requests. Out: answers in the forms of `agent.wire`. Invariant: each path reads no more than its bound, and only
-for a device that exists; every answer to a device that proved itself, a refusal too, is signed over its nonce, so
-that nothing between the two can speak for the portal.
+In: requests over HTTP, and small ones that came over a channel, which seals them. Out: answers in the forms of
+`agent.wire`, the same for both. Invariant: each path reads no more than its bound, and only for a device that exists;
+every answer by HTTP to a device that proved itself, a refusal too, is signed over its nonce, so that nothing between
+the two can speak for the portal.
 """
 
 from __future__ import annotations
@@ -11,50 +12,32 @@ from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 import msgspec
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from agent import wire
 from agent.wire_configuration import Configuration, Fetch
-from nql.catalog.model import Catalog
-from portal.agents.configuration import Configurations
 from portal.agents.door import Claim, Door, Refuse, answer_headers
 from portal.agents.service import Agents, Parts
+from portal.clock import elapsed
 from portal.endpoints import read_body
 from portal.errors import ApiError, answer
-from portal.metrics import Metrics
-from portal.relay import Relay
-from portal.threads import Threads
-from portal.trust.secrets import Secrets
-from storage.control.api import Control
 from storage.control.enrolment import Device
 from storage.control.errors import UnavailableError
-from storage.control.key_ring import KeyRing
-from storage.tables.api import Tables
 
 T = TypeVar("T")
-Work = Callable[[Claim, bytes], Awaitable[Any]]
+Told = tuple[int, bytes, dict[str, str]]  # status, body, headers
+Work = Callable[[Device, str | None, bytes], Awaitable[Any]]
 REFUSED_ENROLMENTS = 60  # a minute; more than that is somebody guessing
 MINUTE = 60_000_000
+MOST_TOLD = wire.TOLD_BYTES - 512  # of an answer over a channel, without what is around it
+log = structlog.get_logger("agents")
 
 
-def routes(
-    control: Control,
-    tables: Tables,
-    catalog: Catalog,
-    keys: KeyRing,
-    secrets: Secrets,
-    threads: Threads,
-    metrics: Metrics,
-    door: Door,
-    relay: Relay,
-    configurations: Configurations,
-    clock: Callable[[], int],
-) -> list[BaseRoute]:
+def routes(desk: Desk) -> list[BaseRoute]:
     """Every route of devices."""
-    agents = Agents(Parts(control, tables, catalog, keys, secrets, threads, metrics, configurations, clock, relay.wake))
-    desk = _Desk(agents, door, keys, clock)
     return [
         Route(wire.ENROL, desk.enrol, methods=["POST"]),
         Route(wire.WORK, desk.taking(wire.WORK, desk.work), methods=["POST"]),
@@ -64,11 +47,13 @@ def routes(
     ]
 
 
-class _Desk:
+class Desk:
     """Decodes, calls, encodes, signs."""
 
-    def __init__(self, agents: Agents, door: Door, keys: KeyRing, clock: Callable[[], int]) -> None:
-        self._agents, self._door, self._keys, self._clock = agents, door, keys, clock
+    def __init__(self, parts: Parts, door: Door) -> None:
+        self._agents, self._door, self._keys, self._clock = Agents(parts), door, parts.keys, parts.clock
+        self._metrics = parts.metrics
+        self._small: dict[str, Work] = {wire.WORK: self.work, wire.REPORTS: self.reports}
         self._refused: tuple[int, int] = (0, 0)  # minute, count
 
     async def enrol(self, request: Request) -> Response:
@@ -81,25 +66,43 @@ class _Desk:
         except Refuse as refuse:
             minute = self._clock() // MINUTE
             self._refused = (minute, self._refused[1] + 1 if self._refused[0] == minute else 1)
-            return _response(refuse.status, _problem(refuse), _pause(refuse.pause))
+            return _response(*_refusal(refuse))
         return _response(200, wire.encode(told), {})
 
-    async def work(self, claim: Claim, body: bytes) -> wire.Work:
+    async def work(self, device: Device, pinned: str | None, body: bytes) -> wire.Work:
         """Orders for a device, signed by the key that it goes by."""
-        return await self._agents.work(claim.device, self._decoded(body, wire.Pull, claim.device), claim.pinned)
+        return await self._agents.work(device, self._decoded(body, wire.Pull, device), pinned)
 
-    async def reports(self, claim: Claim, body: bytes) -> wire.Verdicts:
+    async def reports(self, device: Device, _pinned: str | None, body: bytes) -> wire.Verdicts:
         """Reports of a device."""
-        return await self._agents.reports(claim.device, self._decoded(body, wire.Reports, claim.device))
+        return await self._agents.reports(device, self._decoded(body, wire.Reports, device))
 
-    async def configuration(self, claim: Claim, body: bytes) -> Configuration:
+    async def configuration(self, device: Device, _pinned: str | None, body: bytes) -> Configuration:
         """The configuration of a device."""
-        self._decoded(body, Fetch, claim.device)
-        return await self._agents.configuration(claim.device)
+        self._decoded(body, Fetch, device)
+        return await self._agents.configuration(device)
 
-    async def batch(self, claim: Claim, body: bytes) -> wire.Stored:
+    async def batch(self, device: Device, _pinned: str | None, body: bytes) -> wire.Stored:
         """Telemetry of a device."""
-        return await self._agents.batch(claim.device, body)
+        return await self._agents.batch(device, body)
+
+    async def asked(self, uid: str, pinned: str, path: str, body: bytes) -> Told:
+        """The answer to what a device asks over its channel. `uid` has shown there that it is this device."""
+        began, known = elapsed(), path in self._small
+        try:
+            if not known:
+                raise self._agents.refuse(404, "not_found", "This is not asked for over a channel.")
+            status, said, headers = await self._taken(await self._door.still(uid), pinned, body, self._small[path])
+        except Refuse as refuse:
+            status, said, headers = _refusal(refuse)
+        except Exception as error:
+            log.exception("request_failed", route=path, account=f"device:{uid}")
+            status, told, headers = answer(error)
+            said = wire.encode(told)
+        if len(said) > MOST_TOLD:
+            status, said, headers = _refusal(Refuse(413, "too_long", "Ask for this by HTTP."))
+        self._metrics.request(path if known else "(none)", "CHANNEL", status, elapsed() - began)
+        return status, said, headers
 
     def taking(self, path: str, work: Work) -> Callable[[Request], Awaitable[Response]]:
         """The route of a path whose requests are signed."""
@@ -110,24 +113,23 @@ class _Desk:
                 body = await read_body(request, wire.MOST_BYTES[path])
                 device = self._door.check(claim, "POST", path, body)
             except Refuse as refuse:
-                signer = claim if refuse.signed else None
-                return self._answer(refuse.status, _problem(refuse), signer, _pause(refuse.pause))
+                return self._answer(_refusal(refuse), claim if refuse.signed else None)
             request.scope["muster.account"] = f"device:{device.uid}"
-            return await self._taken(claim, body, work)
+            return self._answer(await self._taken(device, claim.pinned, body, work), claim)
 
         return serve
 
-    async def _taken(self, claim: Claim, body: bytes, work: Work) -> Response:
+    async def _taken(self, device: Device, pinned: str | None, body: bytes, work: Work) -> Told:
         try:
-            told = await work(claim, body)
+            return 200, wire.encode(await work(device, pinned, body)), {}
         except Refuse as refuse:
-            return self._answer(refuse.status, _problem(refuse), claim, _pause(refuse.pause))
+            return _refusal(refuse)
         except (UnavailableError, ApiError) as error:
             status, said, headers = answer(error)
-            return self._answer(status, wire.encode(said), claim, headers)
-        return self._answer(200, wire.encode(told), claim, {})
+            return status, wire.encode(said), headers
 
-    def _answer(self, status: int, body: bytes, claim: Claim | None, headers: dict[str, str]) -> Response:
+    def _answer(self, told: Told, claim: Claim | None) -> Response:
+        status, body, headers = told
         if claim is not None:
             headers = headers | answer_headers(self._keys.of(claim.pinned), claim, self._clock(), status, body)
         return _response(status, body, headers)
@@ -139,12 +141,9 @@ class _Desk:
             raise self._agents.refuse(400, "bad_message", f"The message is not of its form: {error}.", device) from None
 
 
-def _problem(refuse: Refuse) -> bytes:
-    return wire.encode(wire.Refusal(wire.Problem(refuse.code, str(refuse))))
-
-
-def _pause(seconds: int) -> dict[str, str]:
-    return {"Retry-After": str(seconds)} if seconds else {}
+def _refusal(refuse: Refuse) -> Told:
+    pause = {"Retry-After": str(refuse.pause)} if refuse.pause else {}
+    return refuse.status, wire.encode(wire.Refusal(wire.Problem(refuse.code, str(refuse)))), pause
 
 
 def _response(status: int, body: bytes, headers: dict[str, str]) -> Response:

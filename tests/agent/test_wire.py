@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from agent import statements, wire
+from agent import statements, wire, wire_channel
 
-SAID = (wire.Enrol, wire.Pull, wire.Reports, wire.Batch, wire.Outcome, list[wire.Columns], wire.SaidFrame)
-TOLD = (wire.Enrolled, wire.Work, wire.Verdicts, wire.Stored, wire.Refusal, wire.Content, wire.ToldFrame)
+SAID = (wire.Enrol, wire.Pull, wire.Reports, wire.Batch, wire.Outcome, list[wire.Columns], wire_channel.SaidFrame)
+TOLD = (wire.Enrolled, wire.Work, wire.Verdicts, wire.Stored, wire.Refusal, wire.Content, wire_channel.ToldFrame)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -40,7 +40,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "nql.*",
         "agent.wire",
         "agent.wire_configuration",
+        "agent.wire_channel",
         "agent.statements",
+        "agent.session",
     ),
     "portal.app": (
         "portal",
@@ -49,7 +51,9 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "nql.*",
         "agent.wire",
         "agent.wire_configuration",
+        "agent.wire_channel",
         "agent.statements",
+        "agent.session",
     ),  # the composition root
     "agent": (),
     "muster": ("nql.*", "engine", "storage.*", "portal.*", "agent"),

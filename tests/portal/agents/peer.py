@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from agent import statements, wire
+from agent import statements, wire, wire_channel
 from agent.clock import SteadyClock
 
 
@@ -68,9 +68,9 @@ class Device:
         """Open a channel, with all that belongs to it."""
         peer = self.dial()
         assert peer.status == 101
-        welcome = msgspec.json.decode(peer.message(), type=wire.Welcome)
+        welcome = msgspec.json.decode(peer.message(), type=wire_channel.Welcome)
         signature = self.key.sign(statements.hello_bytes(self.told.device, welcome.challenge))
-        peer.tell(wire.encode(wire.Hello("0.1.0", signature)))
+        peer.tell(wire.encode(wire_channel.Hello("0.1.0", signature)))
         return peer
 
 
@@ -119,7 +119,7 @@ class Peer:
 
     def told(self) -> Any:
         """The next message of the portal."""
-        return msgspec.json.decode(self.message(), type=wire.ToldFrame)
+        return msgspec.json.decode(self.message(), type=wire_channel.ToldFrame)
 
     def ended(self) -> int | None:
         """Wait for the end; the code of the last frame, None if there was none."""

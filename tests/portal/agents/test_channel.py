@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import pytest
 
-from agent import wire
+from agent import wire, wire_channel
 from agent.wire_configuration import EMPTY
 from storage.control.api import open_control
 from tests.portal.agents.conftest import Served, eventually
@@ -45,10 +45,10 @@ def test_it_is_greeted_nudged_and_remembered(served: Served, device: Device) -> 
     peer = device.connect()
     eventually(lambda: served.connected(device.told.device))
     on_loop(served, lambda: served.portal.nudges.nudge([device.told.device]))
-    assert peer.told() == wire.Nudge()
+    assert peer.told() == wire_channel.Nudge()
     on_loop(served, served.portal.configurations.changed)
     told = peer.told()
-    assert isinstance(told, wire.Config)
+    assert isinstance(told, wire_channel.Config)
     assert told.config != ""
     peer.tell(b"are you there", opcode=9)
     assert peer.frame() == (10, b"are you there")
@@ -64,7 +64,7 @@ def test_it_is_greeted_nudged_and_remembered(served: Served, device: Device) -> 
 def test_a_device_for_which_there_is_work_is_nudged_when_it_comes(served: Served, device: Device) -> None:
     served.ask([device.told.device], "true")
     peer = device.connect()
-    assert peer.told() == wire.Nudge()
+    assert peer.told() == wire_channel.Nudge()
 
 
 def test_strangers_get_no_channel(served: Served, device: Device) -> None:
@@ -99,16 +99,17 @@ def test_a_wrong_clock_is_told_the_time_by_the_portal_itself(served: Served, dev
 
 
 def test_who_does_not_show_that_it_is_there_is_let_go(served: Served, device: Device) -> None:
-    for wrong in (wire.encode(wire.Hello("0.1.0", bytes(64))), b"{}", b"\xff", wire.encode(wire.Pong())):
+    hello, pong = wire_channel.Hello("0.1.0", bytes(64)), wire_channel.Pong()
+    for wrong in (wire.encode(hello), b"{}", b"\xff", wire.encode(pong)):
         peer = device.dial()
-        assert isinstance(peer.told(), wire.Welcome)
+        assert isinstance(peer.told(), wire_channel.Welcome)
         peer.tell(wrong)
         assert peer.ended() in (4401, 1008)
     assert intervals(served) == []
 
 
 def test_the_welcome_names_the_configuration(served: Served, device: Device) -> None:
-    welcome = msgspec.json.decode(device.dial().message(), type=wire.Welcome)
+    welcome = msgspec.json.decode(device.dial().message(), type=wire_channel.Welcome)
     tag = device.post(wire.CONFIG, b"{}").json()["tag"]
     assert welcome.tag == tag
     assert tag == EMPTY or len(tag) == 32
@@ -126,8 +127,8 @@ def test_whoever_breaks_the_protocol_is_let_go(served: Served, device: Device, w
 def test_whoever_says_too_much_is_let_go(served: Served, device: Device) -> None:
     peer = device.connect()
     for _ in range(200):
-        peer.tell(wire.encode(wire.Pong()))
-    peer.tell(wire.encode(wire.Pong()))
+        peer.tell(wire.encode(wire_channel.Pong()))
+    peer.tell(wire.encode(wire_channel.Pong()))
     assert peer.ended() == 1008
 
 
