@@ -160,6 +160,27 @@ def revoke_device(data: Path, uid: str) -> None:
         opened.revoke_device(uid, by=actor(), now=now())
 
 
+def cloned_devices(data: Path) -> list[dict[str, Any]]:
+    """The devices that are held, as two machines were seen to go by their identity."""
+    with control(data) as opened:
+        found = opened.enrolment.cloned()
+    return [
+        {
+            "uid": one.uid,
+            "name": one.name,
+            "cloned_at": _shown(one.cloned_at),
+            "contact_at": _shown(one.contact_at),
+        }
+        for one in found
+    ]
+
+
+def release_device(data: Path, uid: str) -> bool:
+    """Serve a device again; False if it was not held. Raises RefusedError."""
+    with control(data) as opened:
+        return opened.enrolment.release(uid, by=actor(), now=now())
+
+
 def _account(opened: Control, name: str) -> Account:
     found = opened.accounts.by_name(name)
     if found is None:

@@ -34,7 +34,7 @@ COMMANDS = {
     "secrets": ("muster.commands.secrets", "keep values that scripts may read, and grant them to actions"),
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
-    "devices": ("muster.commands.devices", "revoke a device"),
+    "devices": ("muster.commands.devices", "revoke a device; decide about one that was copied"),
     "load": ("muster.commands.load", "measure a portal under many light devices"),
     "doctor": ("muster.commands.doctor", "check that a data folder holds what was written to it"),
 }

@@ -27,7 +27,7 @@ class Link(Protocol):
         """End it, for this reason."""
 
 
-GOING_AWAY, REVOKED = 1001, 4403
+OVERTAKEN, GOING_AWAY, REVOKED, CLONED = 1000, 1001, 4403, 4409
 
 
 class Nudges:
@@ -66,16 +66,20 @@ class Nudges:
         """Have every connection tell its device the tag of its configuration."""
         self._later([link.configure for links in self._open.values() for link in links])
 
-    def close(self, device: str) -> None:
-        """End a device's connections: it was revoked."""
+    def close(self, device: str, code: int = REVOKED) -> None:
+        """End a device's connections: it was revoked, or for another reason."""
         for link in self._open.get(device, ()):
-            link.close(REVOKED)
+            link.close(code)
 
     def close_all(self) -> None:
         """End every connection: the portal stops."""
         for links in list(self._open.values()):
             for link in links:
                 link.close(GOING_AWAY)
+
+    def links(self, device: str) -> tuple[Link, ...]:
+        """The connections of a device."""
+        return self._open.get(device, ())
 
     def count(self, device: str) -> int:
         """How many connections a device has."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import structlog
 
-from portal.nudges import Nudges
+from portal.nudges import CLONED, Nudges
 from portal.relay import Relay
 from portal.threads import Threads
 from storage.control.api import Control
@@ -58,6 +58,8 @@ class Ticks:
             self._nudges.nudge(waiting & self._nudges.devices)
             for device in await self._threads.control(self._control.enrolment.revoked) & self._nudges.devices:
                 self._nudges.close(device)  # by somebody beside this process
+            for one in await self._threads.control(self._control.enrolment.cloned):
+                self._nudges.close(one.uid, CLONED)
         self._count += 1
 
     async def _nudge_opened(self, now: int) -> None:

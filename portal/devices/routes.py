@@ -20,6 +20,14 @@ def endpoints(devices: Devices) -> list[Endpoint]:
     """The slice's part of the route list."""
     routes = _Routes(devices)
     return [
+        Endpoint(
+            "GET",
+            "/devices/cloned",
+            routes.cloned,
+            "The devices that are held, as two machines were seen to go by their identity.",
+            Permission.ADMINISTER,
+            answer=m.ClonedDevices,
+        ),
         Endpoint("GET", "/devices/{uid}", routes.device, "One device.", Permission.QUERY, answer=m.DeviceOne),
         Endpoint(
             "POST",
@@ -28,6 +36,14 @@ def endpoints(devices: Devices) -> list[Endpoint]:
             "Close a device's identity for ever.",
             Permission.ADMINISTER,
             answer=m.Revoked,
+        ),
+        Endpoint(
+            "POST",
+            "/devices/{uid}/release",
+            routes.release,
+            "Serve a device again that was held, as one machine alone goes by its identity now.",
+            Permission.ADMINISTER,
+            answer=m.Released,
         ),
     ]
 
@@ -40,6 +56,12 @@ class _Routes:
         uid = asked.path("uid")
         known, enrolled, connected = await self._devices.device(asked.caller, uid)
         return m.DeviceOne(_view(uid, known or {}, enrolled, connected))
+
+    async def cloned(self, _asked: Asked) -> m.ClonedDevices:
+        return m.ClonedDevices([_cloned(one) for one in await self._devices.cloned()])
+
+    async def release(self, asked: Asked) -> m.Released:
+        return m.Released(await self._devices.release(asked.caller, asked.path("uid")))
 
     async def revoke(self, asked: Asked) -> m.Revoked:
         return m.Revoked(await self._devices.revoke(asked.caller, asked.path("uid")))
@@ -65,9 +87,15 @@ def _enrolment(device: Device, connected: bool) -> m.EnrolmentInfo:
         enrolled_at=instant_text(device.enrolled_at),
         contact_at=_shown(device.contact_at),
         revoked_at=_shown(device.revoked_at),
+        cloned_at=_shown(device.cloned_at),
         agent_version=device.agent_version,
         connected=connected,
     )
+
+
+def _cloned(device: Device) -> m.ClonedDevice:
+    seen_at = instant_text(device.cloned_at or 0)
+    return m.ClonedDevice(device.uid, device.name, seen_at, _shown(device.contact_at))
 
 
 def _shown(micros: int | None) -> str | None:

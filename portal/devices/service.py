@@ -1,4 +1,4 @@
-"""What is known of one device, and revoking it.
+"""What is known of one device; revoking it, and deciding about one whose identity two machines go by.
 
 In: a caller and a uid. Out: what the tables and the enrolment say. Invariant: a revoked device's connections end at
 once, and what it has not begun is cancelled.
@@ -37,6 +37,15 @@ class Devices:
         if known is None and (enrolled is None or caller.domain is not None):  # what it does not see is not there
             raise ApiError(404, "unknown_device", "There is no such device.")
         return known, enrolled, uid in self._nudges.devices
+
+    async def cloned(self) -> list[Device]:
+        """The devices that are held, as two machines were seen to go by their identity."""
+        return await self._threads.control(self._control.enrolment.cloned)
+
+    async def release(self, caller: Caller, uid: str) -> bool:
+        """One machine is left: serve it again; False if it was not held. Raises NotFoundError."""
+        release = self._control.enrolment.release
+        return await self._threads.control(release, uid, by=caller.actor, now=self._clock())
 
     async def revoke(self, caller: Caller, uid: str) -> bool:
         """Close a device's identity for ever; False if it was closed already. Raises NotFoundError."""

@@ -3,15 +3,17 @@
 In: one-time keys made by a person; then a key with the public keys of a device. Out: devices. Invariants: a key
 enrols one device once, and is stored as a digest; a device is known by its identity key, which belongs to one device
 for ever: a revoked one stays revoked. The same device with the same key gets the same answer again, since an answer
-may get lost on its way.
+may get lost on its way. A device's trail grows at its end: whoever comes with one that lacks the newest step is a copy
+of it or was set back, and then nobody is served under this identity until somebody decides (`release`, or enrolling).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
@@ -22,11 +24,24 @@ from storage.control.ids import Random, uuid7
 from storage.control.prepared import Prepared
 from storage.control.secret_text import digest_of, identifier_of, matches, new_secret
 
+T = TypeVar("T")
 KEYS, DEVICES = schema.enrol_keys, schema.devices
 PREFIX = "enrol"
 KNOWN = 1_000_000  # for how long a device is taken for what it was
 MOST_KNOWN = 10_000
 _DEVICE = Prepared(select(DEVICES).where(DEVICES.c.uid == bindparam("of_uid")))
+_STEP = Prepared(update(DEVICES).where(DEVICES.c.uid == bindparam("of_uid")), ("step",))
+
+
+class Seen(Enum):
+    """What a device's greeting shows: it is known as it was, or a step further; another greeting overtook this one; two
+    machines go by this identity; it is closed."""
+
+    KNOWN = "known"
+    FURTHER = "further"
+    OVERTAKEN = "overtaken"
+    CLONED = "cloned"
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,8 @@ class EnrolKey:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """An enrolled device. `generation` counts its enrolments from 1; keys are raw public keys of 32 bytes."""
+    """An enrolled device. `generation` counts its enrolments from 1; keys are raw public keys of 32 bytes; `step` is
+    the newest of its trail, `cloned_at` when two machines were seen to go by it."""
 
     uid: str
     collector_uid: str
@@ -58,6 +74,8 @@ class Device:
     contact_at: int | None
     agent_version: str | None
     revoked_at: int | None
+    step: str | None = None
+    cloned_at: int | None = None
 
 
 class Enrolment:
@@ -73,6 +91,78 @@ class Enrolment:
         """The devices whose identity is closed."""
         with self._database.read() as connection:
             return set(connection.scalars(select(DEVICES.c.uid).where(DEVICES.c.revoked_at.is_not(None))))
+
+    # --- trails --------------------------------------------------------------------------------
+    def cloned(self) -> list[Device]:
+        """The devices whose identity two machines were seen to go by, and about which nobody has decided yet."""
+        query = select(DEVICES).where(DEVICES.c.cloned_at.is_not(None), DEVICES.c.revoked_at.is_(None))
+        with self._database.read() as connection:
+            return [Device(*row) for row in connection.execute(query.order_by(DEVICES.c.cloned_at, DEVICES.c.uid))]
+
+    def greet(self, uid: str, trail: Sequence[str], *, before: str | None, now: int) -> Seen:
+        """A device comes with its trail, oldest step first; `before` was the newest step when this greeting began."""
+
+        def work(connection: Connection) -> Seen:
+            row = _DEVICE.first(connection, of_uid=uid)
+            if row is None or row.revoked_at is not None:
+                return Seen.CLOSED
+            newest = trail[-1] if trail else None
+            if row.cloned_at is not None:
+                return Seen.CLONED
+            if row.step == newest:
+                return Seen.KNOWN
+            if row.step is None or row.step in trail:
+                _STEP.run(connection, {"of_uid": uid, "step": newest})
+                return Seen.FURTHER
+            if row.step != before:  # what it says was true when it said it
+                return Seen.OVERTAKEN
+            _hold(connection, row, "trail", now)
+            return Seen.CLONED
+
+        seen = self._database.write(work)
+        if seen is Seen.CLONED:
+            self.forget(uid)
+        return seen
+
+    def hold(self, uid: str, why: str, *, now: int) -> bool:
+        """Two machines were seen to go by this identity, and `why`; False if it is closed or held already."""
+
+        def work(connection: Connection) -> bool:
+            row = _DEVICE.first(connection, of_uid=uid)
+            if row is None or row.revoked_at is not None or row.cloned_at is not None:
+                return False
+            _hold(connection, row, why, now)
+            return True
+
+        return self._changed(uid, work)
+
+    def leads(self, uid: str, step: str) -> bool:
+        """Whether who has this newest step (empty: none) may be given work: nobody came after it, nobody is held."""
+        found = self.device(uid)
+        return found is not None and found.cloned_at is None and found.step == (step or None)
+
+    def release(self, uid: str, *, by: str, now: int) -> bool:
+        """Somebody has decided that one machine is left: whoever comes next begins a trail. False if it was not held.
+        Raises NotFoundError."""
+
+        def work(connection: Connection) -> bool:
+            row = _DEVICE.first(connection, of_uid=uid)
+            if row is None:
+                raise NotFoundError("unknown_device", "no device is enrolled under this uid")
+            if row.cloned_at is None:
+                return False
+            connection.execute(update(DEVICES).where(DEVICES.c.uid == uid).values(step=None, cloned_at=None))
+            audit.record(connection, audit.Entry(now, by, "device.released", f"device:{uid}", {"name": row.name}))
+            return True
+
+        return self._changed(uid, work)
+
+    def _changed(self, uid: str, work: Callable[[Connection], T]) -> T:
+        done = self._database.write(work)
+        self.forget(uid)
+        return done
+
+    # --- enrolment keys ------------------------------------------------------------------------
 
     def create_enrol_keys(
         self, count: int, *, simulated: bool, expires_at: int, by: str, now: int, devices: Sequence[str] | None = None
@@ -208,6 +298,12 @@ def revoke(connection: Connection, uid: str, *, by: str, now: int) -> bool:
     return True
 
 
+def _hold(connection: Connection, row: Any, why: str, now: int) -> None:
+    connection.execute(update(DEVICES).where(DEVICES.c.uid == row.uid).values(cloned_at=now))
+    detail = {"name": row.name, "seen_by": why}
+    audit.record(connection, audit.Entry(now, f"device:{row.uid}", "device.cloned", f"device:{row.uid}", detail))
+
+
 def _enrol(
     connection: Connection,
     key: Row[Any],
@@ -228,6 +324,8 @@ def _enrol(
             "name": name,
             "agent_version": agent_version,
             "enrolled_at": now,
+            "step": None,  # who made the key for it has decided
+            "cloned_at": None,
         }
         connection.execute(update(DEVICES).where(DEVICES.c.uid == known.uid).values(values))
         uid = known.uid

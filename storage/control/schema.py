@@ -120,6 +120,8 @@ devices = Table(
     instant("contact_at"),
     text_column("agent_version", null=True),
     instant("revoked_at"),
+    text_column("step", null=True),  # the newest of its trail; None: it has none, or begins anew
+    instant("cloned_at"),  # when two machines were seen to go by it; None: they are not, or somebody has decided
 )
 
 # --- presence.py -------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ import pytest
 
 from muster import folder_accounts
 from muster.cli import main
+from muster.folder import control
 from tests.muster.conftest import PASSWORD, Running, portal
 from tests.muster.demo_process import Demo
 
@@ -196,6 +197,27 @@ def test_a_device_that_never_enrolled_cannot_be_revoked(settled: Running, capsys
     for where in ([], ["--data", str(settled.data)]):
         assert main(["devices", "revoke", "nobody", *where]) == 1
         assert capsys.readouterr().err.startswith("muster: ")
+
+
+@pytest.mark.parametrize("place", ["portal", "folder"])
+def test_devices_that_two_machines_go_by(settled: Running, place: str, capsys: Capture) -> None:
+    where = ["--data", str(settled.data)] if place == "folder" else []
+    assert json_of(capsys, "devices", "cloned", *where) == []
+    assert main(["devices", "release", *where]) == 2
+    assert "--all" in capsys.readouterr().err
+    held = []
+    with control(settled.data) as opened:
+        create = opened.enrolment.create_enrol_keys
+        for number, (_, secret) in enumerate(create(2, simulated=False, expires_at=2, by="test", now=1)):
+            key = f"{place} {number}".encode().rjust(32)
+            device = opened.enrolment.consume_enrol_key(secret, key, key, "copied", now=1)
+            held.append(device.uid)
+            assert opened.enrolment.hold(device.uid, "trail", now=number)
+    shown = json_of(capsys, "devices", "cloned", *where)
+    assert [(one["uid"], one["cloned_at"][:10]) for one in shown] == [(uid, "1970-01-01") for uid in held]
+    assert held[0] in said(capsys, "devices", "release", held[0], *where)
+    assert json_of(capsys, "devices", "release", "--all", *where) == {"released": held[1:]}
+    assert main(["devices", "release", "nobody", *where]) == 1
 
 
 def test_actions(settled: Running, tmp_path: Path, capsys: Capture) -> None:
