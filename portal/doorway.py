@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from starlette.datastructures import Headers
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEAD_SECONDS, GRACE_SECONDS = 20.0, 2.0
@@ -40,8 +39,9 @@ class Doorway(HttpToolsProtocol):
         """Have the channels take the connection over."""
         self.connections.discard(self)
         application: Any = self.config.app
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self.headers}
         link = application.state.portal.channels.open(
-            self.transport, self.scope["method"], self.url.decode("ascii", "replace"), Headers(raw=self.headers)
+            self.transport, self.scope["method"], self.url.decode("ascii", "replace"), headers
         )
         self.transport.set_protocol(link)
         # Each of them holds the others: without this they would stay until a collection of everything.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ from agent import statements, wire, wire_channel
 from agent.session import Session, same, share_of
 from portal.agents.configuration import Configurations
 from portal.agents.door import Claim, Door, Refuse, answer_headers
+from portal.agents.gathering import Gathering, tried
 from portal.agents.link import POLICY, Link
 from portal.agents.presence import Presence
 from portal.agents.service import verified
@@ -30,6 +31,7 @@ from portal.agents.wheel import GOING, HELLO, Wheel
 from portal.nudges import REVOKED, Nudges
 from portal.threads import Threads
 from storage.control.api import Control
+from storage.control.enrolment import Device
 from storage.control.errors import ControlError
 from storage.control.key_ring import KeyRing
 
@@ -63,6 +65,8 @@ class Channels:
         self._keys, self._clock, self._configurations, self._presence = keys, clock, configurations, presence
         self._desk, self._key = desk, X25519PrivateKey.generate()
         self._share = share_of(self._key)
+        self._openings: Gathering[str, tuple[Device, str] | None] = Gathering(threads, self._at_devices)
+        self._looks: Gathering[str, tuple[bool, bool]] = Gathering(threads, self._at_work)
         self._greeting: Counter[str] = Counter()
         self._busy = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -91,7 +95,7 @@ class Channels:
     async def _greet(self, link: Link, key: str, headers: Mapping[str, str]) -> None:
         claim = None
         try:
-            claim, tag = await self._door.claim_and(headers, self._configurations.tag)
+            claim, tag = await self._door.claim_by(headers, self._openings.ask)
             device = self._door.check(claim, "GET", wire.CHANNEL, b"")
             uid = device.uid
             if self._nudges.count(uid) + self._greeting[uid] >= MOST:
@@ -189,19 +193,32 @@ class Channels:
     async def _look(self, link: Link) -> None:
         """What there is to say to a device that has just come: it does not ask by itself. It is known to `Nudges` by
         now, so whatever comes to be from here on is told to it."""
-        now, control = self._clock(), self._control
-
-        def look() -> tuple[bool, bool]:
-            with control.one_instant():
-                device = control.enrolment.device(link.uid)
-                revoked = device is None or device.revoked_at is not None
-                return revoked, bool(control.dispatch.waiting_devices(now=now, device=link.uid))
-
-        revoked, waiting = await self._threads.control(look)
+        revoked, waiting = await self._looks.ask(link.uid)
         if revoked:
             link.close(REVOKED)
         elif waiting:
             link.nudge()
+
+    def _at_devices(self, uids: Sequence[str]) -> list[tuple[Device, str] | Exception | None]:
+        """Devices with the tags of their configurations."""
+
+        def look(uid: str) -> tuple[Device, str] | None:
+            device = self._control.enrolment.device(uid)
+            return None if device is None else (device, self._configurations.tag(uid))
+
+        with self._control.one_instant():
+            return [tried(look, uid) for uid in uids]
+
+    def _at_work(self, uids: Sequence[str]) -> list[tuple[bool, bool] | Exception]:
+        """Whether devices are revoked, and whether there is something for them."""
+        now, control = self._clock(), self._control
+
+        def look(uid: str) -> tuple[bool, bool]:
+            device = control.enrolment.device(uid)
+            return device is None or device.revoked_at is not None, control.dispatch.is_waited_for(uid, now=now)
+
+        with control.one_instant():
+            return [tried(look, uid) for uid in uids]
 
     # --- what happens to a link ----------------------------------------------------------------
     def news(self, link: Link) -> None:

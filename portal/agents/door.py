@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -26,6 +26,8 @@ from storage.control.enrolment import Device
 from storage.control.ids import is_uuid
 
 T = TypeVar("T")
+_NAMES = (wire.DEVICE_HEADER, wire.TIME_HEADER, wire.NONCE_HEADER, wire.SIGNATURE_HEADER, wire.PINNED_HEADER)
+_DEVICE, _TIME, _NONCE, _SIGNATURE, _PINNED = (name.lower() for name in _NAMES)
 MOST_NONCES = 500_000  # remembered at once; more requests than that in a window are put off
 
 
@@ -94,16 +96,12 @@ class Door:
             raise _stranger()
         return Claim(device, *said)
 
-    async def claim_and(self, headers: Mapping[str, str], also: Callable[[str], T]) -> tuple[Claim, T]:
-        """As `claim`, with something looked up of the device in the same breath."""
+    async def claim_by(
+        self, headers: Mapping[str, str], look: Callable[[str], Awaitable[tuple[Device, T] | None]]
+    ) -> tuple[Claim, T]:
+        """As `claim`, with a look of the caller's, at the device and something else. Raises Refuse."""
         uid, said = _said(headers)
-
-        def look() -> tuple[Device, T] | None:
-            with self._control.one_instant():
-                device = self._control.enrolment.device(uid)
-                return None if device is None else (device, also(uid))
-
-        found = await self._threads.control(look)
+        found = await look(uid)
         if found is None:
             raise _stranger()
         return Claim(found[0], *said), found[1]
@@ -151,15 +149,18 @@ def answer_headers(key: Ed25519PrivateKey, claim: Claim, now: int, status: int, 
 
 def _said(headers: Mapping[str, str]) -> tuple[str, tuple[int, str, bytes, str | None]]:
     """The uid, and the rest of a claim. Raises Refuse."""
+    given = {
+        name.lower(): value for name, value in headers.items()
+    }  # once: each look through headers is at all of them
     try:
-        time, nonce = int(headers[wire.TIME_HEADER][:20]), headers[wire.NONCE_HEADER]
-        signature = base64.b64decode(headers[wire.SIGNATURE_HEADER], validate=True)
-        uid = headers[wire.DEVICE_HEADER]
+        time, nonce = int(given[_TIME][:20]), given[_NONCE]
+        signature = base64.b64decode(given[_SIGNATURE], validate=True)
+        uid = given[_DEVICE]
     except (KeyError, ValueError, binascii.Error):
         raise _stranger() from None
     if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
         raise _stranger()
-    return uid, (time, nonce, signature, headers.get(wire.PINNED_HEADER))
+    return uid, (time, nonce, signature, given.get(_PINNED))
 
 
 def _revoked() -> Refuse:

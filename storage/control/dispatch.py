@@ -125,20 +125,15 @@ class Dispatch:
         with self._database.read() as connection:
             return [Cancel(*row) for row in _CANCELS.all(connection, of_device=device)]
 
-    def waiting_devices(self, *, now: int, device: str | None = None) -> set[str]:
-        """Devices that have something to fetch, an order or a cancel: what a device is told when it comes, and what
-        the slow tick nudges again. Of one device if asked."""
-        free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
-        waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & free & (TABLE.c.open_from <= now)
-        lost = (TABLE.c.state == State.LOST_CONTACT.value) & free & TABLE.c.started_at.is_(None)
-        states = [State.WAITING_ON_DEVICE.value, State.LOST_CONTACT.value, *(state.value for state in RUNNING)]
-        stop = (TABLE.c.state != State.LOST_CONTACT.value) & TABLE.c.cancel_at.is_not(None)
-        asked = [] if device is None else [TABLE.c.device == device]
-        query = select(TABLE.c.device).where(
-            *asked, TABLE.c.state.in_(states), or_(waiting, lost & TABLE.c.settled_at.is_(None), stop)
-        )
+    def waiting_devices(self, *, now: int) -> set[str]:
+        """Devices that have something to fetch, an order or a cancel: what the slow tick nudges again."""
         with self._database.read() as connection:
-            return set(connection.scalars(query.distinct()))
+            return {row.device for row in _WAITING.all(connection, now=now)}
+
+    def is_waited_for(self, device: str, *, now: int) -> bool:
+        """Whether a device is one of them: what it is told when it comes."""
+        with self._database.read() as connection:
+            return _WAITED_FOR.first(connection, of_device=device, now=now) is not None
 
     def opened(self, after: int, until: int) -> set[str]:
         """Devices with something that may be fetched since an instant in (after, until]: a window opened, or a retry
@@ -305,6 +300,19 @@ def _claimable(leased: bool) -> tuple[Any, ...]:
     return TABLE.c.device == bindparam("of_device"), states, *free, other, or_(fresh, handed, unknown)
 
 
+def _to_fetch() -> tuple[Any, ...]:
+    """What a device is nudged for."""
+    now: BindParameter[int] = bindparam("now", type_=BigInteger)
+    free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
+    waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & free & (TABLE.c.open_from <= now)
+    lost = (TABLE.c.state == State.LOST_CONTACT.value) & free & TABLE.c.started_at.is_(None)
+    states = among(TABLE.c.state, (State.WAITING_ON_DEVICE, State.LOST_CONTACT, *RUNNING))
+    stop = (TABLE.c.state != State.LOST_CONTACT.value) & TABLE.c.cancel_at.is_not(None)
+    return states, or_(waiting, lost & TABLE.c.settled_at.is_(None), stop)
+
+
+_WAITING = Prepared(select(TABLE.c.device).where(*_to_fetch()).distinct())
+_WAITED_FOR = Prepared(select(TABLE.c.device).where(TABLE.c.device == bindparam("of_device"), *_to_fetch()).limit(1))
 # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
 _ORDER = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
 _NEXT = {

@@ -27,6 +27,7 @@ class KeyRing:
         self._path = path
         self._lock = Lock()
         self._keys = (signing_key(path), *self._followers())
+        self._named: dict[str, Ed25519PrivateKey] = {}
 
     @property
     def keys(self) -> tuple[Ed25519PrivateKey, ...]:
@@ -43,7 +44,10 @@ class KeyRing:
         names a key that is none of ours cannot be answered right, and gets the current."""
         if pinned is None:
             return self._keys[0]
-        return next((key for key in self._keys if fingerprint(public(key)) == pinned), self._keys[-1])
+        keys = self._keys
+        if len(self._named) != len(keys):  # asked with every answer, and keys are only added
+            self._named = {fingerprint(public(key)): key for key in keys}
+        return self._named.get(pinned, keys[-1])
 
     def rotate(self, record: Callable[[bytes], None]) -> Ed25519PrivateKey:
         """Make the next key and sign with it from now on. `record` is told its public half before it appears. Raises

@@ -209,7 +209,7 @@ class Portal:
     async def greet(self, uid: str) -> str:
         """Let a device in: the tag of its configuration; it is nudged if there is work. Raises RevokedError."""
         self._at_the_door(uid)
-        if self.control.dispatch.waiting_devices(now=self.clock(), device=uid):
+        if self.control.dispatch.is_waited_for(uid, now=self.clock()):
             self.nudges.nudge([uid])
         return self.tag(uid)
 
