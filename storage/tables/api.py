@@ -36,7 +36,7 @@ from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
-from storage.tables.writer import Append, Item, Seal, Stop, Writer
+from storage.tables.writer import Append, Compact, Item, Seal, Stop, Writer
 
 __all__ = [
     "MAX_MESSAGE",
@@ -117,6 +117,11 @@ class Tables:
         """Move everything into sealed files now, which happens by itself in time. Raises StorageFailed, Corrupt,
         Closed."""
         await self._ask(Seal)
+
+    async def compact(self, until: int | None = None) -> None:
+        """Compact the days that end at or before an instant (microseconds UTC, by default now), which happens by itself
+        in time. Rows may be appended and asked meanwhile. Raises StorageFailed, Corrupt, Closed."""
+        await self._ask(lambda answer: Compact(answer, until))
 
     async def close(self) -> None:
         """Answer what is waiting, seal, and let the folder go. Closing twice does nothing."""

@@ -21,22 +21,30 @@ _TIMES = ("start_time", "end_time", "bucket_duration")
 _DATE = "@date"
 
 
+def bucketed(schema: TableSchema) -> bool:
+    """Whether a table has buckets that a day's can be made of."""
+    return "start_time" in schema.columns and "bucket_duration" in schema.columns
+
+
 def dimensions(schema: TableSchema) -> list[str]:
     """The columns that tell daily rows of one day apart."""
-    metrics = _metrics(schema)
-    return [name for name in schema.columns if name not in metrics and name not in _TIMES and name != "@row"]
+    combine = metrics(schema)
+    return [name for name in schema.columns if name not in combine and name not in _TIMES and name != "@row"]
 
 
-def one_a_day(buckets: pl.LazyFrame, schema: TableSchema, columns: Sequence[str], zone: ZoneInfo) -> pl.LazyFrame:
-    """The daily rows of these buckets, with these columns. A bucket's day is the one its `start_time` lies in."""
+def one_a_day(
+    buckets: pl.LazyFrame, schema: TableSchema, columns: Sequence[str], dimensions: Sequence[str], zone: ZoneInfo
+) -> pl.LazyFrame:
+    """The daily rows of these buckets, with these columns; what they hold of `dimensions` tells them apart. A bucket's
+    day is the one its `start_time` lies in, so that daily rows may be among the buckets."""
     local = (
         pl.from_epoch(pl.col(schema.time), time_unit="us").dt.replace_time_zone("UTC").dt.convert_time_zone(zone.key)
     )
-    metrics = _metrics(schema)
-    combined = [_combined(name, metrics[name]) for name in columns if name in metrics]
+    combine = metrics(schema)
+    combined = [_combined(name, combine[name]) for name in columns if name in combine]
     days = (
         buckets.with_columns(local.dt.date().alias(_DATE))
-        .group_by(_DATE, *dimensions(schema))
+        .group_by(_DATE, *dimensions)
         .agg(pl.col("@row").min(), *combined)
     )
     start = pl.col(_DATE).map_batches(lambda dates: _starts(dates, zone, 0), return_dtype=pl.Int64())
@@ -45,7 +53,8 @@ def one_a_day(buckets: pl.LazyFrame, schema: TableSchema, columns: Sequence[str]
     return days.select(times[name].alias(name) if name in times else pl.col(name) for name in columns)
 
 
-def _metrics(schema: TableSchema) -> dict[str, str]:
+def metrics(schema: TableSchema) -> dict[str, str]:
+    """The columns that are combined, with how."""
     return {column.name: column.metric for column in schema.stored.values() if column.metric is not None}
 
 
@@ -61,4 +70,4 @@ def _combined(name: str, how: str) -> pl.Expr:
 def _starts(dates: pl.Series, zone: ZoneInfo, later: int) -> pl.Series:
     """The first instants of calendar days, or of the days after."""
     known = {day: day_start(day + timedelta(days=later), zone) for day in dates.unique() if isinstance(day, date)}
-    return pl.Series(dates.name, [known.get(day) for day in dates], dtype=pl.Int64)
+    return dates.replace_strict(list(known), list(known.values()), return_dtype=pl.Int64)

@@ -77,13 +77,9 @@ def _findings(folder: Path) -> Iterator[Finding]:
 
 
 def _sealed(folder: Path, manifest: Manifest) -> Iterator[Finding]:
-    digests = {item.file: (item.sha256, f"{item.rows} rows of {item.table}") for item in manifest.segments}
-    digests |= {item.file: (item.sha256, f"the objects of {name}") for name, item in manifest.objects.items()}
-    if manifest.marks is not None:
-        digests[manifest.marks.file] = (manifest.marks.sha256, "the marks of stored batches")
-    for name, (digest, what) in digests.items():
+    for item, what in manifest.sealed_files():
         try:
-            check(folder, name, digest)
+            check(folder, item.file, item.sha256)
         except SegmentCorrupt as damage:
             yield Finding(damage.path, True, f"{damage.detail}; it holds {what}", "Restore this file from a backup.")
 

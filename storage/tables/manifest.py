@@ -6,6 +6,8 @@ name is of no account and may be removed. `journal` is the first journal file wh
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,13 +16,13 @@ import msgspec
 from storage.tables.errors import Corrupt, FormatTooNew, ManifestCorrupt, Unsure
 from storage.tables.files import Files, write_whole
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 
 
 class Segment(msgspec.Struct, frozen=True):
     """A sealed file of rows of one table and UTC day: its path in the folder, size, SHA-256, first and last time and
-    row number."""
+    row number, and when the first of its rows were sealed."""
 
     file: str
     table: str
@@ -32,6 +34,7 @@ class Segment(msgspec.Struct, frozen=True):
     max_time: int
     first_row: int
     last_row: int
+    sealed: int = 0
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -41,6 +44,31 @@ class Sealed(msgspec.Struct, frozen=True):
     rows: int
     bytes: int
     sha256: str
+
+
+class RollupFile(msgspec.Struct, frozen=True):
+    """A sealed file of states of a compacted day's rows. `lacks` are columns whose states are not known."""
+
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    lacks: list[str] = []
+
+
+class DayFile(msgspec.Struct, frozen=True):
+    """Rows of one table and UTC day in Parquet, sorted by device and time; a large day is several, each of a range of
+    devices. `rollups` are by kind: `device`, `quarter`, `daily`."""
+
+    file: str
+    table: str
+    day: int
+    rows: int
+    bytes: int
+    sha256: str
+    min_time: int
+    max_time: int
+    rollups: dict[str, RollupFile] = {}
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -57,11 +85,43 @@ class Manifest(msgspec.Struct, frozen=True):
     segments: list[Segment] = []
     objects: dict[str, Sealed] = {}
     marks: Sealed | None = None
+    days: list[DayFile] = []
+
+    def sealed_files(self) -> Iterator[tuple[Segment | DayFile | RollupFile | Sealed, str]]:
+        """Every file it names, with words for what it holds."""
+        for segment in self.segments:
+            yield segment, f"{segment.rows} rows of {segment.table}"
+        for day in self.days:
+            yield day, f"{day.rows} rows of {day.table}"
+            for kind, rollup in day.rollups.items():
+                yield rollup, f"the {kind} rollup of {day.table}, which can be computed again from {day.file}"
+        for name, item in self.objects.items():
+            yield item, f"the objects of {name}"
+        if self.marks is not None:
+            yield self.marks, "the marks of stored batches"
 
     def files(self) -> set[str]:
-        """Every file it names."""
-        others = [*self.objects.values(), *([self.marks] if self.marks else [])]
-        return {item.file for item in self.segments} | {item.file for item in others}
+        """The names of these files."""
+        return {item.file for item, _ in self.sealed_files()}
+
+
+class Numbers:
+    """The numbers of files to come, each given once, to any thread."""
+
+    def __init__(self, following: int) -> None:
+        self._lock = threading.Lock()
+        self._next = following
+
+    @property
+    def following(self) -> int:
+        """The next number."""
+        return self._next
+
+    def take(self) -> int:
+        """A number that no other file has."""
+        with self._lock:
+            self._next += 1
+            return self._next - 1
 
 
 class _Envelope(msgspec.Struct):
@@ -93,7 +153,8 @@ def read_manifest(folder: Path) -> Manifest | None:
         version = msgspec.json.decode(raw, type=_Version).format
         if version > FORMAT:
             raise FormatTooNew(f"{folder} has format {version}, this program knows {FORMAT}")
-        return msgspec.json.decode(raw, type=Manifest)
+        manifest = msgspec.json.decode(raw, type=Manifest)
+        return msgspec.structs.replace(manifest, format=FORMAT)  # format 1 had no days; the next one written says 2
     except msgspec.DecodeError as error:
         raise ManifestCorrupt(path, f"unreadable ({error})") from error
 

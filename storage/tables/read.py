@@ -7,7 +7,7 @@ this process has not checked. It satisfies `engine.source.Source` and does not k
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from nql.catalog.model import Catalog, Table
-from storage.tables.daily import dimensions, one_a_day
+from storage.tables.daily import bucketed, dimensions, one_a_day
 from storage.tables.days import next_start
 from storage.tables.manifest import Segment
 from storage.tables.objects import LIVE
@@ -83,7 +83,7 @@ class SnapshotSource:
         _check_columns(schema, columns)
         if schema.is_object:
             return self._objects(schema, columns)
-        if daily and "start_time" in schema.columns and "bucket_duration" in schema.columns:
+        if daily and bucketed(schema):
             return self._daily(schema, columns, start, end)
         return self._events(schema, columns, start, end)
 
@@ -113,7 +113,7 @@ class SnapshotSource:
         assert isinstance(frame, pl.DataFrame)
         if schema.owned:
             frame = frame.filter(pl.col(LIVE))
-        return _complete(frame.lazy(), schema, frame.columns, columns)
+        return _complete(frame.lazy(), schema, frame.schema, columns)
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
@@ -129,8 +129,7 @@ class SnapshotSource:
             most = sum(self._rows(found.base or found.name)) if held is None else held.num_rows
             return [Part(self.scan(table, columns, start=start, end=end), most, None, False)]
         _check_columns(schema, columns)
-        parts = [*self._segments(schema, columns, start, end), *self._tail(schema, columns, start, end)]
-        return sorted(parts, key=lambda part: -(part.day or 0))
+        return sorted(self._parts(schema, columns, start, end), key=lambda part: -(part.day or 0))
 
     def rollup(
         self, table: str, grain: Literal["device", "quarter"], states: Sequence[str], *, start: int, end: int
@@ -150,29 +149,45 @@ class SnapshotSource:
         return found
 
     def _rows(self, table: str) -> Iterator[int]:
+        yield from (item.rows for item in self.snapshot.days if item.table == table)
         yield from (item.rows for item in self.snapshot.segments if item.table == table)
         yield from (part.frame.height for part in self.snapshot.tail if part.table == table)
 
     def _events(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
-        parts = [*self._segments(schema, columns, start, end), *self._tail(schema, columns, start, end)]
-        if not parts:
-            return _nothing(schema, columns)
-        return parts[0].frame if len(parts) == 1 else pl.concat([part.frame for part in parts], how="vertical")
+        return _together([part.frame for part in self._parts(schema, columns, start, end)], schema, columns)
+
+    def _parts(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> Iterator[Part]:
+        yield from self._days(schema, columns, start, end)
+        yield from self._segments(schema, columns, start, end)
+        yield from self._tail(schema, columns, start, end)
+
+    def _days(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> Iterator[Part]:
+        """Compacted days, file by file."""
+        for item in self.snapshot.days:
+            if item.table == schema.name and _meets(item.min_time, item.max_time, start, end):
+                held = self._checked.columns(self.snapshot.folder, item.file, item.sha256)
+                scanned = pl.scan_parquet(self.snapshot.folder / item.file, glob=False, hive_partitioning=False)
+                inside = _inside(item.min_time, item.max_time, start, end)
+                frame = _complete(_cut(scanned, schema.time, start, end, inside), schema, held, columns)
+                by_device = "@device" in held
+                if by_device and "@device" in columns:
+                    frame = frame.set_sorted("@device")
+                yield Part(frame, item.rows, item.day, by_device)
 
     def _segments(
         self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
     ) -> Iterator[Part]:
         """Segments of a day that hold the same columns and stand alike to the window are scanned together."""
         folder = self.snapshot.folder
-        alike: dict[tuple[int, tuple[str, ...], bool], list[Segment]] = {}
+        alike: dict[tuple[int, tuple[tuple[str, pl.DataType], ...], bool], list[Segment]] = {}
         for item in self.snapshot.segments:
             if item.table == schema.name and _meets(item.min_time, item.max_time, start, end):
-                names = self._checked.columns(folder, item.file, item.sha256)
+                held = self._checked.columns(folder, item.file, item.sha256)
                 inside = _inside(item.min_time, item.max_time, start, end)
-                alike.setdefault((item.day, names, inside), []).append(item)
-        for (day, names, inside), items in alike.items():
+                alike.setdefault((item.day, tuple(held.items()), inside), []).append(item)
+        for (day, types, inside), items in alike.items():
             scanned = pl.scan_ipc([str(folder / item.file) for item in items], glob=False)
-            frame = _complete(_cut(scanned, schema.time, start, end, inside), schema, names, columns)
+            frame = _complete(_cut(scanned, schema.time, start, end, inside), schema, dict(types), columns)
             yield Part(frame, sum(item.rows for item in items), day, False)
 
     def _tail(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> Iterator[Part]:
@@ -183,8 +198,7 @@ class SnapshotSource:
                 days.setdefault(part.day, []).append(part)
         for day, parts in days.items():
             frames = [_of_tail(part, schema, columns, start, end) for part in parts]
-            frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
-            yield Part(frame, sum(part.frame.height for part in parts), day, False)
+            yield Part(_together(frames, schema, columns), sum(part.frame.height for part in parts), day, False)
 
     def _daily(self, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
         """Days that begin in the window, each made of all its rows."""
@@ -192,7 +206,7 @@ class SnapshotSource:
         first = None if start is None else next_start(start, zone)
         last = None if end is None else next_start(end, zone)
         needed = list(dict.fromkeys(["@row", schema.time, *dimensions(schema), *columns]))
-        return one_a_day(self._events(schema, needed, first, last), schema, columns, zone)
+        return one_a_day(self._events(schema, needed, first, last), schema, columns, dimensions(schema), zone)
 
 
 def _check_columns(schema: TableSchema, columns: Sequence[str]) -> None:
@@ -204,7 +218,7 @@ def _of_tail(
     part: TailPart, schema: TableSchema, columns: Sequence[str], start: int | None, end: int | None
 ) -> pl.LazyFrame:
     inside = _inside(part.min_time, part.max_time, start, end)
-    return _complete(_cut(part.frame.lazy(), schema.time, start, end, inside), schema, part.frame.columns, columns)
+    return _complete(_cut(part.frame.lazy(), schema.time, start, end, inside), schema, part.frame.schema, columns)
 
 
 def _meets(first: int, last: int, start: int | None, end: int | None) -> bool:
@@ -223,13 +237,23 @@ def _cut(frame: pl.LazyFrame, time: str, start: int | None, end: int | None, ins
     return frame if end is None else frame.filter(pl.col(time) < end)
 
 
-def _complete(frame: pl.LazyFrame, schema: TableSchema, present: Sequence[str], columns: Sequence[str]) -> pl.LazyFrame:
-    """Exactly the columns asked for; null where the rows were written without."""
-    have = set(present)
-    return frame.select(
-        pl.col(name) if name in have else pl.lit(None, dtype=POLARS[schema.columns[name]]).alias(name)
-        for name in columns
-    )
+def _complete(
+    frame: pl.LazyFrame, schema: TableSchema, held: Mapping[str, pl.DataType], columns: Sequence[str]
+) -> pl.LazyFrame:
+    """Exactly the columns asked for, in the types of today; null where the rows were written without."""
+    return frame.select(_column(name, POLARS[schema.columns[name]], held.get(name)) for name in columns)
+
+
+def _column(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:
+    if held is None:
+        return pl.lit(None, dtype=wanted).alias(name)
+    return pl.col(name) if held == wanted else pl.col(name).cast(wanted)
+
+
+def _together(frames: Sequence[pl.LazyFrame], schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+    if not frames:
+        return _nothing(schema, columns)
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
 
 
 def _nothing(schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:

@@ -18,7 +18,7 @@ from storage.tables.files import Files, discard, write_whole
 from storage.tables.journal import FILE_HEAD, Journal, Torn, journal_numbers, journal_path, read_journal
 from storage.tables.manifest import NAME, Manifest, empty, read_manifest, write_manifest
 from storage.tables.schema import Schemas
-from storage.tables.seal import OBJECTS, SEGMENTS
+from storage.tables.seal import LAKE, OBJECTS, ROLLUPS, SEGMENTS
 from storage.tables.sealed import check, read_arrow
 from storage.tables.state import State
 
@@ -45,6 +45,7 @@ def recover(files: Files, folder: Path, schemas: Schemas, zone: str | None, now:
         raise WrongZone(f"{folder} was made with zone {manifest.zone}, not {zone}; this cannot be changed")
     state = load(folder, schemas, manifest)
     journal = replay(files, folder, state, manifest)
+    _make_folders(files, folder)
     # The manifest may have been replaced and not synced; what only the former one needs is removed next.
     files.sync_folder(folder)
     _tidy(files, folder, manifest)
@@ -121,27 +122,37 @@ def _set_aside(files: Files, folder: Path, number: int, torn: Torn) -> None:
 def _check_new(folder: Path) -> None:
     """A folder without a manifest holds nothing yet; if it does, the manifest was lost, and tidying would lose the
     rest."""
-    left = [*folder.glob("journal-*.log"), *folder.glob(f"{SEGMENTS}/*"), *folder.glob(f"{OBJECTS}/*")]
+    left = [
+        *folder.glob("journal-*.log"),
+        *folder.glob(f"{SEGMENTS}/*"),
+        *folder.glob(f"{OBJECTS}/*"),
+        *folder.glob(f"{LAKE}/*"),
+    ]
     if left:
         raise ManifestCorrupt(folder / NAME, f"missing, though {left[0].name} is there")
 
 
 def _make(files: Files, folder: Path, zone: str, now: int) -> Manifest:
     manifest = empty(zone, now)
-    for name in (SEGMENTS, OBJECTS):
-        files.make_folder(folder / name)
+    _make_folders(files, folder)
     files.sync_folder(folder)
     write_manifest(files, folder, manifest)
     files.sync_folder(folder)
     return manifest
 
 
+def _make_folders(files: Files, folder: Path) -> None:
+    """Make the folders of sealed files; those of a folder of format 1 lack some."""
+    for name in (SEGMENTS, OBJECTS, LAKE, ROLLUPS):
+        files.make_folder(folder / name)
+
+
 def _tidy(files: Files, folder: Path, manifest: Manifest) -> None:
     """Remove what a crash left: files that no manifest names, and journals that are sealed."""
     named = manifest.files()
-    for place in (SEGMENTS, OBJECTS):
-        for path in (folder / place).iterdir():
-            if f"{place}/{path.name}" not in named:
+    for pattern in (f"{SEGMENTS}/*", f"{OBJECTS}/*", f"{ROLLUPS}/*", f"{LAKE}/*/day=*/*"):
+        for path in folder.glob(pattern):
+            if path.relative_to(folder).as_posix() not in named:
                 discard(files, path)
     for number in journal_numbers(folder):
         if number < manifest.journal:

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from msgspec.structs import replace
 
 from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
-from storage.tables.manifest import Manifest, Sealed, Segment, write_manifest
+from storage.tables.manifest import Manifest, Numbers, Sealed, Segment, write_manifest
 from storage.tables.schema import Schemas
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
@@ -29,35 +30,36 @@ from storage.tables.tail import TailPart
 log = logging.getLogger(__name__)
 MERGE_AT = 8  # segments of one table, day and tier become one
 _TIERS = (4_096, 32_768, 262_144)  # rows; a segment of the last size or above stays as it is
-SEGMENTS, OBJECTS = "segments", "objects"
+SEGMENTS, OBJECTS, LAKE, ROLLUPS = "segments", "objects", "lake", "rollups"
 
 
 @dataclass(slots=True)
 class Sealing:
-    """One sealing under way: what it wrote so far, and the number of the next file."""
+    """One sealing under way: what it wrote so far, and the numbers of files to come."""
 
     files: Files
     folder: Path
     schemas: Schemas
-    next_file: int
+    numbers: Numbers
     written: list[str] = field(default_factory=list)
 
     def name(self, folder: str, stem: str, suffix: str) -> str:
         """A file name that was never used before, noted before it is made so that a failure can remove it."""
-        name = f"{folder}/{stem}-{self.next_file:08}.{suffix}"
-        self.next_file += 1
+        name = f"{folder}/{stem}-{self.numbers.take():08}.{suffix}"
         self.written.append(name)
         return name
 
-    def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame]) -> Segment:
-        """Seal rows of one table and day, given in order of arrival."""
+    def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame], sealed_at: int) -> Segment:
+        """Seal rows of one table and day, given in order of arrival; `sealed_at` is when the first of them were."""
         frame = pl.concat(list(frames), how="diagonal", rechunk=True)
         file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
         sealed = write_frame(self.files, self.folder, file, frame)
         times = frame[self.schemas[table].time]
         rows = frame["@row"]
-        bounds = [_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max())]
-        return Segment(sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, *bounds)
+        first, last, low, high = (_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max()))
+        return Segment(
+            sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, first, last, low, high, sealed_at
+        )
 
     def undo(self, keep: Set[str] = frozenset()) -> None:
         """Remove what was written, but for what is to stay."""
@@ -66,20 +68,23 @@ class Sealing:
                 discard(self.files, self.folder / name)
 
 
-def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: int, now: int) -> Manifest:
+def seal(
+    files: Files, folder: Path, state: State, manifest: Manifest, journal: int, numbers: Numbers, now: int
+) -> Manifest:
     """Write everything in memory to sealed files and make the manifest that names them valid, though not yet durable:
     the caller syncs the folder before it removes anything. `journal` is the number of the next journal file. Raises
     OSError, SegmentCorrupt, Unsure."""
-    work = Sealing(files, folder, state.schemas, manifest.next_file)
+    work = Sealing(files, folder, state.schemas, numbers)
     try:
         kept = [item for item in manifest.segments if not expired(state.schemas, item.table, item.day, now)]
         fresh = list(_seal_tail(work, state, now))
         segments = _merge(work, kept + fresh)
         objects = dict(manifest.objects) | _seal_objects(work, state)
         marks = _seal_marks(work, state) if state.marks.dirty or manifest.marks is None else manifest.marks
-        result = Manifest(
-            manifest.format, manifest.number + 1, manifest.zone, manifest.created, now,
-            state.next_row, work.next_file, journal, segments, objects, marks,
+        days = [item for item in manifest.days if not expired(state.schemas, item.table, item.day, now)]
+        result = replace(
+            manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=numbers.following,
+            journal=journal, segments=segments, objects=objects, marks=marks, days=days,
         )  # fmt: skip
         files.sync_folder(folder / SEGMENTS)
         files.sync_folder(folder / OBJECTS)
@@ -103,7 +108,7 @@ def expired(schemas: Schemas, table: str, day: int, now: int) -> bool:
 def _seal_tail(work: Sealing, state: State, now: int) -> Iterator[Segment]:
     for (table, day), parts in state.tail.by_day().items():
         if not expired(state.schemas, table, day, now):
-            yield work.segment(table, day, [part.frame for part in _in_order(parts)])
+            yield work.segment(table, day, [part.frame for part in _in_order(parts)], now)
 
 
 def _in_order(parts: list[TailPart]) -> list[TailPart]:
@@ -124,7 +129,7 @@ def _merge(work: Sealing, segments: list[Segment]) -> list[Segment]:
             log.error("segments of a day are not merged: %s", error)
             result += alike
             continue
-        result.append(work.segment(table, day, frames))
+        result.append(work.segment(table, day, frames, min(item.sealed for item in alike)))
     return result
 
 

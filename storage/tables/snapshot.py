@@ -13,14 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.tables.manifest import Segment
+from storage.tables.manifest import DayFile, Segment
 from storage.tables.tail import TailPart
 
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """The sealed segments of a folder, the unsealed rows, and the object tables as Arrow by name. `number` is the
-    manifest's, `version` the state's; `complete_until` is microseconds UTC; `zone` is the instance zone."""
+    """The sealed segments and compacted days of a folder, the unsealed rows, and the object tables as Arrow by name.
+    `number` is the manifest's, `version` the state's; `complete_until` is microseconds UTC; `zone` the instance zone.
+    """
 
     folder: Path
     zone: str
@@ -30,6 +31,7 @@ class Snapshot:
     segments: tuple[Segment, ...]
     tail: tuple[TailPart, ...]
     objects: Mapping[str, Any]
+    days: tuple[DayFile, ...] = ()
 
 
 class Holds:

@@ -12,14 +12,19 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from msgspec import structs
 
 from nql.catalog.model import Catalog
+from storage.tables.compact import Compacted, Compaction
 from storage.tables.encode import prepare, take_back
-from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, failure
+from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, Unsure, failure
 from storage.tables.files import Files, discard
 from storage.tables.frames import Prepared, encode_body
 from storage.tables.journal import Journal, journal_numbers, journal_path
 from storage.tables.lock import FolderLock
+from storage.tables.manifest import Manifest, Numbers, write_manifest
 from storage.tables.recover import recover
 from storage.tables.rows import Ack, Batch
 from storage.tables.schema import schemas_of
@@ -65,6 +70,7 @@ class Store:
             self._lock.release()
             raise
         self.manifest, self.state, self.journal = recovered.manifest, recovered.state, recovered.journal
+        self.numbers = Numbers(self.manifest.next_file)
         self.broken: str | None = None
         self._holds = Holds()
         self._leaving: list[tuple[int, str]] = []  # the first manifest without the file, and the file
@@ -143,20 +149,15 @@ class Store:
             return
         before, number = self.manifest, self.journal.number + 1
         try:
-            manifest = seal(self.files, self.folder, self.state, before, number, self.clock())
+            manifest = seal(self.files, self.folder, self.state, before, number, self.numbers, self.clock())
         except StorageFailed as error:
             self.broken = error.reason
             raise
         except OSError as error:
             raise failure(error) from error
-        self._durable = False
-        with self.state.lock:
-            self.manifest = manifest
-            self.state.sealed()
-            self._last = None
+        self._replace(manifest, sealed=True)
         self.journal.close()
         self.journal = Journal(self.files, self.folder, number)
-        self._leaving += [(manifest.number, name) for name in sorted(before.files() - manifest.files())]
         self.tidy()
 
     def tidy(self) -> None:
@@ -191,6 +192,52 @@ class Store:
         self.journal.close()
         self._lock.release()
 
+    # --- compacting -----------------------------------------------------------------------------
+
+    def compaction(self, stop: Callable[[], bool] = lambda: False) -> Compaction:
+        """What compacts days of this folder, in any thread; `flip` makes the result valid."""
+        zone = ZoneInfo(self.manifest.zone)
+        return Compaction(self.files, self.folder, self.schemas, zone, self.numbers, stop)
+
+    def flip(self, made: Compacted) -> bool:
+        """Let compacted files stand for those they were made of; False, and nothing changes, if some of these are not
+        valid any more. Raises StorageFailed, after which it may be tried again."""
+        if self.broken:
+            raise StorageFailed(self.broken)
+        before = self.manifest
+        gone = {item.file for item in made.task.inputs}
+        if not gone <= before.files():
+            made.undo(self.files, self.folder)
+            return False
+        segments = [item for item in before.segments if item.file not in gone]
+        days = [item for item in before.days if item.file not in gone]
+        manifest = structs.replace(
+            before, number=before.number + 1, segments=segments, days=[*days, *made.days],
+            next_file=self.numbers.following,
+        )  # fmt: skip
+        try:
+            write_manifest(self.files, self.folder, manifest)
+        except Unsure as error:
+            self.broken = error.reason
+            raise
+        except OSError as error:
+            raise failure(error) from error
+        self._replace(manifest)
+        self.tidy()
+        return True
+
+    def _replace(self, manifest: Manifest, *, sealed: bool = False) -> None:
+        """Go on with a manifest that is valid, though its name may not be on disk yet; `sealed` tells that it has all
+        that was in memory."""
+        before, self._durable = self.manifest, False
+        with self.state.lock:
+            self.manifest = manifest
+            if sealed:
+                self.state.sealed()
+            self.state.version += 1
+            self._last = None
+        self._leaving += [(manifest.number, name) for name in sorted(before.files() - manifest.files())]
+
     # --- reading --------------------------------------------------------------------------------
 
     def snapshot(self) -> Snapshot:
@@ -217,4 +264,5 @@ class Store:
             tuple(manifest.segments),
             state.tail.parts(),
             objects,
+            tuple(manifest.days),
         )

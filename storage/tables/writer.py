@@ -1,4 +1,5 @@
-"""The one thread that writes: it groups what is waiting, stores it with one fsync, answers, and seals when it is time.
+"""The one thread that writes: it groups what is waiting, stores it with one fsync, answers, and seals when it is time;
+it has days compacted beside it, and makes valid what came of that.
 
 In: batches from any thread, each with a way to answer. Out: answers, in the order of arrival. Invariant: every batch
 that was taken is answered exactly once, whatever happens. Grouping costs nobody time: a group is what came while the
@@ -7,6 +8,7 @@ former one was written, up to 2 ms of encoding or 1 MiB.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -14,6 +16,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from storage.tables.compact import Compacted, tasks
+from storage.tables.compactor import Compactor
 from storage.tables.errors import Closed, StorageFailed, StoreError
 from storage.tables.rows import Ack, Batch
 from storage.tables.store import Outcome, Store
@@ -24,6 +28,7 @@ GROUP_BYTES = 1 << 20
 SEAL_ROWS = 1_000_000
 SEAL_AFTER = 60_000_000  # microseconds by the store's clock
 RETRY_AFTER = 5_000_000
+COMPACT_EVERY = 600_000_000  # looking for days to compact; also after a failure
 
 Answer = Callable[[Outcome], None]
 
@@ -51,7 +56,29 @@ class Stop:
     seal: bool = True
 
 
-Item = Append | Seal | Stop
+@dataclass(frozen=True, slots=True)
+class Compact:
+    """A wish to compact all days that end at or before `until`, by default now; answered as Seal is."""
+
+    answer: Answer
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """A day that was compacted, to become valid."""
+
+    made: Compacted
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a compaction, with the first error of it."""
+
+    error: StoreError | None
+
+
+Item = Append | Seal | Stop | Compact | Flip | Ended
 
 
 class Writer:
@@ -64,6 +91,12 @@ class Writer:
         self._seal_at: int | None = None  # by the store's clock; None while there is nothing to seal
         self._not_before = 0  # after a failure, no sealing before this
         self._plan_sealing()
+        self._compactor = Compactor(store, lambda made: self.put(Flip(made)), self._compacted)
+        self._compact_at = store.clock() + COMPACT_EVERY
+        self._compacting = False
+        self._wishes: list[Compact] = []
+        self._wished: Compact | None = None  # for whom compaction is under way
+        self._failed: StoreError | None = None  # why something of it did not become valid
         self._closed = False
         self._gate = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="muster-tables", daemon=True)
@@ -78,8 +111,9 @@ class Writer:
             self._queue.put(item)
 
     def join(self) -> None:
-        """Wait for the thread to end."""
+        """Wait for the thread to end, and for compaction."""
         self._thread.join()
+        self._compactor.join()
 
     def _run(self) -> None:
         item: Item | None = None
@@ -87,23 +121,46 @@ class Writer:
             item = item or self._next()
             if isinstance(item, Append):
                 item = self._commit(item)
-            if isinstance(item, Seal | Stop):
-                wanted = isinstance(item, Seal) or item.seal
-                item.answer((self._sealed() if wanted else None) or Ack(0, 0))
-                self._flush()
-                item = item if isinstance(item, Stop) else None
-            else:
-                self._seal_if_due()
+            if isinstance(item, Stop):
+                break
+            if item is not None:
+                self._do(item)
+            item = None
+            self._seal_if_due()
+            self._compact_if_due()
+            self._flush()
+        self._stop(item)
+
+    def _do(self, item: Item) -> None:
+        match item:
+            case Seal(answer):
+                answer(self._sealed() or Ack(0, 0))
+            case Compact():
+                self._wishes.append(item)
+            case Flip(made):
+                self._make_valid(made)
+            case Ended(error):
+                self._end(error)
+
+    def _stop(self, item: Stop) -> None:
+        """The last thing done: compaction is given up, what waits for it is told, and all is sealed if wanted."""
+        self._compactor.stop()
+        for wish in [*self._wishes, *([self._wished] if self._wished else [])]:
+            wish.answer(Closed("the table store is closed"))
+        item.answer((self._sealed() if item.seal else None) or Ack(0, 0))
+        self._flush()
 
     def _next(self) -> Item | None:
-        """What comes next, None when it is time to seal."""
-        wait = None if self._seal_at is None else max(0.001, (self._seal_at - self._store.clock()) / 1_000_000)
+        """What comes next, None when it is time to seal or to compact."""
+        times = [self._seal_at, None if self._compacting else self._compact_at]
+        first = min((at for at in times if at is not None), default=None)
+        wait = None if first is None else max(0.001, (first - self._store.clock()) / 1_000_000)
         try:
             return self._queue.get(timeout=wait)
         except queue.Empty:
             return None
 
-    def _commit(self, first: Append) -> Seal | Stop | None:
+    def _commit(self, first: Append) -> Item | None:
         """Store a group that begins with `first`; what came next and is no batch."""
         waiting, after = [first], None
         outcomes: list[Outcome]
@@ -157,3 +214,49 @@ class Writer:
         if not self._store.broken:
             self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
         return told
+
+    # --- compacting -----------------------------------------------------------------------------
+
+    def _compact_if_due(self) -> None:
+        now = self._store.clock()
+        if self._compacting or not (self._wishes or now >= self._compact_at):
+            return
+        self._compact_at = now + COMPACT_EVERY
+        wish = self._wishes.pop(0) if self._wishes else None
+        told = self._sealed() if wish else None
+        if self._store.broken or told:
+            if wish:
+                wish.answer(told or StorageFailed(self._store.broken or ""))
+            return
+        snapshot = self._store.snapshot()
+        until = None if wish is None else now if wish.until is None else wish.until
+        found = list(tasks(snapshot, self._store.schemas, now, until))
+        if found:
+            self._compacting, self._wished, self._failed = True, wish, None
+            self._compactor.start(snapshot, found)
+        elif wish:
+            wish.answer(Ack(0, 0))
+
+    def _make_valid(self, made: Compacted) -> None:
+        """Let compacted files count; if that fails they go, and will be made again."""
+        try:
+            self._store.flip(made)
+            return
+        except StoreError as error:
+            log.warning("a compacted day does not become valid: %s", error)
+            self._failed = error
+        except Exception as error:
+            log.exception("a compacted day does not become valid")
+            self._failed = StorageFailed(f"a compacted day does not become valid ({error!r})")
+        if not self._store.broken:
+            made.undo(self._store.files, self._store.folder)
+
+    def _compacted(self, error: StoreError | None) -> None:
+        with contextlib.suppress(Closed):
+            self.put(Ended(error))
+
+    def _end(self, error: StoreError | None) -> None:
+        wish, self._wished, self._compacting = self._wished, None, False
+        self._store.tidy()
+        if wish:
+            wish.answer(error or self._failed or Ack(0, 0))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from storage.tables.doctor import set_aside, verify
 from storage.tables.errors import FormatTooNew, JournalCorrupt, ManifestCorrupt, SegmentCorrupt
 from storage.tables.files import Files
-from storage.tables.manifest import read_manifest, write_manifest
+from storage.tables.manifest import FORMAT, read_manifest, write_manifest
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Ack
 from storage.tables.sealed import Checked
@@ -202,10 +203,6 @@ def test_a_newer_format_is_not_touched(tmp_path: Path) -> None:
     folder = sealed_folder(tmp_path)
     manifest = read_manifest(folder)
     assert manifest is not None
-    write_manifest(
-        Files(),
-        folder,
-        type(manifest)(**{name: getattr(manifest, name) for name in manifest.__struct_fields__} | {"format": 2}),
-    )
+    write_manifest(Files(), folder, replace(manifest, format=FORMAT + 1))
     with pytest.raises(FormatTooNew):
         open_store(folder)

@@ -19,7 +19,7 @@ from storage.tables.days import day_start, next_start
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Ack, Batch, Rows
 from storage.tables.store import Store
-from tests.storage.tables.world import CATALOG, NOW, QUARTER, open_store, source_of
+from tests.storage.tables.world import CATALOG, NOW, QUARTER, compact, open_store, source_of
 
 DAY = 86_400_000_000
 Sample = dict[str, Any]
@@ -62,10 +62,14 @@ def spread(folder: Path, rows: list[Sample], how: str, zone: str | None = None) 
         commit(store, rows[at : at + 40], sequence)
         if how == "sealed" or (how == "mixed" and sequence % 3 == 1):
             store.seal()
+        if how == "late" and sequence == len(rows) // 80:
+            compact(store, most_rows=20)
+    if how in ("compacted", "split"):
+        compact(store, most_rows=20 if how == "split" else 1000)
     return store
 
 
-@pytest.fixture(params=["memory", "sealed", "mixed"])
+@pytest.fixture(params=["memory", "sealed", "mixed", "compacted", "split", "late"])
 def filled(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[SnapshotSource, list[Sample]]]:
     """A source over four days of samples, and the samples."""
     rows = samples(ZoneInfo("UTC"), date(2023, 11, 10), 4)
@@ -196,7 +200,7 @@ ZONES = [
 
 
 @pytest.mark.parametrize(("name", "first"), ZONES)
-@pytest.mark.parametrize("how", ["memory", "mixed"])
+@pytest.mark.parametrize("how", ["memory", "mixed", "compacted", "late"])
 def test_daily_samples_are_those_of_the_slow_way(tmp_path: Path, name: str, first: date, how: str) -> None:
     zone = ZoneInfo(name)
     rows = samples(zone, first, 5)

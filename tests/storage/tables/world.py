@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
 
 from nql.catalog.load import builtin
+from storage.tables.compact import tasks
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Batch, Rows
@@ -21,6 +23,7 @@ from storage.tables.store import Store
 
 NOW = 1_700_000_000_000_000  # 14 November 2023, 22:13:20 UTC
 QUARTER = 900_000_000
+FOREVER = 1 << 62
 CATALOG = builtin()
 
 
@@ -64,6 +67,14 @@ def batch(number: int, *, device: str | None = None, rows: int = 5) -> Batch:
             ),
         ),
     )
+
+
+def compact(store: Store, *, until: int = FOREVER, most_rows: int = 4_000_000, rollup_rows: int = 0) -> int:
+    """Seal, and compact all days that end until then, with rollups of the smallest; how many."""
+    store.seal()
+    compaction = replace(store.compaction(), most_rows=most_rows, rollup_rows=rollup_rows)
+    found = list(tasks(store.snapshot(), store.schemas, NOW, until))
+    return sum(store.flip(compaction.run(task)) for task in found)
 
 
 def source_of(store: Store) -> SnapshotSource:

@@ -1,0 +1,223 @@
+"""Compaction: the segments of a day, and what was compacted of it before, become Parquet sorted by device and time,
+with states of its rows beside it.
+
+In: a task, which names sealed files that the caller keeps on disk. Out: durable files with digests, named by nothing
+yet. Invariant: the rows are those of the inputs, each once; nothing that counts changes here, and a failure leaves no
+file. Making the files valid is the store's business. A large day becomes several files, each of a range of devices, so
+that memory is bounded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from nql.catalog.model import TableKind
+from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
+from storage.tables.days import DAY, day_name
+from storage.tables.files import Files, discard
+from storage.tables.manifest import DayFile, Numbers, RollupFile, Segment
+from storage.tables.schema import POLARS, Schemas, TableSchema
+from storage.tables.seal import LAKE, ROLLUPS
+from storage.tables.sealed import check, write_frame, write_parquet
+from storage.tables.snapshot import Snapshot
+from storage.tables.states import by_device, by_quarter
+
+QUIET = 3_600_000_000  # after a day's end, in microseconds: most of what is late has come
+LATE_SHARE = 8  # a day is written again when an eighth of its rows is new,
+LATE_AFTER = DAY  # or the first of them has waited so long
+MOST_ROWS = 4_000_000  # of one file; beside it
+MOST_FILES = 8  # of one day: each costs a pass over its segments
+ROLLUP_ROWS = 4_096  # a smaller file is answered as fast from its rows
+
+
+class Stopped(Exception):  # noqa: N818 - named for what happened
+    """Compaction was asked to stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What lies of one day of a table, to be made one."""
+
+    table: str
+    day: int
+    segments: tuple[Segment, ...]
+    days: tuple[DayFile, ...]
+
+    @property
+    def inputs(self) -> tuple[Segment | DayFile, ...]:
+        """All its files."""
+        return (*self.segments, *self.days)
+
+    @property
+    def rows(self) -> int:
+        """All its rows."""
+        return sum(item.rows for item in self.inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Compacted:
+    """A task that was done, and the files that stand for its own."""
+
+    task: Task
+    days: tuple[DayFile, ...]
+
+    def undo(self, files: Files, folder: Path) -> None:
+        """Remove the files: they will not become valid."""
+        for day in self.days:
+            for name in (day.file, *(item.file for item in day.rollups.values())):
+                discard(files, folder / name)
+
+
+def tasks(snapshot: Snapshot, schemas: Schemas, now: int, until: int | None = None) -> Iterator[Task]:
+    """The days to compact, the oldest first: ended, quiet, and with new rows that are worth it. `until` asks for all
+    days that end at or before this instant and have new rows. Tables that the catalog does not know stay as they
+    are."""
+    segments: dict[tuple[int, str], list[Segment]] = {}
+    for item in snapshot.segments:
+        if schemas.get(item.table) is not None:
+            segments.setdefault((item.day, item.table), []).append(item)
+    for (day, table), new in sorted(segments.items()):
+        if (day + 1) * DAY > (now - QUIET if until is None else until):
+            continue
+        old = [item for item in snapshot.days if (item.day, item.table) == (day, table)]
+        many = sum(item.rows for item in new) * LATE_SHARE >= sum(item.rows for item in old)
+        if until is not None or many or min(item.sealed for item in new) + LATE_AFTER <= now:
+            yield Task(table, day, tuple(new), tuple(old))
+
+
+@dataclass(slots=True)
+class Compaction:
+    """How and where days are compacted. `stop` is asked between steps."""
+
+    files: Files
+    folder: Path
+    schemas: Schemas
+    zone: ZoneInfo
+    numbers: Numbers
+    stop: Callable[[], bool] = lambda: False
+    most_rows: int = MOST_ROWS
+    rollup_rows: int = ROLLUP_ROWS
+
+    def run(self, task: Task) -> Compacted:
+        """Do a task. Raises OSError, SegmentCorrupt, Stopped."""
+        return _Run(self, task, self.schemas[task.table]).all()
+
+
+@dataclass(slots=True)
+class _Run:
+    by: Compaction
+    task: Task
+    schema: TableSchema
+    written: list[str] = field(default_factory=list)
+
+    def all(self) -> Compacted:
+        for item in self.task.inputs:
+            self._go_on()
+            check(self.by.folder, item.file, item.sha256)
+        try:
+            days = [self._file(rows) for rows in self._pieces()]
+            self._sync()
+        except BaseException:
+            for name in self.written:
+                discard(self.by.files, self.by.folder / name)
+            raise
+        return Compacted(self.task, tuple(days))
+
+    def _pieces(self) -> Iterator[pl.DataFrame]:
+        """The rows, sorted, in pieces that fit memory."""
+        order = [name for name in ("@device", self.schema.time, "@row") if name in self.schema.columns]
+        for wanted in self._ranges():
+            self._go_on()
+            rows = self._scan() if wanted is None else self._scan().filter(wanted)
+            yield rows.sort(order).collect(engine="streaming" if wanted is not None else "in-memory")
+
+    def _ranges(self) -> Sequence[pl.Expr | None]:
+        """Ranges of devices with about as many rows each, one None if all rows fit."""
+        count = min(MOST_FILES, -(-self.task.rows // self.by.most_rows))
+        if count < 2 or "@device" not in self.schema.columns:
+            return [None]
+        device = pl.col("@device")
+        held = self._scan().group_by(device).agg(pl.len()).sort(device).collect()
+        place = (pl.col("len").cum_sum() * count // (self.task.rows + 1)).alias("place")
+        firsts = held.with_columns(place).drop_nulls(device.meta.output_name()).group_by("place").agg(device.min())
+        cuts = [None, *sorted(firsts["@device"])[1:], None]
+        return [_within(device, low, high) for low, high in pairwise(cuts)]
+
+    def _scan(self) -> pl.LazyFrame:
+        """The inputs in order of arrival, each column in the type that the catalog gives it now."""
+        segments = sorted(self.task.segments, key=lambda item: item.first_row)
+        scans = [pl.scan_ipc(self.by.folder / item.file, glob=False) for item in segments]
+        scans += [
+            pl.scan_parquet(self.by.folder / item.file, glob=False, hive_partitioning=False) for item in self.task.days
+        ]
+        return pl.concat([_typed(scan, self.schema) for scan in scans], how="diagonal")
+
+    def _file(self, rows: pl.DataFrame) -> DayFile:
+        """Write a piece and what is made of it."""
+        by, task, time = self.by, self.task, rows[self.schema.time]
+        self._go_on()
+        rows = rows.select(name for name in rows.columns if name == "@row" or rows[name].null_count() < rows.height)
+        number = by.numbers.take()
+        name = self._named(f"{LAKE}/{task.table}/day={day_name(task.day)}/{number:08}.parquet")
+        by.files.make_folder((by.folder / name).parent)
+        sealed = write_parquet(by.files, by.folder, name, rows)
+        rollups = dict(self._rollups(rows, number)) if rows.height >= by.rollup_rows else {}
+        bounds = [value for value in (time.min(), time.max()) if isinstance(value, int)]
+        return DayFile(
+            name, task.table, task.day, sealed.rows, sealed.bytes, sealed.sha256, bounds[0], bounds[1], rollups
+        )
+
+    def _rollups(self, rows: pl.DataFrame, number: int) -> Iterator[tuple[str, RollupFile]]:
+        schema, day = self.schema, self.task.day
+        if "@device" in rows.columns:
+            self._go_on()
+            yield "device", self._rollup(number, "device", *by_device(rows, schema, day, self.by.zone))
+        self._go_on()
+        yield "quarter", self._rollup(number, "quarter", *by_quarter(rows, schema))
+        if schema.table.kind is TableKind.SAMPLED and bucketed(schema):
+            self._go_on()
+            told_apart = [name for name in dimensions(schema) if name in rows.columns]
+            kept = ["@row", schema.time, *told_apart, *(name for name in metrics(schema) if name in rows.columns)]
+            daily = one_a_day(rows.lazy(), schema, kept, told_apart, self.by.zone).collect(engine="in-memory")
+            yield "daily", self._rollup(number, "daily", daily)
+
+    def _rollup(self, number: int, kind: str, frame: pl.DataFrame, lacks: Iterable[str] = ()) -> RollupFile:
+        day = day_name(self.task.day)
+        name = self._named(f"{ROLLUPS}/{self.task.table}-{day}-{number:08}-{kind}.arrow")
+        sealed = write_frame(self.by.files, self.by.folder, name, frame)
+        return RollupFile(sealed.file, sealed.rows, sealed.bytes, sealed.sha256, sorted(lacks))
+
+    def _sync(self) -> None:
+        """Make the names of the files durable, and those of the folders made for them."""
+        place = self.by.folder / LAKE / self.task.table / f"day={day_name(self.task.day)}"
+        for path in (place, place.parent, place.parent.parent, self.by.folder / ROLLUPS):
+            self.by.files.sync_folder(path)
+
+    def _named(self, name: str) -> str:
+        self.written.append(name)
+        return name
+
+    def _go_on(self) -> None:
+        if self.by.stop():
+            raise Stopped
+
+
+def _within(device: pl.Expr, low: int | None, high: int | None) -> pl.Expr:
+    """Devices from `low` to before `high`; those of no device are with the first."""
+    if low is None:
+        return device.is_null() | (device < high)
+    return device >= low if high is None else (device >= low) & (device < high)
+
+
+def _typed(rows: pl.LazyFrame, schema: TableSchema) -> pl.LazyFrame:
+    held = rows.collect_schema()
+    wanted = {name: POLARS[physical] for name, physical in schema.columns.items()}
+    return rows.with_columns(
+        pl.col(name).cast(wanted[name]) for name, dtype in held.items() if name in wanted and dtype != wanted[name]
+    )
