@@ -45,6 +45,7 @@ _CASTS = {physical: dtype.to_dtype_expr() for physical, dtype in _TYPES.items()}
 INT64 = _CASTS[Physical.INT64]
 FLOAT64 = _CASTS[Physical.FLOAT64]
 FALSE = pl.lit(False)
+EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 _SHORT = 100  # characters of a text that is worth keeping
 
 
@@ -113,15 +114,19 @@ def comparable(value: pl.Expr, dtype: DataType) -> pl.Expr:
     return value if form is None else form(value)
 
 
+@lru_cache(maxsize=1024)
+def compared(name: str, kind: Kind) -> pl.Expr:
+    """A column in the form in which values of a kind are compared."""
+    form = _FORMS.get(kind)
+    return col(name) if form is None else form(col(name))
+
+
 def some(value: pl.Expr, dtype: DataType) -> pl.Expr:
     """Whether there is a value: an empty array is none. Never null."""
-    match dtype.kind:
-        case Kind.STRINGS | Kind.MAP:
-            return (value.list.len() > 0).fill_null(FALSE)
-        case Kind.OBJECTS:
-            return (value != "[]").fill_null(FALSE)
-        case _:
-            return value.is_not_null()
+    if dtype.kind not in EMPTY:
+        return value.is_not_null()
+    filled = value != "[]" if dtype.kind is Kind.OBJECTS else value.list.len() > 0
+    return filled.fill_null(FALSE)
 
 
 def elements(value: pl.Expr, dtype: DataType) -> pl.Expr:

@@ -17,12 +17,14 @@ import polars as pl
 
 from engine.comparing import common_type, comparable_value, member_type
 from engine.lazyframe.dtypes import (
+    EMPTY,
     FALSE,
     FLOAT64,
     INT64,
     col,
     comparable,
     comparable_constant,
+    compared,
     constant,
     elements,
     folded,
@@ -75,6 +77,7 @@ _REAL: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "^": lambda left, right: left.pow(right),
 }
 
+_FEW = 4  # values of a list that are compared one by one: making a series takes five times as long
 NO_NUMBERS = (float("inf"), float("-inf"), float("nan"))
 
 
@@ -128,7 +131,9 @@ def _compare(expr: Compare) -> pl.Expr:
 
 
 def _side(expr: Expr, dtype: DataType) -> pl.Expr:
-    return comparable_constant(expr, dtype) if isinstance(expr, Literal) else comparable(expression(expr), dtype)
+    if isinstance(expr, Literal):
+        return comparable_constant(expr, dtype)
+    return compared(expr.name, dtype.kind) if isinstance(expr, Column) else comparable(expression(expr), dtype)
 
 
 def _match(expr: Match) -> pl.Expr:
@@ -175,8 +180,10 @@ def matches(text: pl.Expr, pattern: Pattern) -> pl.Expr:
 
 
 def _is_null(expr: IsNull) -> pl.Expr:
-    present = some(expression(expr.operand), expr.operand.dtype)
-    return present if expr.negated else ~present
+    operand, dtype = expression(expr.operand), expr.operand.dtype
+    if expr.negated:
+        return some(operand, dtype)
+    return ~some(operand, dtype) if dtype.kind in EMPTY else operand.is_null()
 
 
 def _member(expr: MemberOf) -> pl.Expr:
@@ -184,10 +191,11 @@ def _member(expr: MemberOf) -> pl.Expr:
         raise TypeError("the plan is not resolved: Parameter")
     dtype = member_type(expr.operand, expr.values)
     values: list[Any] = [comparable_value(item.value, dtype) for item in expr.values]
-    operand = expression(expr.operand)
-    form = comparable(operand, dtype)
+    form = _side(expr.operand, dtype)
     real = any(isinstance(item, float) or (isinstance(item, int) and abs(item) >= 2**63) for item in values)
-    if real:
+    if 0 < len(values) <= _FEW and not real and isinstance(expr.operand, Column):
+        hit = reduce(or_, [form == constant(item, dtype) for item in values])
+    elif real:
         hit = form.cast(FLOAT64).is_in(pl.Series([[*map(float, values)]], dtype=pl.List(pl.Float64())))
     else:
         hit = form.is_in(pl.Series([values], dtype=pl.List(polars_type(dtype))))

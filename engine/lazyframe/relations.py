@@ -18,7 +18,7 @@ from polars import selectors
 
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
-from engine.lazyframe.dtypes import col, held, orderable, renamed, shown, some
+from engine.lazyframe.dtypes import EMPTY, col, held, orderable, renamed, shown, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
 from engine.lazyframe.scans import Rows, scanned
@@ -57,7 +57,6 @@ _INSIDE = pl.lit(True).alias("@inside")
 _EVER = pl.lit(True).alias("@ever")
 _IS_INSIDE = col("@inside").is_not_null()
 _IS_NEVER = col("@ever").is_null()
-_EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
 
 def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
@@ -241,7 +240,7 @@ def _of_rows(
 ) -> pl.Expr:
     """A measure without its name."""
     values = None if operand is None else value(operand)
-    if values is not None and operand is not None and operand.dtype.kind in _EMPTY:
+    if values is not None and operand is not None and operand.dtype.kind in EMPTY:
         values = pl.when(some(values, operand.dtype)).then(values)
     over = Measured(
         operand=values,

@@ -63,10 +63,11 @@ class Rows:
         alone: dict[Link, list[tuple[Expr, bool]]] = {}
         mixed: list[tuple[Expr, frozenset[str]]] = []
         for part, read in parts:
-            links = {owed.get(name) for name in read}
-            if links <= {None}:
+            if owed.keys().isdisjoint(read):
                 own.append(part)
-            elif len(links) == 1 and (link := links.pop()) and (of_none := holds_for_nothing(part)) is not None:
+                continue
+            links = {owed.get(name) for name in read}
+            if len(links) == 1 and (link := links.pop()) and (of_none := holds_for_nothing(part)) is not None:
                 alone.setdefault(link, []).append((part, of_none))
             else:
                 mixed.append((part, read))

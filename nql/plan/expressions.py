@@ -246,9 +246,11 @@ Expr = (
 
 
 def _check_predicates(operands: tuple[Expr, ...]) -> None:
-    kinds = [operand.dtype.kind for operand in operands]
-    if not kinds or kinds.count(Kind.BOOLEAN) < len(kinds):
+    if not operands:
         raise TypeError("and/or take one or more conditions")
+    for operand in operands:
+        if operand.dtype is not BOOLEAN and operand.dtype.kind is not Kind.BOOLEAN:
+            raise TypeError("and/or take one or more conditions")
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 from nql.datatypes import DATETIME, INT, Kind
-from nql.plan.expressions import Column, Parameter
+from nql.plan.expressions import Column, Expr, Parameter
 from nql.plan.relations import Measure, SortKey
 from nql.semantics.aggregates import sums_up
 from nql.semantics.columns import shown_of
@@ -119,12 +119,16 @@ def _compute(state: State, node: ast.Compute) -> None:
     state.joined = joined
     metrics, items = metrics_of(state, node.items, "compute")
     state.joined, state.reusable = None, joined
-    extra = tuple((column, expr) for _, column, expr in items if expr != Column(column, expr.dtype))
+    extra = tuple([(column, expr) for _, column, expr in items if not _is(expr, column)])
     if not metrics.measures:
         metrics.measures.append(Measure("@rows", "rows", None, INT))
     state.step(partial(attached, joined, tuple(metrics.measures), extra))
     for name, column, expr in items:
         state.define(name, Column(column, expr.dtype))
+
+
+def _is(expr: Expr, column: str) -> bool:
+    return isinstance(expr, Column) and expr.name == column
 
 
 def _compute_rows(state: State, node: ast.Compute) -> None:

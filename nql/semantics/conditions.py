@@ -136,7 +136,7 @@ def _text_test(state: State, value: Value, node: ast.Comparison, op: str) -> Exp
 
 
 def _literal(node: ast.Expr) -> bool:
-    return isinstance(node, LITERALS) or (isinstance(node, ast.Negative) and isinstance(node.operand, ast.Number))
+    return type(node) in LITERALS or (isinstance(node, ast.Negative) and isinstance(node.operand, ast.Number))
 
 
 def _equality(state: State, value: Value, node: ast.Expr, clause: str, *, negated: bool) -> Expr:

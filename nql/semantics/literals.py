@@ -69,7 +69,9 @@ _SAID = {
     ast.Path: "a name",
     ast.Items: "a list",
 }
-LITERALS = (ast.Text, ast.Number, ast.Constant, ast.Version, ast.Address, ast.Date, ast.Parameter)
+LITERALS: frozenset[type] = frozenset(
+    (ast.Text, ast.Number, ast.Constant, ast.Version, ast.Address, ast.Date, ast.Parameter)
+)
 
 
 def is_pattern(text: str) -> bool:

@@ -24,6 +24,7 @@ _SPELLED = {
     "!startswith": "!starts with", "!endswith": "!ends with",
 }  # fmt: skip
 _SPACES = re.compile(r"\s+")
+_PLAIN = frozenset({"==", "!=", "<=", ">=", "and", "or", "in", "contains"})  # written as they are meant
 NEGATED = ("in", "contains", "matches", "like", "between", "startswith", "endswith")
 
 
@@ -37,12 +38,14 @@ class Operator(NamedTuple):
 
 def operator(text: str, span: Span) -> Operator:
     """The operator of a text."""
-    bare = text if len(text) == 1 else _SPACES.sub("", text).lower()
+    bare = text if len(text) == 1 or text in _PLAIN else _SPACES.sub("", text).lower()
     return Operator(bare, span, _LEVEL.get(bare, _COMPARISON))
 
 
 def shape(parts: Sequence[Expr | Operator]) -> Expr:
     """The expression of a run: operands with an operator between each two, and any number of `not` before each."""
+    if len(parts) == 1 and not isinstance(parts[0], Operator | Items):
+        return parts[0]
     operands: list[Expr] = []
     waiting: list[Operator] = []
     keep = False
@@ -93,8 +96,10 @@ def _bare(part: Items) -> Expr:
 
 def _between(waiting: list[Operator]) -> bool:
     """Whether the next `and` parts the two ends of a `between`."""
-    nearest = next((operator for operator in reversed(waiting) if operator.level <= _RANGE), None)
-    return nearest is not None and nearest.text.endswith("between")
+    for operator in reversed(waiting):
+        if operator.level <= _RANGE:
+            return operator.text.endswith("between")
+    return False
 
 
 def _reduce(operands: list[Expr], operator: Operator) -> None:

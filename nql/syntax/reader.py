@@ -41,14 +41,17 @@ class Rule(NamedTuple):
 
 
 class State:
-    """Where reading stands: for each symbol the state it leads to, or the rule that ends before it."""
+    """Where reading stands: for each symbol the state it leads to, or the rule that ends before it. `moves` has, of
+    each group of the scanner that can stand here, its terminal, the state it leads to at once, and whether the builder
+    is told of it."""
 
-    __slots__ = ("ends", "scan", "steps")
+    __slots__ = ("ends", "moves", "scan", "steps")
 
     def __init__(self) -> None:
         self.steps: dict[str, State] = {}
         self.ends: dict[str, Rule] = {}
         self.scan: Scan | None = None
+        self.moves: dict[int | None, tuple[int, str, State | None, bool]] = {}
 
 
 class Reader:
@@ -57,10 +60,10 @@ class Reader:
     def __init__(self, table: Table, builder: object) -> None:
         self._patterns: dict[str, str] = dict(table["terminals"])
         self._signs = frozenset(table["signs"])
-        self._scans: dict[frozenset[str], Scan] = {}
-        self._space = f"(?:{table['space']})?+"
+        self._scans: dict[frozenset[str], re.Pattern[str]] = {}
+        self._space = rf"\s*+(?:{table['space']})?+"  # nearly all space is blank, and found five times as fast so
         self.space: Callable[[str], Any] = re.compile(self._space).match
-        self.dropped = frozenset(table["dropped"])
+        self._dropped = frozenset(table["dropped"])
         rules = [Rule(size, gives, name and getattr(builder, name)) for size, gives, name in table["rules"]]
         states = [State() for _ in table["states"]]
         for state, (steps, ends) in zip(states, table["states"], strict=True):
@@ -71,19 +74,23 @@ class Reader:
     def scanner(self, state: State) -> Scan:
         """What finds the terminals of a state, and the space after them. All signs are looked for in every state, last:
         that changes no other terminal, and leaves a fourth of the patterns to compile."""
-        state.scan = self._finding(frozenset((*state.steps, *state.ends)))
+        finding = self._finding(frozenset((*state.steps, *state.ends)))
+        for name, group in finding.groupindex.items():
+            if name in state.steps or name in state.ends:
+                state.moves[group] = (group, name, state.steps.get(name), name not in self._dropped)
+        state.scan = finding.match
         return state.scan
 
     def unknown(self, text: str, at: int) -> Span:
         """The place of what cannot stand there: a terminal of elsewhere, or one character."""
-        found = self._finding(frozenset(self._patterns))(text, at)
+        found = self._finding(frozenset(self._patterns)).match(text, at)
         return Span(at, at + 1 if found is None or found.lastgroup is None else found.end(found.lastgroup))
 
-    def _finding(self, names: frozenset[str]) -> Scan:
+    def _finding(self, names: frozenset[str]) -> re.Pattern[str]:
         wanted = names.intersection(self._patterns) | self._signs
         if wanted not in self._scans:
             either = "|".join(f"(?P<{name}>{pattern})" for name, pattern in self._patterns.items() if name in wanted)
-            self._scans[wanted] = re.compile(f"(?:{either}){self._space}").match
+            self._scans[wanted] = re.compile(f"(?:{either}){self._space}")
         return self._scans[wanted]
 
 
@@ -99,24 +106,24 @@ class Reading:
     def result(self) -> Any:
         """What the builder made of the text, or None where it cannot be read. Raises what the builder raises."""
         reader, text, states, starts, values = self._reader, self._text, self._states, self._starts, self._values
-        tokens, dropped, new = self.tokens, reader.dropped, tuple.__new__
+        tokens, new = self.tokens, tuple.__new__
         at, end = reader.space(text).end(), len(text)
         while at < end:
             state = states[-1]
             found = (state.scan or reader.scanner(state))(text, at)
-            kind = (found and found.lastgroup) or ""
-            to = state.steps.get(kind)
-            if found is None or (to is None and kind not in state.ends):
+            move = state.moves.get(found.lastindex) if found is not None else None
+            if found is None or move is None:
                 self.stopped = reader.unknown(text, at)
                 return None
-            token = new(Token, (kind, found[kind], at, found.end(kind)))
+            group, kind, to, told = move
+            token = new(Token, (kind, found[group], at, found.end(group)))
             tokens.append(token)
             if to is None and (to := self._reduced(kind)) is None:
                 self.stopped = token.span
                 return None
             states.append(to)
             starts.append(len(values))
-            if kind not in dropped:
+            if told:
                 values.append(token)
             at = found.end()
         return self._ended()
@@ -142,19 +149,20 @@ class Reading:
     def _reduced(self, kind: str) -> State | None:
         """End the rules that end before a terminal: the state it leads to then, None where it cannot stand."""
         states, starts, values = self._states, self._starts, self._values
-        while (to := states[-1].steps.get(kind)) is None:
-            rule = states[-1].ends.get(kind)
+        state = states[-1]
+        while (to := state.steps.get(kind)) is None:
+            rule = state.ends.get(kind)
             if rule is None:
                 return None
             size, gives, build = rule
-            start = starts[-size]
-            del states[-size:], starts[-size:]
+            del states[-size:]
+            if size > 1:
+                del starts[1 - size :]
             if build is not None:
-                parts = values[start:]
-                del values[start:]
-                values.append(build(parts))
-            states.append(states[-1].steps[gives])
-            starts.append(start)
+                start = starts[-1]
+                values[start:] = (build(values[start:]),)
+            state = states[-1].steps[gives]
+            states.append(state)
         return to
 
     def _leads_on(self, kind: str) -> bool:
