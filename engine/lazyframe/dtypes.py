@@ -47,6 +47,7 @@ FLOAT64 = _CASTS[Physical.FLOAT64]
 FALSE = pl.lit(False)
 EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 _SHORT = 100  # characters of a text that is worth keeping
+_FEW = 8  # values of a list that is
 
 
 def held(value: pl.Expr, dtype: DataType) -> pl.Expr:
@@ -87,6 +88,19 @@ def constant(value: Value, dtype: DataType) -> pl.Expr:
     if isinstance(value, int) or (isinstance(value, str) and len(value) <= _SHORT):
         return _kept(value, dtype.physical)
     return pl.lit(value, dtype=polars_type(dtype))
+
+
+def constants(values: tuple[Value, ...], dtype: DataType) -> pl.Expr:
+    """Constants as one list."""
+    short = len(values) <= _FEW and all(not isinstance(item, str) or len(item) <= _SHORT for item in values)
+    return (_kept_list if short else _made_list)(values, dtype.physical)
+
+
+def _made_list(values: tuple[Value, ...], physical: Physical) -> pl.Expr:
+    return pl.lit(pl.Series([list(values)], dtype=pl.List(_TYPES[physical])))
+
+
+_kept_list = lru_cache(maxsize=1024)(_made_list)  # 1 and true are of different types
 
 
 def folded(text: pl.Expr) -> pl.Expr:

@@ -26,10 +26,10 @@ from engine.lazyframe.dtypes import (
     comparable_constant,
     compared,
     constant,
+    constants,
     elements,
     folded,
     held,
-    polars_type,
     some,
 )
 from engine.lazyframe.functions import SCALARS
@@ -77,7 +77,6 @@ _REAL: dict[str, Callable[[pl.Expr, pl.Expr], pl.Expr]] = {
     "^": lambda left, right: left.pow(right),
 }
 
-_FEW = 4  # values of a list that are compared one by one: making a series takes five times as long
 NO_NUMBERS = (float("inf"), float("-inf"), float("nan"))
 
 
@@ -193,12 +192,10 @@ def _member(expr: MemberOf) -> pl.Expr:
     values: list[Any] = [comparable_value(item.value, dtype) for item in expr.values]
     form = _side(expr.operand, dtype)
     real = any(isinstance(item, float) or (isinstance(item, int) and abs(item) >= 2**63) for item in values)
-    if 0 < len(values) <= _FEW and not real and isinstance(expr.operand, Column):
-        hit = reduce(or_, [form == constant(item, dtype) for item in values])
-    elif real:
+    if real:
         hit = form.cast(FLOAT64).is_in(pl.Series([[*map(float, values)]], dtype=pl.List(pl.Float64())))
     else:
-        hit = form.is_in(pl.Series([values], dtype=pl.List(polars_type(dtype))))
+        hit = form.is_in(constants(tuple(values), dtype))
     if not columns(expr.operand):
         hit = hit.first()  # else a column of one row, which does not stretch as a constant does
     if not expr.negated:
