@@ -31,9 +31,11 @@ from storage.tables.states import by_device, by_quarter
 QUIET = 3_600_000_000  # after a day's end, in microseconds: most of what is late has come
 LATE_SHARE = 8  # a day is written again when an eighth of its rows is new,
 LATE_AFTER = DAY  # or the first of them has waited so long
-MOST_ROWS = 4_000_000  # of one file; beside it
-MOST_FILES = 8  # of one day: each costs a pass over its segments
+MOST_ROWS = 2_000_000  # of one file: about 700 MB while it is made, with 15 columns
+MOST_FILES = 16  # of one day: each costs a pass over its segments
 ROLLUP_ROWS = 4_096  # a smaller file is answered as fast from its rows
+WORTH = 2  # rows that one state must stand for, on average
+SAMPLE = 65_536  # rows, of neighbouring devices, that tell it for daily samples
 
 
 class Stopped(Exception):  # noqa: N818 - named for what happened
@@ -182,10 +184,13 @@ class _Run:
         yield "quarter", self._rollup(number, "quarter", *by_quarter(rows, schema))
         if schema.table.kind is TableKind.SAMPLED and bucketed(schema):
             self._go_on()
-            told_apart = [name for name in dimensions(schema) if name in rows.columns]
-            kept = ["@row", schema.time, *told_apart, *(name for name in metrics(schema) if name in rows.columns)]
-            daily = one_a_day(rows.lazy(), schema, kept, told_apart, self.by.zone).collect(engine="in-memory")
-            yield "daily", self._rollup(number, "daily", daily)
+            if _fewer(self._daily(rows.head(SAMPLE)), min(rows.height, SAMPLE)):
+                yield "daily", self._rollup(number, "daily", self._daily(rows))
+
+    def _daily(self, rows: pl.DataFrame) -> pl.DataFrame:
+        told_apart = [name for name in dimensions(self.schema) if name in rows.columns]
+        kept = ["@row", self.schema.time, *told_apart, *(name for name in metrics(self.schema) if name in rows.columns)]
+        return one_a_day(rows.lazy(), self.schema, kept, told_apart, self.by.zone).collect(engine="in-memory")
 
     def _rollup(self, number: int, kind: str, frame: pl.DataFrame, lacks: Iterable[str] = ()) -> RollupFile:
         day = day_name(self.task.day)
@@ -213,6 +218,11 @@ def _within(device: pl.Expr, low: int | None, high: int | None) -> pl.Expr:
     if low is None:
         return device.is_null() | (device < high)
     return device >= low if high is None else (device >= low) & (device < high)
+
+
+def _fewer(states: pl.DataFrame, rows: int) -> bool:
+    """Whether states are so much fewer than the rows they stand for that reading them is worth their room."""
+    return states.height * WORTH <= rows
 
 
 def _typed(rows: pl.LazyFrame, schema: TableSchema) -> pl.LazyFrame:

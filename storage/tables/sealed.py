@@ -30,7 +30,8 @@ _ZSTD = 3
 
 
 class _Sink(io.RawIOBase):
-    """A file being written from its beginning, with the digest of what went in."""
+    """A file being written from its beginning, with the digest of what went in, and why it failed: what writes to it
+    may make another error of that."""
 
     def __init__(self, files: Files, handle: int) -> None:
         super().__init__()
@@ -38,13 +39,18 @@ class _Sink(io.RawIOBase):
         self._handle = handle
         self.length = 0
         self.digest = sha256()
+        self.failed: BaseException | None = None
 
     def writable(self) -> bool:
         return True
 
     def write(self, data: Any) -> int:
         view = memoryview(data).cast("B")
-        self._files.write(self._handle, view, self.length)
+        try:
+            self._files.write(self._handle, view, self.length)
+        except BaseException as error:
+            self.failed = error
+            raise
         self.digest.update(view)
         self.length += len(view)
         return len(view)
@@ -72,12 +78,16 @@ def write_parquet(files: Files, folder: Path, name: str, frame: pl.DataFrame) ->
 
 def _write(files: Files, folder: Path, name: str, rows: int, write: Callable[[IO[bytes]], None]) -> Sealed:
     handle = files.create(folder / name)
+    sink = _Sink(files, handle)
     try:
-        sink = _Sink(files, handle)
         buffered = io.BufferedWriter(sink, _CHUNK)
         write(buffered)
         buffered.flush()
         files.sync(handle)
+    except BaseException:
+        if sink.failed is not None:
+            raise sink.failed from None
+        raise
     finally:
         files.close(handle)
     sealed = Sealed(name, rows, sink.length, sink.digest.hexdigest())

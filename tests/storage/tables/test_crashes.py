@@ -13,9 +13,11 @@ from storage.tables.errors import StorageFailed, StorageFull, StoreError
 from storage.tables.fakes import FaultyFiles, PowerCutError
 from storage.tables.rows import Ack, Batch
 from storage.tables.store import Store
-from tests.storage.tables.world import batch, open_store, problems, source_of
+from tests.storage.tables.world import batch, compact, open_store, problems, source_of
 
-HISTORY: list[list[int] | str] = [[0, 1], [2], "seal", [3, 4], "seal", [5], "reopen", [6], "snapshot", [7], "seal"]
+HISTORY: list[list[int] | str] = [
+    [0, 1], [2], "seal", [3, 4], "compact", [5], "reopen", [6], "snapshot", "compact", [7], "seal",
+]  # fmt: skip
 BATCHES = [batch(number, rows=3) for number in range(8)]
 
 
@@ -38,6 +40,8 @@ class Run:
                 self.append([BATCHES[number] for number in step])
             elif step == "seal":
                 self.seal()
+            elif step == "compact":
+                self.compact()
             elif step == "snapshot":
                 assert self.store is not None
                 self.held = self.store.snapshot()
@@ -74,6 +78,14 @@ class Run:
         try:
             self.store.seal()
         except StorageFailed:
+            return
+
+    def compact(self) -> None:
+        """Compact every day; a failure of it loses nothing."""
+        assert self.store is not None
+        try:
+            compact(self.store)
+        except (OSError, StorageFailed):
             return
 
 

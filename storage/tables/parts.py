@@ -1,0 +1,161 @@
+"""The event rows of one table in a snapshot, in parts that lie together: compacted files, segments of a day, memory.
+
+In: columns and a window. Out: lazy frames of exactly these columns, cut to the window, each with what is known of its
+rows. Invariant: the parts of a scan share no row and are all rows; no file is read whose digest this process has not
+checked. Columns that a file was written without are null, and those that have another type today are turned into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import polars as pl
+
+from storage.tables.manifest import DayFile, Segment
+from storage.tables.schema import POLARS, TableSchema
+from storage.tables.sealed import Checked
+from storage.tables.snapshot import Snapshot
+from storage.tables.tail import TailPart
+
+Start = int | None  # of a window, in microseconds UTC; None is open
+End = int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one table that lie together: exactly the columns asked for, cut to the window. `rows` bounds how many,
+    `day` is the UTC day (since 1970) that all lie in, None for none; `by_device` tells that they are sorted by
+    `@device`, then time, and that `@device` is marked as sorted."""
+
+    frame: pl.LazyFrame
+    rows: int
+    day: int | None
+    by_device: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The rows of one event table."""
+
+    snapshot: Snapshot
+    schema: TableSchema
+    checked: Checked
+
+    def parts(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
+        """All of them."""
+        for item in self.days(start, end):
+            yield self.day(item, columns, start, end)
+        yield from self.fresh(columns, start, end)
+
+    def rows(self) -> int:
+        """How many rows there are."""
+        files = [item.rows for item in self.days(None, None)]
+        files += [item.rows for item in self._segments(None, None)]
+        return sum(files) + sum(part.frame.height for part in self._tail(None, None))
+
+    def days(self, start: Start, end: End) -> Iterator[DayFile]:
+        """The compacted files with rows in a window."""
+        for item in self.snapshot.days:
+            if item.table == self.schema.name and meets(item.min_time, item.max_time, start, end):
+                yield item
+
+    def day(self, item: DayFile, columns: Sequence[str], start: Start, end: End) -> Part:
+        """The rows of one compacted file."""
+        held = self.held(item.file, item.sha256)
+        scanned = pl.scan_parquet(self.snapshot.folder / item.file, glob=False, hive_partitioning=False)
+        frame = complete(self._cut(scanned, item.min_time, item.max_time, start, end), self.schema, held, columns)
+        by_device = "@device" in held
+        if by_device and "@device" in columns:
+            frame = frame.set_sorted("@device")
+        return Part(frame, item.rows, item.day, by_device)
+
+    def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
+        """What is not compacted. Segments of a day that hold the same columns and stand alike to the window are scanned
+        together."""
+        alike: dict[tuple[int, tuple[tuple[str, pl.DataType], ...], bool], list[Segment]] = {}
+        for item in self._segments(start, end):
+            held = tuple(self.held(item.file, item.sha256).items())
+            whole = inside(item.min_time, item.max_time, start, end)
+            alike.setdefault((item.day, held, whole), []).append(item)
+        for (day, types, _), items in alike.items():
+            scanned = pl.scan_ipc([str(self.snapshot.folder / item.file) for item in items], glob=False)
+            cut = self._cut(scanned, items[0].min_time, items[0].max_time, start, end)
+            yield Part(complete(cut, self.schema, dict(types), columns), sum(item.rows for item in items), day, False)
+        yield from self._memory(columns, start, end)
+
+    def late(self, day: int) -> int:
+        """How many rows of a day are not compacted."""
+        rows = sum(item.rows for item in self._segments(None, None) if item.day == day)
+        return rows + sum(part.frame.height for part in self._tail(None, None) if part.day == day)
+
+    def held(self, file: str, digest: str) -> Mapping[str, pl.DataType]:
+        """The columns of a file."""
+        return self.checked.columns(self.snapshot.folder, file, digest)
+
+    def _memory(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
+        days: dict[int, list[TailPart]] = {}
+        for part in self._tail(start, end):
+            days.setdefault(part.day, []).append(part)
+        for day, parts in days.items():
+            frames = [
+                complete(
+                    self._cut(part.frame.lazy(), part.min_time, part.max_time, start, end),
+                    self.schema,
+                    part.frame.schema,
+                    columns,
+                )
+                for part in parts
+            ]
+            yield Part(together(frames, self.schema, columns), sum(part.frame.height for part in parts), day, False)
+
+    def _segments(self, start: Start, end: End) -> Iterator[Segment]:
+        for item in self.snapshot.segments:
+            if item.table == self.schema.name and meets(item.min_time, item.max_time, start, end):
+                yield item
+
+    def _tail(self, start: Start, end: End) -> Iterator[TailPart]:
+        for part in self.snapshot.tail:
+            if part.table == self.schema.name and meets(part.min_time, part.max_time, start, end):
+                yield part
+
+    def _cut(self, frame: pl.LazyFrame, first: int, last: int, start: Start, end: End) -> pl.LazyFrame:
+        time = pl.col(self.schema.time)
+        if start is not None and first < start:
+            frame = frame.filter(time >= start)
+        return frame.filter(time < end) if end is not None and last >= end else frame
+
+
+def meets(first: int, last: int, start: Start, end: End) -> bool:
+    """Whether times from `first` to `last` may lie in a window."""
+    return (end is None or first < end) and (start is None or last >= start)
+
+
+def inside(first: int, last: int, start: Start, end: End) -> bool:
+    """Whether times from `first` to `last` all lie in a window."""
+    return (end is None or last < end) and (start is None or first >= start)
+
+
+def complete(
+    frame: pl.LazyFrame, schema: TableSchema, held: Mapping[str, pl.DataType], columns: Sequence[str]
+) -> pl.LazyFrame:
+    """Exactly the columns asked for, in the types of today; null where the rows were written without."""
+    return frame.select(_column(name, POLARS[schema.columns[name]], held.get(name)) for name in columns)
+
+
+def together(frames: Sequence[pl.LazyFrame], schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+    """Frames of the same columns as one."""
+    if not frames:
+        return nothing(schema, columns)
+    return frames[0] if len(frames) == 1 else pl.concat(frames, how="vertical")
+
+
+def nothing(schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+    """No rows, with these columns."""
+    return pl.LazyFrame(schema={name: POLARS[schema.columns[name]] for name in columns})
+
+
+def _column(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:
+    if held is None:
+        return pl.lit(None, dtype=wanted).alias(name)
+    return pl.col(name) if held == wanted else pl.col(name).cast(wanted)

@@ -1,0 +1,179 @@
+"""Stored states of a snapshot's rows: what compaction computed once, and beside it the states of the few rows that came
+late, put together as one frame.
+
+In: a table's rows, the states wanted, a window. Out: states and the spans they stand for; daily rows. Invariant: a span
+that is covered has all its rows in the states, and an answer from them is the answer from the rows; where anything
+stands against that (a file without, a column whose sum left 64 bits, many late rows) the span is not covered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from storage.tables.daily import dimensions, one_a_day
+from storage.tables.days import DAY, next_start
+from storage.tables.manifest import DayFile
+from storage.tables.parts import Stored, complete, together
+from storage.tables.states import (
+    FROM,
+    QUARTER,
+    QUARTER_LENGTH,
+    ROWS,
+    by_device,
+    by_quarter,
+    spans,
+    state_type,
+    states_of,
+)
+
+Grain = Literal["device", "quarter"]
+Span = tuple[int, int]
+MOST_LATE = 262_144  # rows of a day whose states are computed on the way; with more it is read from its rows
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """States of whole spans of time: the key column, `@rows`, and `<column>:<state>`. `covers` are the spans
+    `[start, end)` that they stand for, ascending and disjoint."""
+
+    frame: pl.LazyFrame
+    covers: tuple[Span, ...]
+
+
+def rollup(stored: Stored, grain: Grain, states: Sequence[str], start: int, end: int) -> Rollup | None:
+    """The states of the rows in `[start, end)`, as far as they are stored; None where they are not."""
+    wanted = _wanted(stored, states)
+    if wanted is None or (grain == "device" and "@device" not in stored.schema.columns):
+        return None
+    question = _Question(stored, grain, wanted, start, end)
+    days: dict[int, list[DayFile]] = {}
+    for item in stored.days(start, end):
+        days.setdefault(item.day, []).append(item)
+    frames: list[pl.LazyFrame] = []
+    covers: list[Span] = []
+    for day, items in sorted(days.items()):
+        span = question.span(day)
+        pieces = question.states_of(items, day, span) if span else None
+        if span and pieces:
+            frames += pieces
+            covers.append(span)
+    return Rollup(pl.concat(frames, how="vertical"), _joined(covers)) if frames else None
+
+
+def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
+    """The daily rows of days that begin in a window, each made of all its rows: of the daily rows of compacted files,
+    and of the other files' rows."""
+    schema, zone = stored.schema, ZoneInfo(stored.snapshot.zone)
+    first = None if start is None else next_start(start, zone)
+    last = None if end is None else next_start(end, zone)
+    needed = list(dict.fromkeys(["@row", schema.time, *dimensions(schema), *columns]))
+    frames = [part.frame for part in stored.fresh(needed, first, last)]
+    for item in stored.days(None if first is None else first - DAY, None if last is None else last + DAY):
+        made = item.rollups.get("daily")
+        if made is None:
+            frames.append(stored.day(item, needed, first, last).frame)
+            continue
+        rows = pl.scan_ipc(stored.snapshot.folder / made.file, glob=False)
+        held = stored.held(made.file, made.sha256)  # their time is the day's start, on which windows are cut
+        time = pl.col(schema.time)
+        rows = rows if first is None else rows.filter(time >= first)
+        frames.append(complete(rows if last is None else rows.filter(time < last), schema, held, needed))
+    return one_a_day(together(frames, schema, needed), schema, columns, dimensions(schema), zone)
+
+
+def _wanted(stored: Stored, states: Sequence[str]) -> Mapping[str, pl.DataType] | None:
+    """The states with their types, None if one of them is never stored."""
+    known = states_of(stored.schema)
+    split = [name.rpartition(":")[::2] for name in states if name != ROWS]
+    if any(state not in known.get(column, ()) for column, state in split):
+        return None
+    return {f"{column}:{state}": state_type(stored.schema, column, state) for column, state in split}
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One question for states."""
+
+    stored: Stored
+    grain: Grain
+    states: Mapping[str, pl.DataType]
+    start: int
+    end: int
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns whose states are wanted."""
+        return list(dict.fromkeys(name.rpartition(":")[0] for name in self.states))
+
+    def span(self, day: int) -> Span | None:
+        """What of a day lies in the window and can be told by states."""
+        if self.grain == "device":
+            cut = spans(day, ZoneInfo(self.stored.snapshot.zone))
+            whole = [span for span in cut if self.start <= span[0] and span[1] <= self.end]
+            return (whole[0][0], whole[-1][1]) if whole else None
+        start = max(day * DAY, -(-self.start // QUARTER_LENGTH) * QUARTER_LENGTH)
+        end = min((day + 1) * DAY, self.end // QUARTER_LENGTH * QUARTER_LENGTH)
+        return (start, end) if start < end else None
+
+    def states_of(self, items: Iterable[DayFile], day: int, span: Span) -> list[pl.LazyFrame] | None:
+        """The states of a span of a day, file by file and those of late rows; None if some are not to be had."""
+        found: list[pl.LazyFrame] = []
+        for item in items:
+            made = item.rollups.get(self.grain)
+            if made is None or set(made.lacks) & set(self.columns):
+                return None
+            held = self.stored.held(made.file, made.sha256)
+            if not self._stand_for(self.stored.held(item.file, item.sha256), held):
+                return None
+            rows = pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False)
+            if span != (day * DAY, (day + 1) * DAY):
+                at = pl.col(FROM if self.grain == "device" else QUARTER)
+                rows = rows.filter(at.is_between(*span, closed="left"))
+            found.append(self._chosen(rows, held))
+        return self._with_late(found, day, span) if self.stored.late(day) else found
+
+    def _with_late(self, found: list[pl.LazyFrame], day: int, span: Span) -> list[pl.LazyFrame] | None:
+        if self.stored.late(day) > MOST_LATE:
+            return None
+        schema, key = self.stored.schema, ["@device"] if self.grain == "device" else []
+        columns = list(dict.fromkeys([*key, schema.time, *self.columns]))
+        parts = [part.frame for part in self.stored.fresh(columns, *span) if part.day == day]
+        rows = together(parts, schema, columns).collect()
+        if not rows.height:
+            return found
+        if self.grain == "device":
+            states, lacks = by_device(rows.sort("@device"), schema, day, ZoneInfo(self.stored.snapshot.zone))
+        else:
+            states, lacks = by_quarter(rows, schema)
+        return None if lacks else [*found, self._chosen(states.lazy(), states.schema)]
+
+    def _stand_for(self, rows: Mapping[str, pl.DataType], states: Mapping[str, pl.DataType]) -> bool:
+        """Whether states are there of all columns that the rows have."""
+        return all(name in states or name.rpartition(":")[0] not in rows for name in self.states)
+
+    def _chosen(self, rows: pl.LazyFrame, held: Mapping[str, pl.DataType]) -> pl.LazyFrame:
+        """The key and the states wanted; those of a column that no row had are those of no values."""
+        key = "@device" if self.grain == "device" else QUARTER
+        return rows.select(key, ROWS, *(_state(name, dtype, held.get(name)) for name, dtype in self.states.items()))
+
+
+def _state(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:
+    if held is None:
+        return pl.lit(0 if name.endswith((":sum", ":count")) else None, dtype=wanted).alias(name)
+    return pl.col(name) if held == wanted else pl.col(name).cast(wanted)
+
+
+def _joined(spans: Sequence[Span]) -> tuple[Span, ...]:
+    """Ascending spans, those that touch each other as one."""
+    joined: list[Span] = []
+    for start, end in spans:
+        if joined and joined[-1][1] == start:
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return tuple(joined)
