@@ -7,25 +7,28 @@ out; after sign-in one comes back to an address of this portal only.
 from __future__ import annotations
 
 import secrets
+from collections.abc import Awaitable, Callable
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from portal.access.guard import HeaderGuard
 from portal.access.routes import account_info
 from portal.caller import Caller, Permission
 from portal.errors import ApiError
-from portal.pages.shell import page, policy
+from portal.pages.shell import nowhere, page, policy
 from portal.queries.service import Queries
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
+MACHINES = ("/api/", "/static/", "/agent/", "/healthz", "/metrics")  # where no page is looked for
 YEAR = "public, max-age=31536000, immutable"
 
 
@@ -47,7 +50,28 @@ def routes(guard: HeaderGuard, queries: Queries, *, site: str, version: str, sta
         Route("/", pages.investigations),
         Route("/sign-in", pages.sign_in),
         Mount("/static", CachedFiles(directory=static, check_dir=False)),
+        Nowhere(pages.nowhere),
     ]
+
+
+class Nowhere(BaseRoute):
+    """Every address where nothing else is, for browsers alone: the last route. Programs, and whoever asks below a
+    machine's address, are told in JSON by the frame."""
+
+    def __init__(self, endpoint: Callable[[Request], Awaitable[Response]]) -> None:
+        self._endpoint = endpoint
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether a person's browser looks for a page."""
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or scope["path"].startswith(MACHINES):
+            return Match.NONE, {}
+        reads = "text/html" in Headers(scope=scope).get("accept", "")
+        return (Match.FULL if reads else Match.NONE), {}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer with the page."""
+        response = await self._endpoint(Request(scope, receive))
+        await response(scope, receive, send)
 
 
 class _Pages:
@@ -68,6 +92,17 @@ class _Pages:
     async def sign_in(self, _request: Request) -> Response:
         return self._page("sign_in", "Sign in", None)
 
+    async def nowhere(self, request: Request) -> Response:
+        html = nowhere(request.url.path, styles=self._styles("nowhere"), version=_bundle(self._static))
+        return HTMLResponse(
+            html,
+            404,
+            headers={"Content-Security-Policy": policy(secrets.token_urlsafe(18)), "Cache-Control": "no-store"},
+        )
+
+    def _styles(self, name: str) -> list[str]:
+        return [path for path in ("styles/console.css", f"{name}.css") if (self._static / path).is_file()]
+
     async def _caller(self, request: Request) -> Caller | None:
         try:
             return await self._guard.caller(request)
@@ -85,8 +120,7 @@ class _Pages:
                 "zone": self._queries.zone,
                 "site": self._site,
             }
-        styles = [path for path in ("styles/console.css", f"{name}.css") if (self._static / path).is_file()]
-        html = page(name, title, boot, nonce=nonce, styles=styles, version=_bundle(self._static))
+        html = page(name, title, boot, nonce=nonce, styles=self._styles(name), version=_bundle(self._static))
         return HTMLResponse(html, headers={"Content-Security-Policy": policy(nonce), "Cache-Control": "no-store"})
 
 

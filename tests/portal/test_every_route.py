@@ -10,6 +10,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 
 from portal.app import endpoints
 from portal.endpoints import PREFIX, Endpoint
+from portal.pages.routes import Nowhere
 from tests.portal.conftest import BASE, EVERYTHING, House, Play
 
 OPEN = {("POST", "/session"), ("GET", "/openapi.json")}
@@ -50,7 +51,9 @@ def test_nobody_is_let_in_without_a_name(play: Play) -> None:
 def test_no_route_is_beside_the_list(play: Play) -> None:
     async def scene(house: House) -> None:
         listed = {PREFIX + endpoint.path for endpoint in endpoints(house.portal)}
-        for route in house.app.routes:
+        *routes, last = house.app.routes
+        assert isinstance(last, Nowhere)
+        for route in routes:
             assert isinstance(route, Route | Mount | WebSocketRoute)
             assert route.path in listed | BESIDE or route.path.startswith("/agent/v1/"), route
 

@@ -48,6 +48,29 @@ def test_a_page_holds_its_first_data(play: Play) -> None:
     play(scene)
 
 
+def test_an_address_without_a_page_is_told_to_people_as_a_page(play: Play) -> None:
+    async def scene(house: House) -> None:
+        client = await house.client()
+        for path in ("/nowhere", "/actions/", "/%3Cscript%3Ealert(1)%3C/script%3E", "/" + "x" * 3000):
+            answer = await client.get(path, headers={"Accept": "text/html,application/xhtml+xml"})
+            assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+            assert "There is no page at this address" in answer.text
+            assert "<script>" not in answer.text
+            assert len(answer.text) < 3000
+            assert "default-src 'none'" in answer.headers["content-security-policy"]
+        for path, accept in (
+            ("/nowhere", "application/json"),
+            ("/nowhere", "*/*"),
+            ("/api/muster/v1/none", "text/html"),
+        ):
+            answer = await client.get(path, headers={"Accept": accept})
+            assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")
+        posted = await client.post("/nowhere", headers={"Accept": "text/html"})
+        assert posted.json()["error"]["code"] == "not_found"
+
+    play(scene)
+
+
 def test_data_cannot_leave_its_script() -> None:
     value = {"name": "</script><script>alert(1)</script><!--", "amp": "&lt;"}
     text = in_script(value)

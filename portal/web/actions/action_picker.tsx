@@ -5,6 +5,7 @@ import { ChevronRight, Search } from "lucide";
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, type Failure } from "../api/client";
 import type { Action } from "../api/wire";
+import { DraftBadge } from "../parts/chip";
 import { Icon } from "../parts/icon";
 import { actions } from "./client";
 
@@ -46,6 +47,7 @@ export function ActionPicker({ onPick }: { onPick: (action: Action) => void }) {
               <span class="picker-name">
                 {action.name}
                 <code class="muted">{action.nql_id}</code>
+                {action.draft && <DraftBadge />}
               </span>
               {action.description && <span class="muted">{action.description}</span>}
               <Icon node={ChevronRight} class="picker-go" />

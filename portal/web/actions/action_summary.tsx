@@ -1,7 +1,7 @@
 /**
  * What an action is and does: description, purpose, version, limits, and its script to read before it runs.
  */
-import { FileTerminal, GitCommitHorizontal, ShieldCheck, Timer } from "lucide";
+import { FileTerminal, GitCommitHorizontal, ShieldCheck, Signature, Timer } from "lucide";
 import type { Action } from "../api/wire";
 import { Icon } from "../parts/icon";
 import { duration } from "../values/text";
@@ -19,6 +19,11 @@ export function ActionSummary({ action }: { action: Action }) {
         {version && (
           <li title={`Version ${version}: the script, its inputs and outputs as they are now`}>
             <Icon node={GitCommitHorizontal} size={14} /> Version <code>{version}</code>
+          </li>
+        )}
+        {!!action.signed_by?.length && (
+          <li>
+            <Icon node={Signature} size={14} /> signed by {action.signed_by.join(", ")}
           </li>
         )}
         {purposes && (

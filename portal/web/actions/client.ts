@@ -4,7 +4,9 @@
  * Invariant: pages never see the envelopes of the answers, nor how an id is written into a path.
  */
 import { json } from "../api/client";
-import type { Action, ActionOutput, Execution, Preview, Run, Target } from "../api/wire";
+import type { Action, ActionOutput, DeviceRef, Execution, Plan, Preview, Run, Target } from "../api/wire";
+
+const UID_END = 6;
 
 /** Every action that this account may start by hand. */
 export async function actions(): Promise<Action[]> {
@@ -35,6 +37,8 @@ export interface Request {
   parameters: Record<string, string>;
   target: Target;
   expires_in: number;
+  plan: Plan;
+  allow_draft: boolean;
   reason?: string;
   idempotency_key: string;
 }
@@ -77,6 +81,15 @@ export function idOf(run: Run): string {
 /** The first digits of a version, enough to tell versions apart by eye. */
 export function shortVersion(version: Action["version"]): string {
   return (version ?? "").replace(/^sha256:/, "").slice(0, 8);
+}
+
+/** The name of each device by its uid; with the end of the uid where another one has the same name. */
+export function deviceNames(devices: readonly DeviceRef[]): Map<string, { name: string; end: string }> {
+  const often = new Map<string, number>();
+  for (const { uid, name } of devices) often.set(name ?? uid, (often.get(name ?? uid) ?? 0) + 1);
+  return new Map(
+    devices.map(({ uid, name }) => [uid, { name: name ?? uid, end: (often.get(name ?? uid) ?? 0) > 1 ? uid.slice(-UID_END) : "" }]),
+  );
 }
 
 /** The query that reads a run's results back. */

@@ -2,12 +2,12 @@
  * One device of a run: its state, how long it took, and on opening its outputs, error and exit code.
  */
 import { ChevronRight } from "lucide";
-import type { Action, ActionOutput, Column, Execution, Value } from "../api/wire";
-import { SimulatedBadge, StateChip } from "../parts/chip";
+import type { Action, ActionOutput, Column, Execution, Run, Value } from "../api/wire";
+import { HeldChip, SimulatedBadge, StateChip, UidEnd } from "../parts/chip";
 import { Icon } from "../parts/icon";
 import { CellValue } from "../values/cell";
 import { duration } from "../values/text";
-import { moment } from "../values/times";
+import { clock, moment } from "../values/times";
 
 const TYPES: Record<string, string> = {
   bool: "boolean",
@@ -20,13 +20,16 @@ const TYPES: Record<string, string> = {
 
 interface Props {
   execution: Execution;
+  end: string | undefined;
+  run: Run;
   action: Action | null;
   zone: string;
   open: boolean;
 }
 
-export function ExecutionRow({ execution, action, zone, open }: Props) {
+export function ExecutionRow({ execution, end, run, action, zone, open }: Props) {
   const { device, state, started_at: started, duration: took } = execution;
+  const held = heldText(execution, run, zone);
   const outputs = Object.entries(execution.outputs ?? {});
   return (
     <li class="execution">
@@ -34,11 +37,14 @@ export function ExecutionRow({ execution, action, zone, open }: Props) {
         <summary>
           <Icon node={ChevronRight} size={14} class="execution-arrow" />
           <span class="execution-device">
-            <span class="cell-text">{device.name ?? device.uid}</span>
+            <span class="cell-text" title={device.uid}>
+              {device.name ?? device.uid}
+            </span>
+            <UidEnd end={end} />
             {device.simulated && <SimulatedBadge />}
           </span>
           {took !== null && <span class="muted nowrap">{duration(took)}</span>}
-          <StateChip state={state} />
+          {held ? <HeldChip>{held}</HeldChip> : <StateChip state={state} />}
         </summary>
         <div class="execution-more">
           {outputs.length > 0 && (
@@ -54,12 +60,29 @@ export function ExecutionRow({ execution, action, zone, open }: Props) {
             {execution.exit_code !== null && <span>exit code {execution.exit_code}</span>}
             {started && <span title={started}>started {moment(started, zone)}</span>}
             {execution.attempt > 1 && <span>attempt {execution.attempt}</span>}
-            {!started && outputs.length === 0 && !execution.detail && <span>Nothing has come back yet.</span>}
+            {!started && outputs.length === 0 && !execution.detail && <span>{held ? "It has not been handed out." : "Nothing has come back yet."}</span>}
           </p>
         </div>
       </details>
     </li>
   );
+}
+
+/* Why a device that waits cannot begin now; empty where it may. */
+function heldText({ waits_for: why, wave, begins_at: begins }: Execution, run: Run, zone: string): string {
+  const at = begins ? clock(begins, zone) : "";
+  switch (why) {
+    case "wave":
+      return `Held: wave ${wave} of ${run.plan?.waves?.length ?? 1}`;
+    case "run":
+      return "Held: run is halted";
+    case "window":
+      return `Held until ${at} (window)`;
+    case "attempt":
+      return `Tries again at ${at}`;
+    default:
+      return "";
+  }
 }
 
 interface OutputProps {

@@ -85,7 +85,11 @@ export class Follow {
 
   private count(change: (Partial<Run> & { run?: Run }) | null): void {
     const now = this.run.value;
-    if (change && now) this.run.value = { ...now, ...(change.run ?? change) };
+    if (!change || !now) return;
+    const next = { ...now, ...(change.run ?? change) };
+    this.run.value = next;
+    /* a wave that is released, or a halt, changes for what devices wait, and no execution is told of it */
+    if (next.wave !== now.wave || next.state !== now.state) void this.read();
   }
 
   private take(execution: Execution | null): void {

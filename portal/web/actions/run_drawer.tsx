@@ -3,20 +3,22 @@
  * as a query.
  */
 import { CirclePlay, CircleStop, Search, SquareTerminal } from "lucide";
+import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { may } from "../api/boot";
 import { asFailure } from "../api/client";
 import type { Action, Counts, Execution, Run } from "../api/wire";
 import { Button } from "../parts/button";
-import { STATES, StateChip, stateFace } from "../parts/chip";
+import { HeldChip, STATES, StateChip, stateFace } from "../parts/chip";
 import { Drawer } from "../parts/drawer";
 import { Icon } from "../parts/icon";
 import { say } from "../parts/toast";
-import { number, plural } from "../values/text";
-import { moment } from "../values/times";
-import { action as fetchAction, cancelRun, idOf, resultsQuery, resumeRun, shortVersion } from "./client";
+import { duration, number, plural } from "../values/text";
+import { clock, moment } from "../values/times";
+import { action as fetchAction, cancelRun, deviceNames, idOf, resultsQuery, resumeRun, shortVersion } from "./client";
 import { ExecutionRow } from "./execution";
 import { Follow } from "./follow";
+import { windowText } from "./plan";
 
 const SHOWN = 200;
 
@@ -68,7 +70,8 @@ export function RunDrawer({ id, zone, onBack, onQuery, onClose }: Props) {
       {run && <Progress run={run} />}
       {run && <Waves run={run} zone={zone} />}
       {run && <Parameters run={run} action={action} />}
-      <Executions rows={rows} action={action} zone={zone} />
+      {run && <PlanView run={run} zone={zone} />}
+      {run && <Executions rows={rows} run={run} action={action} zone={zone} />}
     </Drawer>
   );
 }
@@ -130,7 +133,8 @@ function ResumeRun({ id }: { id: string }) {
 function Waves({ run, zone }: { run: Run; zone: string }) {
   const waves = run.waves ?? [];
   const several = waves.length > 1;
-  if (!several && !run.state_detail && !run.skipped) return null;
+  const opens = run.complete ? null : run.opens_at;
+  if (!several && !run.state_detail && !run.skipped && !opens) return null;
   return (
     <section class="progress" aria-label="Waves">
       {run.state_detail && (
@@ -139,6 +143,7 @@ function Waves({ run, zone }: { run: Run; zone: string }) {
           {run.state_detail}
         </p>
       )}
+      {opens && <p class="muted">Held until {clock(opens, zone)}: its window is closed</p>}
       {several && (
         <dl class="pairs">
           {waves.map((wave) => (
@@ -151,7 +156,12 @@ function Waves({ run, zone }: { run: Run; zone: string }) {
           ))}
         </dl>
       )}
-      {run.next_at && <p class="muted">Next wave at {moment(run.next_at, zone)}</p>}
+      {run.next_at && (
+        <p class="muted">
+          Next wave at {moment(run.next_at, zone)}
+          {run.plan?.gate && " if the gate holds"}
+        </p>
+      )}
       {!!run.skipped && <p class="muted">{plural(run.skipped, "device")} left out: they ran this action not long ago</p>}
     </section>
   );
@@ -187,7 +197,9 @@ export function tally(counts: Counts): { total: number; ended: number } {
 
 function Progress({ run }: { run: Run }) {
   const { total, ended } = tally(run.counts);
-  const known = Object.keys(STATES).filter((state) => (run.counts[state] ?? 0) > 0);
+  const held = (run.waves ?? []).reduce((sum, wave) => sum + wave.held, 0);
+  const counts: Counts = { ...run.counts, waiting_on_device: (run.counts["waiting_on_device"] ?? 0) - held };
+  const known = Object.keys(STATES).filter((state) => (counts[state] ?? 0) > 0);
   const said = run.complete ? `All ${plural(total, "device")} done` : `${number(ended)} of ${plural(total, "device")} done`;
   return (
     <section class="progress" aria-label="Progress">
@@ -212,16 +224,44 @@ function Progress({ run }: { run: Run }) {
           <span
             key={state}
             class={`progress-part tone-${stateFace(state).tone}${stateFace(state).final ? "" : " is-open"}`}
-            style={{ flexGrow: run.counts[state] ?? 0 }}
+            style={{ flexGrow: counts[state] ?? 0 }}
           />
         ))}
+        {held > 0 && <span class="progress-part tone-muted is-open" style={{ flexGrow: held }} />}
       </div>
       <div class="progress-chips">
         {known.map((state) => (
-          <StateChip key={state} state={state} count={run.counts[state] ?? 0} />
+          <StateChip key={state} state={state} count={counts[state] ?? 0} />
         ))}
+        {held > 0 && <HeldChip count={held}>Held</HeldChip>}
       </div>
     </section>
+  );
+}
+
+/* What the run was told beside its target: only what differs from a run at once. */
+function PlanView({ run, zone }: { run: Run; zone: string }) {
+  const plan = run.plan ?? {};
+  const rows: [string, ComponentChildren][] = [];
+  if (!run.complete && run.expires_at) rows.push(["Start until", clock(run.expires_at, zone)]);
+  if (plan.window) rows.push(["Window", windowText(plan.window)]);
+  if (plan.soak) rows.push(["Pause between waves", duration(plan.soak)]);
+  if (plan.gate) rows.push(["Gate", <code class="plan-gate">{plan.gate}</code>]);
+  if (plan.retries) rows.push(["Retries", `${plan.retries.attempts - 1}, the first after ${duration(plan.retries.backoff)}`]);
+  if (plan.once_every) rows.push(["At most once every", duration(plan.once_every)]);
+  if (plan.limits?.devices) rows.push(["At most", plural(plan.limits.devices, "device")]);
+  if (plan.mode === "follow") rows.push(["Target", "follows the query"]);
+  if (!run.complete && run.trigger) rows.push(["Priority", run.trigger === "scheduled" ? "after runs started by hand" : "before scheduled runs"]);
+  if (rows.length === 0) return null;
+  return (
+    <dl class="pairs" aria-label="Plan">
+      {rows.map(([name, value]) => (
+        <div key={name}>
+          <dt>{name}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
   );
 }
 
@@ -247,12 +287,13 @@ function Parameters({ run, action }: { run: Run; action: Action | null }) {
   );
 }
 
-function Executions({ rows, action, zone }: { rows: Execution[]; action: Action | null; zone: string }) {
+function Executions({ rows, run, action, zone }: { rows: Execution[]; run: Run; action: Action | null; zone: string }) {
   const [typed, setTyped] = useState("");
   const [most, setMost] = useState(SHOWN);
+  const names = useMemo(() => deviceNames(rows.map(({ device }) => device)), [rows]);
   const wanted = typed.trim().toLowerCase();
   const found = wanted
-    ? rows.filter(({ device, state }) => `${device.name ?? device.uid} ${stateFace(state).word} ${state}`.toLowerCase().includes(wanted))
+    ? rows.filter(({ device, state }) => `${device.name ?? ""} ${device.uid} ${stateFace(state).word} ${state}`.toLowerCase().includes(wanted))
     : rows;
   return (
     <section class="executions" aria-label="Devices">
@@ -270,7 +311,14 @@ function Executions({ rows, action, zone }: { rows: Execution[]; action: Action 
       )}
       <ul class="executions-list">
         {found.slice(0, most).map((execution) => (
-          <ExecutionRow key={execution.device.uid} execution={execution} action={action} zone={zone} open={rows.length <= 3} />
+          <ExecutionRow
+            key={execution.device.uid}
+            execution={execution}
+            end={names.get(execution.device.uid)?.end}
+            run={run}
+            action={action} zone={zone}
+            open={rows.length <= 3}
+          />
         ))}
       </ul>
       {found.length > most && (

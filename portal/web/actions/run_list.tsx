@@ -4,7 +4,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, type Failure } from "../api/client";
 import type { Run } from "../api/wire";
-import { HaltedChip, StateChip, STATES } from "../parts/chip";
+import { Chip, HaltedChip, StateChip, STATES } from "../parts/chip";
 import { Drawer } from "../parts/drawer";
 import { plural } from "../values/text";
 import { moment } from "../values/times";
@@ -46,6 +46,7 @@ export function RunList({ zone, onOpen, onClose }: Props) {
               </span>
               <span class="progress-chips">
                 {run.state === "halted" && <HaltedChip />}
+                {!run.complete && waveOf(run) && <Chip>{waveOf(run)}</Chip>}
                 {Object.keys(STATES)
                   .filter((state) => (run.counts[state] ?? 0) > 0)
                   .map((state) => (
@@ -58,4 +59,10 @@ export function RunList({ zone, onOpen, onClose }: Props) {
       </ul>
     </Drawer>
   );
+}
+
+/* `wave 2 of 4`, since what waits may wait for a later wave; empty for a run of one wave. */
+function waveOf({ wave, plan }: Run): string {
+  const waves = plan?.waves?.length ?? 1;
+  return waves > 1 ? `wave ${wave ?? 1} of ${waves}` : "";
 }

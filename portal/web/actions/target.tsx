@@ -7,10 +7,10 @@ import { ListChecks, SquareTerminal } from "lucide";
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, type Failure, isAbort } from "../api/client";
 import type { DeviceRef, Preview, Target } from "../api/wire";
-import { SimulatedBadge } from "../parts/chip";
+import { SimulatedBadge, UidEnd } from "../parts/chip";
 import { Icon } from "../parts/icon";
 import { number, plural } from "../values/text";
-import { preview as ask } from "./client";
+import { deviceNames, preview as ask } from "./client";
 
 const SHOWN = 8;
 
@@ -36,11 +36,13 @@ export function usePreview(target: Target): Found {
 
 interface Props {
   found: Found;
+  platforms: readonly string[];
+  guard: string;
   devices: readonly DeviceRef[];
   choice: { byQuery: boolean; setByQuery: (on: boolean) => void; truncated: boolean } | null;
 }
 
-export function TargetView({ found, devices, choice }: Props) {
+export function TargetView({ found, devices, choice, platforms, guard }: Props) {
   return (
     <fieldset class="target">
       <legend>Target</legend>
@@ -64,23 +66,45 @@ export function TargetView({ found, devices, choice }: Props) {
       <div class="target-count" aria-live="polite">
         {found.preview ? <b>{plural(found.preview.count, "device")}</b> : !found.failure && <span class="muted">Counting…</span>}
       </div>
+      {found.preview?.count === 0 && <p class="warning">The target has no device now. Widen the query, or choose other rows.</p>}
       {found.preview && <Sample preview={found.preview} />}
+      {found.preview && <Platforms counts={found.preview.platforms ?? {}} known={platforms} />}
+      {guard && <p class="muted">{guard}</p>}
     </fieldset>
   );
 }
 
 function Sample({ preview }: { preview: Preview }) {
+  const names = deviceNames(preview.sample);
   const rest = preview.count - Math.min(SHOWN, preview.sample.length);
   return (
     <ul class="sample">
       {preview.sample.slice(0, SHOWN).map((device) => (
-        <li key={device.uid}>
-          {device.name ?? device.uid}
+        <li key={device.uid} title={device.uid}>
+          {names.get(device.uid)?.name}
+          <UidEnd end={names.get(device.uid)?.end} />
           {device.simulated && <SimulatedBadge />}
         </li>
       ))}
       {rest > 0 && <li class="muted">and {number(rest)} more</li>}
     </ul>
+  );
+}
+
+/* How many devices of each platform there are, and which of them the action has no script for. */
+function Platforms({ counts, known }: { counts: Record<string, number>; known: readonly string[] }) {
+  const all = Object.entries(counts);
+  if (all.length === 0) return null;
+  const lacking = known.length > 0 ? all.filter(([name]) => name !== "unknown" && !known.includes(name)) : [];
+  return (
+    <>
+      <p class="muted">{all.map(([name, count]) => `${number(count)} ${name}`).join(", ")}</p>
+      {lacking.map(([name, count]) => (
+        <p key={name} class="warning">
+          {plural(count, "device")} with {name}: the action has no script for it.
+        </p>
+      ))}
+    </>
   );
 }
 

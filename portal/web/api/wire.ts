@@ -131,6 +131,22 @@ export interface Action {
   version?: string;
   number?: number;
   platforms?: string[];
+  draft?: boolean;
+  signed_by?: string[];
+}
+
+export type Day = "mon" | "tue" | "wed" | "thu" | "fri" | "sat" | "sun";
+
+/** How a run goes about its devices; what is absent is not asked for. Lengths of time are seconds. */
+export interface Plan {
+  mode?: "frozen" | "follow";
+  waves?: string[];
+  soak?: number;
+  gate?: string;
+  limits?: { devices?: number; preview?: number; growth?: number };
+  retries?: { attempts: number; backoff: number };
+  once_every?: number;
+  window?: { days: Day[]; from: string; to: string; zone: string };
 }
 
 export type Target = { devices: string[] } | { nql: string };
@@ -138,6 +154,7 @@ export type Target = { devices: string[] } | { nql: string };
 export interface Preview {
   count: number;
   sample: DeviceRef[];
+  platforms?: Record<string, number>;
 }
 
 export type Counts = Record<string, number>;
@@ -157,6 +174,10 @@ export interface Run {
   state?: "running" | "halted" | "ended";
   state_detail?: string | null;
   skipped?: number;
+  plan?: Plan;
+  trigger?: string;
+  wave?: number;
+  opens_at?: string | null;
   waves?: { number: number; size: string; counts: Counts; held: number; released: boolean }[];
   next_at?: string | null;
 }
@@ -166,6 +187,9 @@ export interface Execution {
   state: string;
   detail: string | null;
   attempt: number;
+  wave?: number;
+  waits_for?: "wave" | "run" | "window" | "attempt" | null;
+  begins_at?: string | null;
   duration: number | null;
   started_at: string | null;
   finished_at: string | null;

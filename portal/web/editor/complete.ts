@@ -41,7 +41,7 @@ export function takeChoice(view: EditorView): boolean {
 }
 
 /** The candidates at the cursor; null where nothing should pop up by itself. */
-export async function candidates(context: CompletionContext): Promise<CompletionResult | null> {
+export async function candidates(context: CompletionContext, strict: boolean): Promise<CompletionResult | null> {
   const line = context.state.doc.lineAt(context.pos);
   const before = line.text.slice(0, context.pos - line.from);
   if (!context.explicit && !OPENS.test(before) && !IN_TEXT.test(before)) return null;
@@ -51,11 +51,12 @@ export async function candidates(context: CompletionContext): Promise<Completion
   try {
     const body = { text, offset: toCharacters(text, context.pos) };
     const found = await json<Completion>("/nql/complete", { body, signal: abort.signal });
-    if (context.aborted || found.items.length === 0) return null;
+    const items = found.items.filter(({ ours }) => !(strict && ours));
+    if (context.aborted || items.length === 0) return null;
     return {
       from: toUnits(text, found.span.start),
       to: toUnits(text, found.span.end),
-      options: found.items.map((item, index) => option(item, found.items.length - index)),
+      options: items.map((item, index) => option(item, items.length - index)),
       filter: false,
     };
   } catch (error) {
@@ -88,10 +89,10 @@ function oursMark(completion: Option): Node | null {
   return mark;
 }
 
-/** Completion as an editor extension. */
-export function completion(): Extension {
+/** Completion as an editor extension; where it is `strict`, nothing is offered that is not in NQL itself. */
+export function completion(strict: () => boolean): Extension {
   return autocompletion({
-    override: [candidates],
+    override: [(context) => candidates(context, strict())],
     icons: false,
     activateOnTypingDelay: 80,
     maxRenderedOptions: 100,

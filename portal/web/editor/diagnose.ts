@@ -5,8 +5,8 @@
  * same findings go to `onFound` for the line below the editor.
  */
 import { type Action, type Diagnostic as Mark, forEachDiagnostic, linter, setDiagnostics } from "@codemirror/lint";
-import type { EditorState, Extension } from "@codemirror/state";
-import type { EditorView } from "@codemirror/view";
+import { type EditorState, type Extension, StateEffect } from "@codemirror/state";
+import type { EditorView, ViewUpdate } from "@codemirror/view";
 import { isAbort, json } from "../api/client";
 import type { Diagnostic } from "../api/wire";
 import { toUnits } from "./spans";
@@ -29,8 +29,15 @@ export interface Problem {
   fixes: { title: string; apply: (view: EditorView) => void }[];
 }
 
-/** Diagnostics as an editor extension. */
-export function diagnostics(): Extension {
+const again = StateEffect.define<null>();
+
+/** Look at the text once more although it is the same. */
+export function lookAgain(view: EditorView): void {
+  view.dispatch({ effects: again.of(null) });
+}
+
+/** Diagnostics as an editor extension; `strict` says whether what is not in NQL itself is refused. */
+export function diagnostics(strict: () => boolean): Extension {
   let asked: AbortController | null = null;
   const ask = async (view: EditorView): Promise<Mark[]> => {
     asked?.abort();
@@ -38,14 +45,15 @@ export function diagnostics(): Extension {
     const text = view.state.doc.toString();
     if (text.trim() === "") return [];
     try {
-      const answer = await json<{ diagnostics: Diagnostic[] }>("/nql/diagnose", { body: { text }, signal: asked.signal });
+      const answer = await json<{ diagnostics: Diagnostic[] }>("/nql/diagnose", { body: { text, ...(strict() && { strict: "nexthink" }) }, signal: asked.signal });
       return marks(text, answer.diagnostics);
     } catch (error) {
       if (!isAbort(error)) console.debug("diagnose failed", error);
       return [];
     }
   };
-  return linter(ask, { delay: PAUSE });
+  const asks = (update: ViewUpdate) => update.transactions.some(({ effects }) => effects.some((effect) => effect.is(again)));
+  return linter(ask, { delay: PAUSE, needsRefresh: asks });
 }
 
 /** Show findings that came with a refused query. */

@@ -25,10 +25,12 @@ import { typeOver } from "./type_over";
 
 interface Props {
   text: Signal<string>;
+  strict: () => boolean;
   onText: (text: string) => void;
   onProblems: (found: Problem[]) => void;
   onRun: () => void;
   onExplain: () => void;
+  onStrict: () => void;
   onSay: (text: string) => void;
   onReady: (view: EditorView) => void;
 }
@@ -73,6 +75,7 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
         { key: "Ctrl-Space", run: startCompletion },
         { key: "Shift-Alt-f", run: (view) => (void format(view, props().onSay), true) },
         { key: "Shift-Alt-e", run: () => (props().onExplain(), true) },
+        { key: "Shift-Alt-n", run: () => (props().onStrict(), true) },
       ]),
     ),
     keymap.of([...closeBracketsKeymap, ...lintKeymap, ...historyKeymap, ...defaultKeymap]),
@@ -90,8 +93,8 @@ function extensions(props: () => Props, floats: HTMLElement): Extension[] {
     placeholder("Ask in NQL, for example: devices | list name, operating_system.name"),
     tooltips({ parent: floats }),
     nql(),
-    completion(),
-    diagnostics(),
+    completion(() => props().strict()),
+    diagnostics(() => props().strict()),
     pinned(),
     hovering(),
     fixes(() => props().onSay("There is nothing to fix")),

@@ -10,6 +10,7 @@ import { say } from "../parts/toast";
 import type { Kept } from "./address";
 import { asked, drawer, entry, keep, outcome, restore, result, selected, sort, text, zone } from "./state";
 import { remember } from "./recent";
+import { strictly } from "./strict";
 
 const PATIENCE = 150;
 const PAGE = 10_000;
@@ -93,7 +94,7 @@ async function ask(reselect: Kept | null): Promise<void> {
 }
 
 function question(query: string, offset: number) {
-  return { text: query, zone: zone.value, limit: PAGE, offset };
+  return { text: query, zone: zone.value, limit: PAGE, offset, ...strictly() };
 }
 
 /* A row is taken for the one selected before only if it is about the same device. */

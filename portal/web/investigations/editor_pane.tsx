@@ -6,8 +6,8 @@
 import { nextDiagnostic } from "@codemirror/lint";
 import type { EditorView } from "@codemirror/view";
 import { signal } from "@preact/signals";
-import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, MessageSquareText, Play, TriangleAlert, Wand } from "lucide";
-import type { Problem } from "../editor/diagnose";
+import { AlignLeft, ChevronDown, CircleCheck, CircleX, History, Lightbulb, Link, ListVideo, MessageSquareText, Play, Ruler, TriangleAlert, Wand } from "lucide";
+import { lookAgain, type Problem } from "../editor/diagnose";
 import { Editor } from "../editor/editor";
 import { format } from "../editor/format";
 import { Button } from "../parts/button";
@@ -20,6 +20,7 @@ import { copyText } from "./copy";
 import { EXAMPLES } from "./examples";
 import { recent } from "./recent";
 import { accountZone, drawer, keepSoon, open, text } from "./state";
+import { setStrict, strict } from "./strict";
 
 const problems = signal<Problem[]>([]);
 let view: EditorView | null = null;
@@ -39,10 +40,12 @@ export function EditorPane() {
     <section class="query" aria-label="Query">
       <Editor
         text={text}
+        strict={() => strict.peek()}
         onText={typed}
         onProblems={(found) => (problems.value = found)}
         onRun={() => void run()}
         onExplain={explain}
+        onStrict={toggleStrict}
         onSay={say}
         onReady={(made) => (view = made)}
       />
@@ -106,6 +109,13 @@ function explain(): void {
   open(drawer.peek()?.kind === "explain" ? null : { kind: "explain" });
 }
 
+/** Switch between NQL as Nexthink has it and all that Muster reads, and look at the text again. */
+export function toggleStrict(): void {
+  setStrict(!strict.peek());
+  say(strict.peek() ? "Nexthink only: what is Muster's own in NQL is refused" : "All of NQL as Muster reads it");
+  if (view) lookAgain(view);
+}
+
 function goTo(problem: Problem): void {
   view?.dispatch({ selection: { anchor: problem.from, head: problem.to }, scrollIntoView: true });
   view?.focus();
@@ -136,7 +146,12 @@ function Tools() {
         <span class="tool-word">Explain</span>
       </Button>
       <Button look="quiet" icon={Link} label="Copy a link to this page" onClick={() => void copyText(location.href, "the link")} />
-      <Button look="quiet" icon={ListVideo} label="Recent runs" onClick={() => open({ kind: "runs" })} />
+      <Button look="quiet" icon={ListVideo} label="Recent runs" onClick={() => open({ kind: "runs" })}>
+        <span class="tool-word">Runs</span>
+      </Button>
+      <Button look="quiet" icon={Ruler} label="Nexthink only (Shift Alt N): refuse what is Muster's own" pressed={strict.value} onClick={toggleStrict}>
+        <span class="tool-word">Nexthink only</span>
+      </Button>
       <Button look="primary" icon={Play} class="run" disabled={text.value.trim() === ""} onClick={() => void run()}>
         Run <kbd>Ctrl ↵</kbd>
       </Button>

@@ -10,6 +10,7 @@ import { asFailure, type Failure, isAbort, json } from "../api/client";
 import type { Explanation } from "../api/wire";
 import { Drawer } from "../parts/drawer";
 import { text, zone } from "./state";
+import { strict, strictly } from "./strict";
 
 type Said = { kind: "nothing" } | { kind: "said"; explanation: Explanation } | { kind: "failed"; failure: Failure };
 
@@ -17,12 +18,12 @@ const PAUSE = 250;
 const said = signal<Said>({ kind: "nothing" });
 
 export function ExplainDrawer({ onClose }: { onClose: () => void }) {
-  const [query, inZone] = [text.value, zone.value];
+  const [query, inZone, only] = [text.value, zone.value, strict.value];
   useEffect(() => {
     const abort = new AbortController();
     const timer = setTimeout(() => void ask(query, inZone, abort.signal), said.peek().kind === "nothing" ? 0 : PAUSE);
     return () => (clearTimeout(timer), abort.abort());
-  }, [query, inZone]);
+  }, [query, inZone, only]);
   return (
     <Drawer title="What this query asks" onClose={onClose}>
       <div class="explanation" aria-live="polite">
@@ -68,7 +69,7 @@ async function ask(query: string, inZone: string, signal: AbortSignal): Promise<
     return;
   }
   try {
-    const explanation = await json<Explanation>("/nql/explain", { body: { text: query, zone: inZone }, signal });
+    const explanation = await json<Explanation>("/nql/explain", { body: { text: query, zone: inZone, ...strictly() }, signal });
     if (!signal.aborted) said.value = { kind: "said", explanation };
   } catch (error) {
     if (!isAbort(error)) said.value = { kind: "failed", failure: asFailure(error) };

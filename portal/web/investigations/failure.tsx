@@ -18,7 +18,7 @@ export function FailureView({ failure }: { failure: Failure }) {
         <Icon node={CircleX} size={20} />
         <div>
           <h2>{found.length > 0 ? headline(found) : failure.message}</h2>
-          {failure.hint && <p class="muted">{failure.hint}</p>}
+          {failure.hint && found.length === 0 && <p class="muted">{failure.hint}</p>}
         </div>
         {found.length === 0 && (
           <Button icon={RotateCw} onClick={() => void again()}>

@@ -85,6 +85,7 @@ function OpenDrawer() {
   const all = found !== null && selected.value.size === found.rows.length;
   return (
     <RunForm
+      zone={zone.value}
       devices={chosenDevices.value}
       query={all ? asked.value : null}
       truncated={found?.truncated ?? false}

@@ -1,14 +1,16 @@
 /**
  * What Ctrl-K offers on this page: places, queries, the theme, signing out.
  */
-import { Clock, Keyboard, ListVideo, LogOut, MessageSquareText, Monitor, Moon, Play, SquareTerminal, Sun } from "lucide";
+import { Clock, Keyboard, ListVideo, LogOut, MessageSquareText, Monitor, Moon, Play, Ruler, SquareTerminal, Sun } from "lucide";
 import type { Command } from "../parts/palette";
 import { signOut } from "../parts/shell";
 import { choose } from "../parts/theme";
 import { runText } from "./ask";
 import { EXAMPLES } from "./examples";
+import { toggleStrict } from "./editor_pane";
 import { recent } from "./recent";
 import { open } from "./state";
+import { strict } from "./strict";
 
 /** The commands as they are now; `focusEditor` puts the cursor into the query. */
 export function commands(focusEditor: () => void): Command[] {
@@ -17,6 +19,12 @@ export function commands(focusEditor: () => void): Command[] {
     { group: "Go to", label: "What this query asks", icon: MessageSquareText, run: () => open({ kind: "explain" }) },
     { group: "Go to", label: "Recent runs", icon: ListVideo, run: () => open({ kind: "runs" }) },
     { group: "Go to", label: "Keyboard shortcuts", icon: Keyboard, run: () => open({ kind: "keys" }) },
+    {
+      group: "Query",
+      label: strict.peek() ? "Allow all of NQL, Muster's own too" : "Nexthink only: refuse what is Muster's own",
+      icon: Ruler,
+      run: toggleStrict,
+    },
     ...EXAMPLES.map(({ title, text }) => ({ group: "Examples", label: title, icon: Play, run: () => void runText(text) })),
     ...recent()
       .slice(0, 10)

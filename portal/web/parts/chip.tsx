@@ -14,6 +14,7 @@ import {
   CircleX,
   Clock,
   FileX,
+  Hourglass,
   LoaderCircle,
   PackageX,
   PlugZap,
@@ -65,6 +66,17 @@ export function StateChip({ state, count }: { state: string; count?: number }) {
   );
 }
 
+/** That something waits, and for what: its wave, the window, a halted run. */
+export function HeldChip({ children, count }: { children: string; count?: number }) {
+  return (
+    <span class="chip tone-muted" data-state="held">
+      <Icon node={Hourglass} size={14} />
+      {children}
+      {count !== undefined && <b>{count.toLocaleString("en-GB")}</b>}
+    </span>
+  );
+}
+
 /** That a run stands still until somebody looks at it. */
 export function HaltedChip() {
   return (
@@ -77,6 +89,20 @@ export function HaltedChip() {
 
 export function Chip({ children }: { children: string }) {
   return <span class="chip chip-plain">{children}</span>;
+}
+
+/** Marks an action whose newest version no trusted author signed. */
+export function DraftBadge() {
+  return (
+    <span class="badge badge-draft" title="No trusted author signed the newest version">
+      draft
+    </span>
+  );
+}
+
+/** The end of a device's uid, where its name alone does not tell it apart. */
+export function UidEnd({ end }: { end: string | undefined }) {
+  return end ? <code class="uid-end">…{end}</code> : null;
 }
 
 /** Marks a device that is not a real machine. */

@@ -24,6 +24,7 @@ const KEYS: readonly [string, readonly [string, string][]][] = [
       ["Ctrl .", "Fix the problem"],
       ["Shift Alt F", "Lay the query out"],
       ["Shift Alt E", "Say what it asks"],
+      ["Shift Alt N", "Nexthink only, or all of NQL"],
     ],
   ],
   [
