@@ -204,7 +204,7 @@ class Device:
 
     def _pulled(self, task: asyncio.Task[None]) -> None:
         self._busy = False
-        if (error := task.exception()) is not None:
+        if not task.cancelled() and (error := task.exception()) is not None:
             self._ledger.problem(f"device {self.number}: {error!r}")
 
     async def _pull(self) -> None:

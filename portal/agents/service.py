@@ -180,8 +180,7 @@ class Agents:
         return _Seen(busy, dispatch.cancellations(uid)[:64], self._p.configurations.tag(uid))
 
     def _claim(self, pull: _Pull) -> list[Order]:
-        claim = partial(self._p.control.dispatch.claim_work, pull.device.uid, now=pull.now, held=pull.held)
-        return self._p.control.together(claim)
+        return self._p.control.dispatch.claim_work(pull.device.uid, now=pull.now, held=pull.held)
 
     def _work(self, pull: _Pull, seen: _Seen | Exception, found: list[Order] | Exception) -> wire.Work:
         if isinstance(seen, Exception):
@@ -199,7 +198,7 @@ class Agents:
         control = self._p.control
 
         def verdicts(device: Device, items: list[tuple[Head, Record]]) -> list[wire.Verdict]:
-            return control.together(lambda: [self._verdict(device, *item) for item in items])
+            return [self._verdict(device, *item) for item in items]
 
         return control.together(lambda: [tried(verdicts, *item) for item in read])
 

@@ -138,12 +138,11 @@ class Dispatch:
     def opened(self, after: int, until: int) -> set[str]:
         """Devices with something that may be fetched since an instant in (after, until]: a window opened, or a retry
         is due."""
-        # The index holds only such instants and is used only where that is said; the state is looked at afterwards, as
-        # SQLite would rather go through all that waits.
-        opens = (TABLE.c.open_from > literal_column("0"), TABLE.c.open_from > after, TABLE.c.open_from <= until)
         with self._database.read() as connection:
-            found = connection.execute(select(TABLE.c.device, TABLE.c.state).where(*opens)).all()
-        return {row.device for row in found if row.state == State.WAITING_ON_DEVICE.value}
+            found = _OPENED.all(connection, after=after, until=until)
+        # What may be fetched from its beginning on was told by whoever made it.
+        late = [row for row in found if row.open_from > row.changed_at or row.attempt > 1]
+        return {row.device for row in late if row.state == State.WAITING_ON_DEVICE.value}
 
     def record_started(
         self, run: str, device: str, attempt: int, *, started_at: int, now: int, nonce: str | None = None
@@ -313,6 +312,15 @@ def _to_fetch() -> tuple[Any, ...]:
 
 _WAITING = Prepared(select(TABLE.c.device).where(*_to_fetch()).distinct())
 _WAITED_FOR = Prepared(select(TABLE.c.device).where(TABLE.c.device == bindparam("of_device"), *_to_fetch()).limit(1))
+# The index holds only such instants and is used only where that is said; the state is looked at afterwards, as SQLite
+# would rather go through all that waits.
+_OPENED = Prepared(
+    select(TABLE.c.device, TABLE.c.state, TABLE.c.open_from, TABLE.c.changed_at, TABLE.c.attempt).where(
+        TABLE.c.open_from > literal_column("0"),
+        TABLE.c.open_from > bindparam("after", type_=BigInteger),
+        TABLE.c.open_from <= bindparam("until", type_=BigInteger),
+    )
+)
 # A lost contact comes last: it only asks what became of an order whose start nobody heard of.
 _ORDER = ((TABLE.c.state == State.LOST_CONTACT.value), TABLE.c.priority, TABLE.c.run)
 _NEXT = {

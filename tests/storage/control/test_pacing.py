@@ -341,3 +341,9 @@ def test_what_opens_now_is_found_by_its_instant(control: Control) -> None:
     with control._database.read() as connection:
         [step] = [row.detail for row in connection.execute(text(f"EXPLAIN QUERY PLAN {asked}"))]
     assert "ix_executions_open_from" in step
+
+
+def test_who_was_told_when_a_run_began_is_not_told_again_as_its_window_opens(control: Control) -> None:
+    planned(control, "a", now=NOW)
+    assert control.dispatch.opened(NOW - MINUTE, NOW + MINUTE) == set()
+    assert control.dispatch.waiting_devices(now=NOW) == {"a"}  # if it did not hear, the repair tells it again
