@@ -9,7 +9,7 @@ pull. What cannot be asked here is asked by HTTP (`asking`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -34,11 +34,22 @@ MOST_ASKED = 4  # at once; the portal takes no more
 TIMEOUT = 30.0
 TOO_LONG = 413  # the answer does not fit in here
 REVOKED = 4403  # the portal closes with this code when it has closed the device's identity
+CLONED = 4409  # and with this one when another machine goes by it, too
+CLONED_PAUSE = 60  # seconds
 _decoder = msgspec.json.Decoder(wire_channel.ToldFrame)
 
 
 class RevokedError(Exception):
     """The portal has closed this device's identity."""
+
+
+class ClonedError(Exception):
+    """Another machine goes by our identity, or we were set back: the portal holds both until an administrator decides.
+    `pause` is what it asked to wait, in microseconds."""
+
+    def __init__(self, pause: int) -> None:
+        super().__init__("the portal holds this device's identity")
+        self.pause = pause
 
 
 class BusyError(UnreachableError):
@@ -50,10 +61,12 @@ class BusyError(UnreachableError):
 
 
 class Channel:
-    """One connection, from its opening to its end."""
+    """One connection, from its opening to its end. `trail` gives the trail to greet with (`Trail.after`)."""
 
-    def __init__(self, exchange: Exchange, keys: Keys, clock: Clock) -> None:
-        self._exchange = exchange
+    def __init__(
+        self, exchange: Exchange, keys: Keys, clock: Clock, trail: Callable[[str], Awaitable[tuple[str, ...]]]
+    ) -> None:
+        self._exchange, self._trail = exchange, trail
         self._keys = keys
         self._clock = clock
         self._open: ClientConnection | None = None
@@ -89,7 +102,8 @@ class Channel:
         self, opened: Callable[[int, str], None], nudged: Callable[[], None], configured: Callable[[str], None]
     ) -> None:
         """Stay connected. `opened` is called once with the portal's offset and our configuration's tag, `nudged` for
-        every nudge, `configured` for every new tag. Raises UnreachableError (BusyError) when it ends, RevokedError."""
+        every nudge, `configured` for every new tag. Raises UnreachableError (BusyError) when it ends, RevokedError,
+        ClonedError."""
         asked = self._clock.now()
         pinned, headers = self._exchange.enrolment.portal_key, self._exchange.sign("GET", wire.CHANNEL, b"")
         url = "ws" + self._exchange.enrolment.url.removeprefix("http") + wire.CHANNEL
@@ -109,6 +123,8 @@ class Channel:
         except ConnectionClosed as error:
             if error.rcvd is not None and error.rcvd.code == REVOKED:
                 raise RevokedError from error
+            if error.rcvd is not None and error.rcvd.code == CLONED:
+                raise ClonedError(CLONED_PAUSE * 1_000_000) from error
             raise UnreachableError(f"the channel was closed: {error}") from error
         except (OSError, TimeoutError, ProxyError, WebSocketException, msgspec.MsgspecError) as error:
             raise UnreachableError(f"the channel failed: {str(error) or type(error).__name__}") from error
@@ -122,10 +138,11 @@ class Channel:
         """What a refusal means. Only what the portal signed says more than that it did not work; then its time is
         known, too, so that a wrong clock of ours keeps nobody out for long."""
         status, given = response.status_code, {name.lower(): value for name, value in response.headers.raw_items()}
+        pause = seconds(given.get("retry-after", ""), LONGEST_PAUSE) * 1_000_000
         if status == 503:
-            return BusyError(seconds(given.get("retry-after", ""), LONGEST_PAUSE) * 1_000_000)
-        if self._exchange.refused(pinned, status, given, bytes(response.body), nonce, asked) and status == 403:
-            return RevokedError()
+            return BusyError(pause)
+        if self._exchange.refused(pinned, status, given, bytes(response.body), nonce, asked) and status in (403, 409):
+            return RevokedError() if status == 403 else ClonedError(pause)
         return UnreachableError(f"the portal does not open the channel (status {status})")
 
     async def _greet(self, connection: ClientConnection, pinned: bytes, nonce: str, asked: int) -> tuple[int, str]:
@@ -133,13 +150,14 @@ class Channel:
         enrolment = self._exchange.enrolment
         if not isinstance(frame, wire_channel.Welcome):
             raise UnreachableError("the channel does not begin as a portal's does")
-        said = statements.welcome_bytes(enrolment.device, nonce, frame.challenge, frame.server_time, frame.share)
+        head = (enrolment.device, nonce, frame.challenge, frame.server_time, frame.share)
+        said = statements.welcome_bytes(*head, frame.last)
         if not verify(pinned, frame.signature, said):
             raise UnreachableError("the channel is not that of the portal that this device pinned")
-        key = X25519PrivateKey.generate()
+        key, trail = X25519PrivateKey.generate(), await self._trail(frame.last)
         share = share_of(key)
-        signature = self._keys.sign(statements.hello_bytes(enrolment.device, frame.challenge, share))
-        await connection.send(wire.encode(wire_channel.Hello(__version__, signature, share)).decode())
+        signature = self._keys.sign(statements.hello_bytes(enrolment.device, frame.challenge, share, trail))
+        await connection.send(wire.encode(wire_channel.Hello(__version__, signature, share, list(trail))).decode())
         self._session = Session(key, frame.share, frame.challenge)
         return self._exchange.learn(frame.server_time, asked, self._clock.now()), frame.tag
 

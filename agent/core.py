@@ -28,6 +28,10 @@ FORGET_EVERY = 3600 * SECOND
 MOST_HELD = 64
 STEADY = 30 * SECOND  # a channel that lived this long was a good one
 REVOKED_PAUSE = 3600 * SECOND
+CLONED = (
+    "another machine goes by this device's identity, or this one was set back to an older state: the portal serves "
+    "neither until an administrator decides (muster devices cloned); a copy has to be enrolled anew, in an empty folder"
+)
 DAY = 86_400 * SECOND
 
 
@@ -126,15 +130,16 @@ def _channel_opened(state: State, event: e.ChannelOpened, now: int) -> Step:
     # What waited for the portal waits no longer: it is there. Work it has for us it says by a nudge.
     lines = {name: replace(getattr(state, name), at=now) for name in ("pull", "config", "report", "batch")}
     channel = replace(state.channel, busy=False)  # its failures are forgotten when it has lived for a while
-    state = replace(state, **lines, channel=channel, channel_up=True, revoked=False)
+    state = replace(state, **lines, channel=channel, channel_up=True, revoked=False, cloned=False)
     return configuring.told(state, event.tag, now), []
 
 
 def _channel_closed(state: State, event: e.ChannelClosed, now: int) -> Step:
     if event.failure is e.Failure.REVOKED:
         return _revoked(replace(state, channel_up=False), now)
+    state, commands = _held_back(state, event.failure)
     line = CHANNEL if event.lived > STEADY else state.channel
-    return replace(state, channel_up=False, channel=line.scattered(now, state.trust.device, event.pause)), []
+    return replace(state, channel_up=False, channel=line.scattered(now, state.trust.device, event.pause)), commands
 
 
 def _nudged(state: State, event: e.Nudged, now: int) -> Step:
@@ -288,20 +293,20 @@ def _batch_sent(state: State, event: e.BatchSent, now: int) -> Step:
 def _failed(state: State, event: e.Failed, now: int) -> Step:
     if event.failure is e.Failure.REVOKED:
         return _revoked(state, now)
-    commands: list[e.Command] = []
+    state, commands = _held_back(state, event.failure)
     if event.line == state.pull.name:
         state = replace(state, pull=state.pull.failed(now, state.trust.device, event.pause))
     elif event.line == state.config.name:
         state = replace(state, config=state.config.failed(now, state.trust.device, event.pause))
     elif event.line == state.batch.name:
         state = replace(state, batch=state.batch.failed(now, state.trust.device, event.pause), batches=event.left)
-        commands = [e.DropBatch()] if event.failure is e.Failure.REFUSED else []
+        commands += [e.DropBatch()] if event.failure is e.Failure.REFUSED else []
     else:
         state = replace(state, report=state.report.failed(now, state.trust.device, event.pause))
         if event.failure is e.Failure.REFUSED and state.reports_at_once > 1:
             state = replace(state, reports_at_once=1)  # one of them may be what is wrong
         elif event.failure is e.Failure.REFUSED and (state.unsent or state.local.unsent):
-            commands = [e.DropReport(state.unsent[0] if state.unsent else state.local.unsent[0])]
+            commands += [e.DropReport(state.unsent[0] if state.unsent else state.local.unsent[0])]
     return state, commands
 
 
@@ -313,6 +318,13 @@ def _revoked(state: State, now: int) -> Step:
     lines = {name: replace(getattr(state, name), busy=False, at=now + REVOKED_PAUSE) for name in names}
     state = replace(state, **lines, revoked=True)
     return state, [*commands, *(e.StopProcess(*key) for key in state.running)]
+
+
+def _held_back(state: State, failure: e.Failure) -> Step:
+    """Say once that another machine goes by our identity; what runs goes on, and what waits is kept."""
+    if failure is not e.Failure.CLONED or state.cloned:
+        return state, []
+    return replace(state, cloned=True), [e.Log("error", CLONED, {})]
 
 
 def _log(level: str, text: str, about: wire.Order | wire.Cancel | wire.Verdict | Job) -> e.Log:

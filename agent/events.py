@@ -23,6 +23,14 @@ class Failure(Enum):
     LATER = "later"  # not reached, busy, full, or no answer that the portal signed
     REFUSED = "refused"  # this message will never be taken
     REVOKED = "revoked"  # this device is closed
+    CLONED = "cloned"  # another machine goes by our identity, or we were set back: an administrator decides
+
+    @classmethod
+    def of(cls, status: int) -> Failure:
+        """What a status of an answer that the portal signed means for the message."""
+        if status in (403, 409):
+            return cls.REVOKED if status == 403 else cls.CLONED
+        return cls.REFUSED if status in (400, 413, 415, 422) else cls.LATER
 
 
 # --- events ------------------------------------------------------------------------------------

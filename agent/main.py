@@ -220,7 +220,8 @@ def _status(options: argparse.Namespace) -> int:
         print(msgspec.json.encode(said).decode())
     else:
         for name, value in said.items():
-            print(f"{name.replace('_', ' '):<16} {_said(name, value)}")
+            if value is not None:
+                print(f"{name.replace('_', ' '):<16} {_said(name, value)}")
     return 0 if running else 3
 
 

@@ -91,7 +91,9 @@ class Outbox:
             self._lease = sequence
             if sequence > self._mark.leased:
                 self._mark.leased = sequence
-                self._write_mark()
+                # Durable before anybody sees the number: after a power cut it must not come to name another content,
+                # by which the portal would take this device for two.
+                files.replace(self._folder / "mark", wire.encode(self._mark))
             return sequence, payload
         return None
 

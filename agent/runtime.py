@@ -21,9 +21,9 @@ import msgspec
 from agent import configuring, memory, run_folder, signing, status, wire
 from agent import events as e
 from agent.asking import Asking
-from agent.channel import BusyError, Channel, RevokedError
+from agent.channel import BusyError, Channel, ClonedError, RevokedError
 from agent.clock import Clock
-from agent.core import step
+from agent.core import CLONED, step
 from agent.exchange import Answer, Exchange, UnreachableError, said
 from agent.fence import Fence
 from agent.host.base import Host
@@ -35,6 +35,7 @@ from agent.pinning import adopt, trust_of
 from agent.runner import Ended
 from agent.state import State
 from agent.telemetry import Telemetry
+from agent.trail import Trail
 from agent.uploading import Uploads
 from agent.wire_configuration import Configuration, Fetch
 
@@ -42,7 +43,6 @@ T = TypeVar("T")
 Logger = Callable[..., None]
 SECOND = 1_000_000
 PATIENCE = 15 * SECOND  # how long telemetry waits for the portal's time before it goes by its own
-STATUS_EVERY = 60 * SECOND
 RETRY_SECONDS = 5.0
 LONGEST_NAP = 60.0  # seconds, so that a sleep of the machine delays nothing for longer
 LAST_SECONDS = 10.0
@@ -73,7 +73,7 @@ class Agent:
         self._telemetry = Telemetry(parts.folder, enrolment.device, host, self._collector_failed)
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
         self._asking = Asking(self._exchange, self._blocking)
-        self._fence = Fence(parts.folder)
+        self._fence, self._trail = Fence(parts.folder), Trail(parts.folder)
         self.state = State(trust_of(enrolment, host.platform, host.simulated, self._fence.serials))
         self._uploads = Uploads(self._telemetry.outbox, self._ask, self.post, self._blocking, parts.log)
         self._journal_turn = asyncio.Lock()
@@ -82,7 +82,7 @@ class Agent:
         self._running: dict[tuple[str, int], tuple[Event, asyncio.Task[None]]] = {}
         self._time_known = asyncio.Event()
         self._stopping = False
-        self._noted = 0
+        self._notes = status.Notes(parts.folder)
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = 0
 
@@ -165,10 +165,13 @@ class Agent:
 
         failure, pause = e.Failure.LATER, 0
         try:
-            channel = self._asking.channel = Channel(self._exchange, self._parts.keys, self._parts.clock)
+            channel = Channel(self._exchange, self._parts.keys, self._parts.clock, self._stepped)
+            self._asking.channel = channel
             await channel.listen(opened, lambda: self.post(e.Nudged()), lambda tag: self.post(e.ConfigurationTold(tag)))
         except RevokedError:
             failure = e.Failure.REVOKED
+        except ClonedError as error:
+            failure, pause = e.Failure.CLONED, error.pause
         except BusyError as error:
             pause = error.pause
         except UnreachableError as error:
@@ -176,7 +179,11 @@ class Agent:
         lived = self._parts.clock.now() - opened_at[0] if opened_at else 0
         self.post(e.ChannelClosed(failure, lived, pause))
 
+    async def _stepped(self, last: str) -> tuple[str, ...]:
+        return await self._blocking(self._trail.after, last)
+
     async def _pull(self, pull: wire.Pull) -> None:
+        pull = msgspec.structs.replace(pull, step=self._trail.newest)
         if (work := await self._told("pull", wire.WORK, wire.encode(pull), wire.Work)) is not None:
             self.post(e.Pulled(work))
 
@@ -239,7 +246,7 @@ class Agent:
             return answer
         self._parts.log("warning", f"the portal answers {answer.status} to {path}: {said(answer.body)}")
         on_failure()
-        self.post(e.Failed(line, failure_of(answer.status), answer.pause, len(self._telemetry.outbox)))
+        self.post(e.Failed(line, e.Failure.of(answer.status), answer.pause, len(self._telemetry.outbox)))
         return None
 
     def _learn(self, offset: int) -> None:
@@ -340,15 +347,10 @@ class Agent:
             await asyncio.sleep(max(wake - self._parts.clock.now(), 100_000) / SECOND)
 
     def _note_status(self) -> None:
-        now = self._parts.clock.now()
-        if now - self._noted < STATUS_EVERY:
-            return
-        self._noted = now
         state, outbox = self.state, self._telemetry.outbox
-        facts = status.Facts(
-            state.portal_time(now), state.channel_up, len(state.running), len(state.unsent), len(outbox), outbox.dropped
-        )
-        status.note(self._parts.folder, facts)
+        time, counts = state.portal_time(self._parts.clock.now()), (len(state.running), len(state.unsent))
+        held = CLONED if state.cloned else None
+        self._notes.take(status.Facts(time, state.channel_up, *counts, len(outbox), outbox.dropped, held))
 
     def _collector_failed(self, name: str, error: Exception) -> None:
         self._parts.log("error", f"collecting {name} failed: {error!r}")
@@ -391,10 +393,3 @@ class Agent:
         self._journal.close()
         self._local.close()
         self._telemetry.close()
-
-
-def failure_of(status: int) -> e.Failure:
-    """What a status of an answer that the portal signed means for the message."""
-    if status == 403:
-        return e.Failure.REVOKED
-    return e.Failure.REFUSED if status in (400, 413, 415, 422) else e.Failure.LATER

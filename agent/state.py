@@ -26,8 +26,8 @@ REPORTS, BATCH = Line("reports"), Line("batch")
 class State:
     """All that the core knows. `running` are jobs from their intent to their end, `stopping` those of them to be
     stopped; `done` maps every other known execution to its last report, None while that is being written down;
-    `unsent` are reports in order; `tag` names the configuration that we go by; `local` is about
-    local schedules."""
+    `unsent` are reports in order; `tag` names the configuration that we go by; `cloned` says that the portal holds us
+    back, as another machine goes by our identity; `local` is about local schedules."""
 
     trust: Trust
     offset: int = 0
@@ -47,6 +47,7 @@ class State:
     reports_at_once: int = REPORTS_AT_ONCE
     forget_at: int = 0
     revoked: bool = False
+    cloned: bool = False
     local: Recurring = NONE
 
     def portal_time(self, at: int) -> int:

@@ -6,7 +6,7 @@ made here and nowhere else, and no two statements have the same bytes. The porta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from agent.wire import VERSION, Order, canonical
@@ -28,14 +28,19 @@ def enrol_bytes(key: str, identity: bytes, sealing: bytes, name: str) -> bytes:
     return _signed("enrol", key, identity, sealing, name)
 
 
-def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int, share: bytes) -> bytes:
+def welcome_bytes(device: str, nonce: str, challenge: bytes, server_time: int, share: bytes, last: str = "") -> bytes:
     """What the portal signs when a channel opens; `nonce` is that of the opening request."""
-    return _signed("welcome", device, nonce, challenge, server_time, share)
+    return _signed("welcome", device, nonce, challenge, server_time, share, last)
 
 
-def hello_bytes(device: str, challenge: bytes, share: bytes | None = None) -> bytes:
+def hello_bytes(device: str, challenge: bytes, share: bytes | None = None, trail: Sequence[str] = ()) -> bytes:
     """What a device signs to show that it is there now."""
-    return _signed("hello", device, challenge, share or b"")
+    return _signed("hello", device, challenge, share or b"", *trail)
+
+
+def step_name(step: str) -> str:
+    """How the portal names a step without telling it to whoever does not know it; empty where there is none."""
+    return sha256(b"step\0" + step.encode()).hexdigest()[:16] if step else ""
 
 
 def sealed_ask_bytes(number: int, path: str, pinned: str, body: bytes) -> bytes:

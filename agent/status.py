@@ -28,8 +28,12 @@ class BusyError(Exception):
         self.pid = pid
 
 
+EVERY = 60_000_000  # microseconds between two notes, unless there is news
+
+
 class Facts(msgspec.Struct, frozen=True):
-    """How an agent stands: the portal's time it was noted, whether the channel is up, and what waits."""
+    """How an agent stands: the portal's time it was noted, whether the channel is up, what waits, and why the portal
+    holds it back."""
 
     time: int
     connected: bool
@@ -37,6 +41,7 @@ class Facts(msgspec.Struct, frozen=True):
     unsent_reports: int
     batches: int
     dropped_batches: int
+    held: str | None = None
 
 
 def hold(folder: Path) -> int:
@@ -59,10 +64,21 @@ def let_go(descriptor: int) -> None:
     os.close(descriptor)
 
 
-def note(folder: Path, facts: Facts) -> None:
-    """Leave the figures for others to read; a full disk is no reason to stop."""
-    with contextlib.suppress(OSError):
-        files.replace(folder / "status.json", wire.encode(facts))
+class Notes:
+    """Leaves the figures for others to read; a full disk is no reason to stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "status.json"
+        self._last: Facts | None = None
+
+    def take(self, facts: Facts) -> None:
+        """Leave them, if the last are old or there is news."""
+        last = self._last
+        if last is not None and facts.held == last.held and 0 <= facts.time - last.time < EVERY:
+            return
+        self._last = facts
+        with contextlib.suppress(OSError):
+            files.replace(self._path, wire.encode(facts))
 
 
 def read(folder: Path) -> Facts | None:

@@ -55,6 +55,9 @@ Release = Annotated[str, Meta(pattern=r"^[0-9A-Za-z.+-]{1,64}\Z")]
 Hex64 = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=255)]
 Attempt = Annotated[int, Meta(ge=1, le=1_000_000)]
+MOST_STEPS = 64  # of a device's trail
+Step = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{12}\Z")]
+Steps = Annotated[list[Step], Meta(max_length=MOST_STEPS)]
 
 State = Literal[
     "in_progress", "waiting_on_user", "success", "failure", "cancelled", "interrupted",
@@ -109,12 +112,13 @@ class Held(Said, frozen=True):
 
 
 class Pull(Said, frozen=True):
-    """A device asks for work: how many orders it has room for, and what it holds."""
+    """A device asks for work: how many orders it has room for, what it holds, and the newest step of its trail."""
 
     room: Annotated[int, Meta(ge=0, le=16)]
     held: Annotated[list[Held], Meta(max_length=64)] = field(default_factory=list)
     agent_version: Release = "0"
     tag: Text = ""
+    step: Text = ""
     version: Literal[1] = 1
 
 

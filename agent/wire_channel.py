@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Raw
+from msgspec import Meta, Raw, field
 
-from agent.wire import REPORTS, WORK, Digest, Key, Micros, Release, Said, Signature, Text, Told
+from agent.wire import REPORTS, WORK, Digest, Key, Micros, Release, Said, Signature, Steps, Text, Told
 
 # The configuration is none of them: fetching it by HTTP shows the device the server's key of today.
 ASKED = (WORK, REPORTS)
 
 
 class Welcome(Told, frozen=True, tag="welcome"):
-    """The portal shows who it is (`signature` covers `welcome_bytes`) and asks for a signed challenge."""
+    """The portal shows who it is (`signature` covers `welcome_bytes`) and asks for a signed challenge. `last` is the
+    `step_name` of the newest step of the device's trail that it saw, empty if it saw none."""
 
     challenge: Digest
     server_time: Micros
     share: Key  # of the keys that seal requests
     signature: Signature
     tag: Text = ""
+    last: Text = ""
 
 
 class Nudge(Told, frozen=True, tag="nudge"):
@@ -61,11 +63,13 @@ class Answer(Told, frozen=True, tag="answer"):
 
 
 class Hello(Said, frozen=True, tag="hello"):
-    """The device's answer to the challenge; `signature` covers `hello_bytes`. Without a `share` it cannot ask here."""
+    """The device's answer to the challenge; `signature` covers `hello_bytes`. Without a `share` it cannot ask here;
+    `trail` is oldest step first."""
 
     agent_version: Release
     signature: Signature
     share: Key | None = None
+    trail: Steps = field(default_factory=list)
     version: Literal[1] = 1
 
 

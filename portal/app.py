@@ -41,6 +41,7 @@ from portal.agents.door import Door
 from portal.agents.presence import Presence
 from portal.agents.routes import Desk
 from portal.agents.service import Parts as AgentParts
+from portal.agents.trails import Trails
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.frame import Frame, handlers
@@ -202,8 +203,9 @@ async def _open(
     control.listen(progress.told)
     configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
     secrets = Secrets(control, sealer, threads, clock)
-    served = AgentParts(control, tables, builtin(), keys, secrets, threads, metrics, configurations, clock, relay.wake)
-    desk = Desk(served, door)
+    trails = Trails(control, nudges, threads, clock)
+    made = (control, tables, builtin(), keys, secrets, threads, metrics, configurations, trails)
+    desk = Desk(AgentParts(*made, clock, relay.wake), door)
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,
@@ -219,7 +221,7 @@ async def _open(
         configurations=configurations,
         door=door,
         desk=desk,
-        channels=Channels(door, desk.asked, control, nudges, threads, keys, configurations, clock, presence),
+        channels=Channels(door, desk.asked, control, trails, nudges, threads, keys, configurations, clock, presence),
         presence=presence,
         watchers=watchers,
         relay=relay,

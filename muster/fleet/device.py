@@ -107,6 +107,7 @@ class Device:
         "_session",
         "_socket",
         "_stopping",
+        "_trail",
         "_wanted",
         "number",
         "uid",
@@ -116,7 +117,7 @@ class Device:
     def __init__(self, number: int, uid: str, key: Ed25519PrivateKey, ledger: Ledger) -> None:
         self.number, self.uid, self.up = number, uid, False
         self._key, self._ledger = key, ledger
-        self._nonce = ""
+        self._nonce, self._trail = "", list[str]()
         self._greeting = b"", b""
         self._session: Session | None = None
         self._answered: asyncio.Future[wire_channel.Answer] | None = None
@@ -160,12 +161,16 @@ class Device:
             if self._answered is not None:
                 self._answered.set_result(frame)
         elif isinstance(frame, wire_channel.Welcome):
-            said = statements.welcome_bytes(self.uid, self._nonce, frame.challenge, frame.server_time, frame.share)
+            head = (self.uid, self._nonce, frame.challenge, frame.server_time, frame.share)
+            said = statements.welcome_bytes(*head, frame.last)
             if not verify(self._ledger.portal_key, frame.signature, said):
                 self._ledger.problem(f"device {self.number}: the welcome is not signed by the portal")
             assert self._socket is not None
-            signature = self._key.sign(statements.hello_bytes(self.uid, frame.challenge, self._ledger.share))
-            self._socket.say(wire.encode(wire_channel.Hello("0.1.0", signature, self._ledger.share)))
+            if frame.last == statements.step_name(self._trail[-1] if self._trail else ""):
+                self._trail = [*self._trail, secrets.token_urlsafe(9)][-wire.MOST_STEPS :]
+            share, trail = self._ledger.share, self._trail
+            signature = self._key.sign(statements.hello_bytes(self.uid, frame.challenge, share, trail))
+            self._socket.say(wire.encode(wire_channel.Hello("0.1.0", signature, share, trail)))
             self._greeting, self._session = (frame.share, frame.challenge), None
             self.up, self._failures = True, 0
             self._ledger.connected += 1
@@ -211,7 +216,8 @@ class Device:
         while self._wanted:
             self._wanted = False
             async with self._ledger.turn:
-                work = _work.decode(await self._ask_here(wire.WORK, wire.encode(wire.Pull(2, [], "0.1.0"))))
+                pull = wire.Pull(2, [], "0.1.0", step=self._trail[-1])
+                work = _work.decode(await self._ask_here(wire.WORK, wire.encode(pull)))
                 if work.orders:
                     self._wanted = self._wanted or work.more
                     await self._answer(work.orders)

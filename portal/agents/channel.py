@@ -27,8 +27,9 @@ from portal.agents.gathering import Gathering, tried
 from portal.agents.link import POLICY, Link
 from portal.agents.presence import Presence
 from portal.agents.service import verified
+from portal.agents.trails import Greeted, Trails
 from portal.agents.wheel import GOING, HELLO, Wheel
-from portal.nudges import REVOKED, Nudges
+from portal.nudges import Nudges
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.enrolment import Device
@@ -54,6 +55,7 @@ class Channels:
         door: Door,
         desk: Desk,
         control: Control,
+        trails: Trails,
         nudges: Nudges,
         threads: Threads,
         keys: KeyRing,
@@ -61,12 +63,12 @@ class Channels:
         clock: Callable[[], int],
         presence: Presence,
     ) -> None:
-        self._door, self._control, self._nudges, self._threads = door, control, nudges, threads
+        self._door, self._control, self._trails, self._nudges = door, control, trails, nudges
+        self._threads = threads
         self._keys, self._clock, self._configurations, self._presence = keys, clock, configurations, presence
         self._desk, self._key = desk, X25519PrivateKey.generate()
         self._share = share_of(self._key)
         self._openings: Gathering[str, tuple[Device, str] | None] = Gathering(threads, self._at_devices)
-        self._looks: Gathering[str, tuple[bool, bool]] = Gathering(threads, self._at_work)
         self._greeting: Counter[str] = Counter()
         self._busy = 0
         self._tasks: set[asyncio.Task[None]] = set()
@@ -106,11 +108,12 @@ class Channels:
             link.refuse(503, {"Retry-After": str(PAUSE)}, b"")
         else:
             challenge, now = secrets.token_bytes(32), self._clock()
-            said = statements.welcome_bytes(uid, claim.nonce, challenge, now, self._share)
+            last = statements.step_name(device.step or "")
+            said = statements.welcome_bytes(uid, claim.nonce, challenge, now, self._share, last)
             signature = self._keys.of(claim.pinned).sign(said)
             self._greeting[uid] += 1
             link.greeting = claim, challenge
-            link.accept(key, wire.encode(wire_channel.Welcome(challenge, now, self._share, signature, tag)))
+            link.accept(key, wire.encode(wire_channel.Welcome(challenge, now, self._share, signature, tag, last)))
         finally:
             self._busy -= 1
 
@@ -137,10 +140,9 @@ class Channels:
 
     def _hello(self, link: Link, frame: wire_channel.Hello) -> None:
         claim, challenge = link.greeting
-        uid = claim.device.uid
-        if not verified(
-            claim.device.identity_key, frame.signature, statements.hello_bytes(uid, challenge, frame.share)
-        ):
+        uid, before = claim.device.uid, claim.device.step
+        said = statements.hello_bytes(uid, challenge, frame.share, frame.trail)
+        if not verified(claim.device.identity_key, frame.signature, said):
             link.close(STRANGER)
             return
         self._greeted(link)
@@ -150,7 +152,7 @@ class Channels:
         self._wheel.add(link)
         if self._nudges.add(uid, link):
             self._presence.came(uid)
-        self._begin(self._look(link))
+        self._begin(self._trails.greeted(link, Greeted(uid, frame.trail, before)))
 
     def _greeted(self, link: Link) -> None:
         if link.greeting is not None:
@@ -190,15 +192,6 @@ class Channels:
         seal = session.answer(statements.sealed_answer_bytes(frame.number, status, now, pause, body))
         link.tell(wire.encode(wire_channel.Answer(frame.number, status, now, msgspec.Raw(body), seal, pause)))
 
-    async def _look(self, link: Link) -> None:
-        """What there is to say to a device that has just come: it does not ask by itself. It is known to `Nudges` by
-        now, so whatever comes to be from here on is told to it."""
-        revoked, waiting = await self._looks.ask(link.uid)
-        if revoked:
-            link.close(REVOKED)
-        elif waiting:
-            link.nudge()
-
     def _at_devices(self, uids: Sequence[str]) -> list[tuple[Device, str] | Exception | None]:
         """Devices with the tags of their configurations."""
 
@@ -207,17 +200,6 @@ class Channels:
             return None if device is None else (device, self._configurations.tag(uid))
 
         with self._control.one_instant():
-            return [tried(look, uid) for uid in uids]
-
-    def _at_work(self, uids: Sequence[str]) -> list[tuple[bool, bool] | Exception]:
-        """Whether devices are revoked, and whether there is something for them."""
-        now, control = self._clock(), self._control
-
-        def look(uid: str) -> tuple[bool, bool]:
-            device = control.enrolment.device(uid)
-            return device is None or device.revoked_at is not None, control.dispatch.is_waited_for(uid, now=now)
-
-        with control.one_instant():
             return [tried(look, uid) for uid in uids]
 
     # --- what happens to a link ----------------------------------------------------------------

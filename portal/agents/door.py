@@ -28,6 +28,7 @@ from storage.control.ids import is_uuid
 T = TypeVar("T")
 _NAMES = (wire.DEVICE_HEADER, wire.TIME_HEADER, wire.NONCE_HEADER, wire.SIGNATURE_HEADER, wire.PINNED_HEADER)
 _DEVICE, _TIME, _NONCE, _SIGNATURE, _PINNED = (name.lower() for name in _NAMES)
+CLONED_PAUSE = 60  # seconds
 MOST_NONCES = 500_000  # remembered at once; more requests than that in a window are put off
 
 
@@ -110,8 +111,9 @@ class Door:
         """The device of a connection that was opened before, if it may speak still. Raises Refuse."""
         now = self._clock()
         device = self._control.enrolment.known(uid, now=now) or await self._looks.ask((uid, now))
-        if device is None or device.revoked_at is not None:
+        if device is None:
             raise _revoked()
+        _open(device)
         self._contact(uid)
         return device
 
@@ -127,8 +129,7 @@ class Door:
             Ed25519PublicKey.from_public_bytes(device.identity_key).verify(claim.signature, said)
         except InvalidSignature:
             raise _stranger() from None
-        if device.revoked_at is not None:
-            raise _revoked()
+        _open(device)
         # What was signed before this process began may have been taken by the one before it, whose nonces are gone.
         if abs(now - claim.time) > wire.WINDOW or claim.time < self._opened:
             raise Refuse(401, "clock", "The request's time is too far from the portal's.", signed=True)
@@ -161,6 +162,20 @@ def _said(headers: Mapping[str, str]) -> tuple[str, tuple[int, str, bytes, str |
     if not is_uuid(uid) or not wire.NONCE_TEXT.fullmatch(nonce) or len(signature) != 64 or time < 0:
         raise _stranger()
     return uid, (time, nonce, signature, given.get(_PINNED))
+
+
+def _open(device: Device) -> None:
+    """Whether this identity is served. Raises Refuse."""
+    if device.revoked_at is not None:
+        raise _revoked()
+    if device.cloned_at is not None:
+        raise cloned()
+
+
+def cloned() -> Refuse:
+    """Two machines go by one identity, and nobody has decided yet."""
+    text = "Two machines go by this identity, or it was set back; it is held until an administrator releases it."
+    return Refuse(409, "cloned", text, signed=True, pause=CLONED_PAUSE)
 
 
 def _revoked() -> Refuse:

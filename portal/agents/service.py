@@ -24,8 +24,9 @@ from agent import statements, wire
 from agent.wire_configuration import Configuration
 from nql.catalog.model import Catalog
 from portal.agents.configuration import Configurations
-from portal.agents.door import Refuse
+from portal.agents.door import Refuse, cloned
 from portal.agents.gathering import Gathering, tried
+from portal.agents.trails import Trails
 from portal.metrics import Metrics
 from portal.threads import Threads
 from portal.trust.secrets import Secrets
@@ -59,15 +60,17 @@ class Parts:
     threads: Threads
     metrics: Metrics
     configurations: Configurations
+    trails: Trails
     clock: Callable[[], int]
     finished: Callable[[], None]  # called on the event loop when executions ended
 
 
 @dataclass(frozen=True, slots=True)
 class _Pull:
-    """A device that asks for work, and the key that it is told by."""
+    """A device that asks for work, the newest step of its trail, and the key that it is told by."""
 
     device: Device
+    step: str
     room: int
     held: list[tuple[str, int]]
     key: Ed25519PrivateKey
@@ -112,7 +115,8 @@ class Agents:
     async def work(self, device: Device, asked: wire.Pull, pinned: str | None = None) -> wire.Work:
         """Orders and cancels for a device, signed by the portal's key of the fingerprint `pinned`."""
         held = [(item.run, item.attempt) for item in asked.held]
-        return await self._pulls.ask(_Pull(device, asked.room, held, self._p.keys.of(pinned), self._p.clock()))
+        key, now = self._p.keys.of(pinned), self._p.clock()
+        return await self._pulls.ask(_Pull(device, asked.step, asked.room, held, key, now))
 
     async def configuration(self, device: Device) -> Configuration:
         """What a device goes by beside its orders."""
@@ -145,6 +149,9 @@ class Agents:
             raise Refuse(507, "storage_full", error.reason, signed=True, pause=30) from None
         except StorageFailed as error:
             raise Refuse(503, "storage_unavailable", error.reason, signed=True, pause=10) from None
+        named = (device.uid, batch.epoch, batch.sequence, batch.sha256)
+        if not await self._p.trails.stored(*named, again=ack.duplicate):
+            raise cloned()
         self._p.metrics.rows("agent", ack.rows)
         return wire.Stored(ack.sequence, ack.rows, ack.duplicate)
 
@@ -180,6 +187,8 @@ class Agents:
         return _Seen(busy, dispatch.cancellations(uid)[:64], self._p.configurations.tag(uid))
 
     def _claim(self, pull: _Pull) -> list[Order]:
+        if not self._p.control.enrolment.leads(pull.device.uid, pull.step):
+            return []  # another machine came after it with the same identity, or it has a greeting under way
         return self._p.control.dispatch.claim_work(pull.device.uid, now=pull.now, held=pull.held)
 
     def _work(self, pull: _Pull, seen: _Seen | Exception, found: list[Order] | Exception) -> wire.Work:

@@ -16,9 +16,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 
 from agent import status, wire
 from agent.clock import SteadyClock
+from agent.core import CLONED
 from agent.exchange import Exchange, UnreachableError
 from agent.identity import Enrolment, IdentityError, clean_url, ensure_keys, save_enrolment
 from agent.main import main
@@ -100,12 +102,20 @@ def test_its_standing_is_said_in_words(tmp_path: Path, capsys: pytest.CaptureFix
     ensure_keys(state)
     save_enrolment(state, enrolment)
     held = status.hold(state)
-    status.note(state, status.Facts(1_795_348_800_123_456, False, 0, 2, 0, 0))
+    facts = status.Facts(1_795_348_800_123_456, False, 0, 2, 0, 0)
+    notes = status.Notes(state)
+    notes.take(facts)
     assert main(["status", "--state", str(state)]) == 0
     lines = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if "  " in line)
-    status.let_go(held)
     assert lines["time"] == "2026-11-22 12:00:00 UTC"
     assert (lines["runs"], lines["connected"]) == ("yes", "no")
+    assert "held" not in lines
+    notes.take(structs.replace(facts, batches=7))  # seldom, unless there is news
+    assert status.read(state) == facts
+    notes.take(structs.replace(facts, held=CLONED))
+    assert main(["status", "--state", str(state)]) == 0
+    status.let_go(held)
+    assert "another machine goes by this device's identity" in capsys.readouterr().out
 
 
 def test_an_open_state_folder_is_refused(tmp_path: Path) -> None:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
+
+import msgspec
 
 from agent import core, frames, signing, wire
 from agent import events as e
@@ -25,16 +28,19 @@ from agent.orders import Job
 from agent.pinning import adopt, trust_of
 from agent.runner import Ended
 from agent.state import State
+from agent.trail import Trail
 from agent.wire_configuration import EMPTY, Configuration, Fetch
-from portal.nudges import GOING_AWAY, REVOKED
+from portal.nudges import CLONED, GOING_AWAY, OVERTAKEN, REVOKED
 from tests.sim.ledger import End, Key
-from tests.sim.network import Ask, Cable, LostError, Network, RevokedError
+from tests.sim.network import Ask, Cable, ClonedError, LostError, Network, RevokedError
 from tests.sim.portal import Portal
 
 T = TypeVar("T")
 SECOND = 1_000_000
 RETRY_SECONDS = 5.0
 CHANNEL_SECONDS = 3 * 3600.0  # that a channel lives on average
+HELLO_SECONDS = 15.0  # that a portal waits for a device to show itself
+CLONED_PAUSE = 60 * SECOND
 FOR_EVER = 1e9
 
 
@@ -57,6 +63,7 @@ class Device:
         self.wall = identity.skew  # how far the wall clock is off now; a running agent does not look at it
         self.state: State
         self.journal: Journal
+        self.trail: Trail
         self._base = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._scripts: dict[tuple[str, int], asyncio.Event] = {}
@@ -82,11 +89,20 @@ class Device:
         """Start the agent."""
         self.alive, self._base = True, self.wall
         self.journal, self.local = Journal(self._folder), LocalJournal(self._folder)
+        self.trail = Trail(self._folder)
         self._turn = asyncio.Lock()
         self.state = State(trust_of(self._pinned, "linux", False, dict(self._serials)))
         if self._kept.tag != EMPTY:
             self.post(e.Configured(self._kept))
         self.post(e.Recovered(tuple(self.journal.known.values()), 0, self.local.known()))
+
+    def copy(self, folder: Path) -> Device:
+        """Another machine with all that this one has on its disk."""
+        shutil.copytree(self._folder, folder)
+        made = Device(self.identity, self.net, folder)
+        made._serials, made._pinned, made._kept = dict(self._serials), self._pinned, self._kept
+        made.wall = self.wall
+        return made
 
     def kill(self) -> None:
         """The power goes: the agent and its scripts end, and what was being written is torn."""
@@ -178,27 +194,41 @@ class Device:
     # --- the network ---------------------------------------------------------------------------
     async def _channel(self) -> None:
         """One connection, from dialling to its end."""
-        opened, failure = 0, e.Failure.LATER
+        opened, failure, cable = 0, e.Failure.LATER, Cable()
         try:
-            portal, cable = await self.net.reach(self.uid), Cable()
-            portal.nudges.add(self.uid, cable)
+            portal = await self.net.reach(self.uid)
+            welcome = portal.welcome(self.uid)
+            trail = await self._stepped(welcome.last)
+            self.net.deliver(partial(portal.hello, self.uid, cable, trail, welcome.before))
+            opened = self.now
+            self._learn(portal)
+            self.post(e.ChannelOpened(welcome.tag))
             try:
-                tag = await portal.greet(self.uid)
-                opened = self.now
-                self._learn(portal)
-                self.post(e.ChannelOpened(tag))
                 await self._listen(portal, cable)
             finally:
-                portal.nudges.remove(self.uid, cable)
+                portal.left(self.uid, cable)
         except LostError:
             pass
         except RevokedError:
             failure = e.Failure.REVOKED
-        self.post(e.ChannelClosed(failure, self.now - opened if opened else 0))
+        except ClonedError:
+            failure = e.Failure.CLONED
+        pause = CLONED_PAUSE if failure is e.Failure.CLONED else 0
+        self.post(e.ChannelClosed(failure, self.now - opened if opened else 0, pause))
+
+    async def _stepped(self, last: str) -> tuple[str, ...]:
+        """The trail to greet with; while it is written the power may go, and on a full disk nothing is."""
+        await asyncio.sleep(self.net.pause(0.5))
+        if not self.full:
+            self.trail.after(last)
+        await asyncio.sleep(self.net.pause(0.5))
+        return self.trail.steps
 
     async def _listen(self, portal: Portal, cable: Cable) -> None:
         lives = FOR_EVER if self.net.peace else self.net.random.expovariate(1 / CHANNEL_SECONDS)
-        cut = asyncio.get_running_loop().call_later(lives, cable.close, GOING_AWAY)
+        loop = asyncio.get_running_loop()
+        cut = loop.call_later(lives, cable.close, GOING_AWAY)
+        mute = loop.call_later(HELLO_SECONDS, lambda: None if cable.greeted else cable.close(OVERTAKEN))
         try:
             while await cable.wait() and self.net.linked(self.uid):
                 if cable.nudged:
@@ -209,13 +239,17 @@ class Device:
                 cable.nudged = cable.configured = False
         finally:
             cut.cancel()
+            mute.cancel()
         if cable.closed == REVOKED:
             raise RevokedError
+        if cable.closed == CLONED:
+            raise ClonedError
 
     def _hear(self, tag: str) -> None:
         self.post(e.ConfigurationTold(tag))
 
     async def _pull(self, pull: wire.Pull) -> None:
+        pull = msgspec.structs.replace(pull, step=self.trail.newest)
         if (
             work := await self._ask("pull", lambda portal: portal.work(self.uid, pull, self._pinned.portal_key))
         ) is not None:
@@ -240,6 +274,8 @@ class Device:
             self.post(e.Failed(line, e.Failure.LATER))
         except RevokedError:
             self.post(e.Failed(line, e.Failure.REVOKED))
+        except ClonedError:
+            self.post(e.Failed(line, e.Failure.CLONED, CLONED_PAUSE))
         else:
             self._learn(portal)
             return answer

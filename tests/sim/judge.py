@@ -59,7 +59,7 @@ def check(world: World) -> None:
     for run in world.every_run():
         for execution in world.portal.control.executions.of_run(run.id):
             found[run.id, execution.device] = execution, run
-    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules):
+    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules, _machines):
         world.ledger.problems.extend(part(world, found))
     world.ledger.counts.update(f"ended {execution.state.value}" for execution, _ in found.values())
 
@@ -70,12 +70,13 @@ def _ends(world: World, found: Found) -> Iterator[str]:
         key = (execution.device, execution.run, execution.attempt)
         state, about = execution.state, f"{name(key)} is {execution.state.value}"
         if state is State.LOST_CONTACT:
-            if execution.device not in world.ledger.revoked:
+            if execution.device not in world.ledger.revoked and execution.device not in world.ledger.copied:
                 yield f"{about} although the device came back: it said {world.ledger.said[key]}"
             continue
         if state not in FINAL:
             yield f"{about} at the end"
-        yield from _truth(world, key, execution, about)
+        if execution.device not in world.ledger.copied:  # there, what is true of one machine is not of the other
+            yield from _truth(world, key, execution, about)
 
 
 def _truth(world: World, key: Key, execution: Execution, about: str) -> Iterator[str]:
@@ -97,13 +98,22 @@ def _truth(world: World, key: Key, execution: Execution, about: str) -> Iterator
         yield f"{about}, its script started and the device said nothing of its end"
 
 
+def _machines(world: World, found: Found) -> Iterator[str]:
+    """Nobody is held whose identity one machine alone went by, and in the end nobody at all."""
+    for entry in world.portal.control.audit.latest(10_000):
+        if entry.action == "device.cloned" and entry.subject.removeprefix("device:") not in world.ledger.copied:
+            yield f"{entry.subject[-6:]} was held although it is one machine: {entry.detail}"
+    for device in world.portal.control.enrolment.cloned():
+        yield f"device {device.uid[-6:]} is held at the end"
+
+
 def _reports(world: World, found: Found) -> Iterator[str]:
     """No end counted twice, and no device has two ends for one attempt."""
     for key, count in world.ledger.accepted.items():
         if count > 1:
             yield f"the end of {name(key)} was accepted {count} times"
     for key, said in world.ledger.said.items():
-        if len(said) > 1:
+        if len(said) > 1 and key[0] not in world.ledger.copied:
             yield f"the device wrote down {said} for {name(key)}"
 
 

@@ -46,6 +46,7 @@ class Ledger:
     crashes: Counter[str] = field(default_factory=Counter)
     closing: set[str] = field(default_factory=set)  # whom somebody asked to revoke
     revoked: dict[str, int] = field(default_factory=dict)  # when it was durable
+    copied: set[str] = field(default_factory=set)  # whom another machine went by at some time
     history: defaultdict[tuple[str, str], list[tuple[int, State]]] = field(default_factory=lambda: defaultdict(list))
     problems: list[str] = field(default_factory=list)
     story: list[str] = field(default_factory=list)
@@ -65,6 +66,8 @@ class Ledger:
         self.starts[key] += 1
         self.started_at[key] = at
         self.running[key[0]] += 1
+        if key[0] in self.copied:
+            return  # each machine for itself
         if self.starts[key] > 1:
             self.problem(f"the script of {name(key)} started {self.starts[key]} times")
         if self.running[key[0]] > AT_ONCE:

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from storage.control.errors import UnavailableError
 from tests.sim.ledger import Ledger
-from tests.sim.portal import Portal, RevokedError
+from tests.sim.portal import ClonedError, Portal, RevokedError
 
-__all__ = ["LostError", "Network", "RevokedError"]
+__all__ = ["ClonedError", "LostError", "Network", "RevokedError"]
 
 T = TypeVar("T")
 Ask = Callable[[Portal], Coroutine[Any, Any, T]]
@@ -30,11 +30,12 @@ class LostError(Exception):
 
 
 class Cable:
-    """An open connection as a portal sees it. `closed` is the reason of its end."""
+    """An open connection as a portal sees it. `closed` is the reason of its end, `greeted` whether the device has shown
+    itself, `left` whether it has gone, which a portal may learn late."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self.nudged = self.configured = False
+        self.nudged = self.configured = self.greeted = self.left = False
         self.closed: int | None = None
 
     def nudge(self) -> None:
@@ -104,7 +105,7 @@ class Network:
             asyncio.get_running_loop().call_later(self.pause(), work)
 
     async def exchange(self, device: str, ask: Ask[T]) -> tuple[Portal, T]:
-        """A request and its answer. Raises LostError, RevokedError."""
+        """A request and its answer. Raises LostError, RevokedError, ClonedError."""
         if self.fails():
             copy = asyncio.get_running_loop().create_task(self._again(ask))
             self._copies.add(copy)
@@ -136,5 +137,5 @@ class Network:
         """A copy of a request goes around for a while and then arrives, too."""
         await asyncio.sleep(self.pause(240.0))
         if self.portal is not None:
-            with contextlib.suppress(LostError, RevokedError):
+            with contextlib.suppress(LostError, RevokedError, ClonedError):
                 await self._answer(self.portal, ask)

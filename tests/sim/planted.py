@@ -37,6 +37,7 @@ LEASE = """\
             if not unchanged(connection, schedule):
                 return [], []
 """
+COME_AGAIN = "            return Seen.OVERTAKEN\n"
 FAULTS = (
     Fault(
         "intent after start",
@@ -65,6 +66,21 @@ FAULTS = (
         "once_every unchecked at claim",
         "storage/control/pacing.py",
         (("    if plan.once_every is None:\n        return False, []\n", "    return False, []\n"),),
+    ),
+    Fault(
+        "copies unseen",
+        "storage/control/enrolment.py",
+        (('            _hold(connection, row, "trail", now)\n            return Seen.CLONED\n', COME_AGAIN),),
+    ),
+    Fault(
+        "late greetings count",
+        "storage/control/enrolment.py",
+        (("            if row.step != before:", "            if False:"),),
+    ),
+    Fault(
+        "steps only in memory",
+        "agent/trail.py",
+        (("files.replace(self._path, wire.encode(longer))", "pass"),),
     ),
 )
 

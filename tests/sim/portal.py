@@ -15,9 +15,10 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from agent import wire
+from agent.statements import step_name
 from agent.wire_configuration import Configuration, Fetch
 from nql.catalog.load import builtin
 from portal.access.passwords import Passwords
@@ -27,9 +28,10 @@ from portal.actions.progress import Progress
 from portal.actions.service import Actions
 from portal.agents.configuration import Configurations
 from portal.agents.service import Agents, Parts
+from portal.agents.trails import Greeted, Trails
 from portal.devices.service import Devices
 from portal.metrics import Metrics
-from portal.nudges import Nudges
+from portal.nudges import Link, Nudges
 from portal.queries.catalogs import Catalogs
 from portal.queries.service import Queries
 from portal.queries.sources import Sources
@@ -58,10 +60,31 @@ from tests.sim.tables import ModelTables
 P = ParamSpec("P")
 T = TypeVar("T")
 METRICS = Metrics()
+SILENT = 90.0  # seconds until a portal lets a connection go that nobody is at any more
 
 
 class RevokedError(Exception):
     """The door is closed for this device."""
+
+
+class ClonedError(Exception):
+    """The door is closed for this device until somebody decides which machine it is."""
+
+
+class Cable(Link, Protocol):
+    """A connection of a device."""
+
+    greeted: bool
+    left: bool
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What a portal says first, and what it keeps of it: the newest step of the device's trail."""
+
+    tag: str
+    last: str
+    before: str | None
 
 
 class Turns(Threads):
@@ -145,8 +168,9 @@ class Portal:
         self.schedules = Schedules(control, self.queries, threads, self.clock, self.configurations.changed)
         self.trust = Trust(control, keys, self.configurations, threads, self.clock)
         vault = Secrets(control, Sealer(outside.folder / "vault.key"), threads, self.clock)
-        parts = (control, outside.tables, builtin(), keys, vault, threads, METRICS, self.configurations, self.clock)
-        self.agents = Agents(Parts(*parts, self._finished))
+        self.trails = Trails(control, self.nudges, threads, self.clock)
+        parts = (control, outside.tables, builtin(), keys, vault, threads, METRICS, self.configurations, self.trails)
+        self.agents = Agents(Parts(*parts, self.clock, self._finished))
         self.ticks = Ticks(control, self.nudges, self.relay, threads, self.clock)
         slow = Turns(outside.random, self._look, stalls=0.03)
         scheduled = scheduling.Parts(
@@ -206,12 +230,27 @@ class Portal:
             self.ledger.problem(f"a scheduler failed: {error!r}")
 
     # --- devices -------------------------------------------------------------------------------
-    async def greet(self, uid: str) -> str:
-        """Let a device in: the tag of its configuration; it is nudged if there is work. Raises RevokedError."""
+    def welcome(self, uid: str) -> Welcome:
+        """What a device is told that wants to come in. Raises RevokedError, ClonedError."""
         self._at_the_door(uid)
-        if self.control.dispatch.is_waited_for(uid, now=self.clock()):
-            self.nudges.nudge([uid])
-        return self.tag(uid)
+        device = self.control.enrolment.device(uid)
+        before = None if device is None else device.step
+        return Welcome(self.tag(uid), step_name(before or ""), before)
+
+    def hello(self, uid: str, cable: Cable, trail: tuple[str, ...], before: str | None) -> None:
+        """A device shows itself, or what it said long ago arrives."""
+        if not self.alive:
+            return
+        cable.greeted = True
+        self.nudges.add(uid, cable)
+        self.spawn(self.trails.greeted(cable, Greeted(uid, trail, before)))
+        if cable.left:
+            asyncio.get_running_loop().call_later(SILENT, self.nudges.remove, uid, cable)
+
+    def left(self, uid: str, cable: Cable) -> None:
+        """A device has gone."""
+        cable.left = True
+        self.nudges.remove(uid, cable)
 
     def tag(self, uid: str) -> str:
         """The tag of a device's configuration."""
@@ -237,10 +276,12 @@ class Portal:
 
     def _at_the_door(self, uid: str) -> Device:
         device = self._known.get(uid)
-        if device is None or uid in self.ledger.closing:  # a look that costs little, as most are not
+        if device is None or uid in self.ledger.closing or uid in self.ledger.copied:  # others are never refused
             device = self._known[uid] = self.control.enrolment.device(uid)
         if device is None or device.revoked_at is not None:
             raise RevokedError
+        if device.cloned_at is not None:
+            raise ClonedError
         return device
 
     def _look(self, done: object) -> None:
@@ -263,6 +304,8 @@ class Portal:
         key = (order.device, order.run, order.attempt)
         if key in self.ledger.handed:
             return
+        if (known := self.control.enrolment.device(order.device)) is not None and known.cloned_at is not None:
+            self.ledger.problem(f"{name(key)} was handed out although two machines go by the device")
         if order.device in self.ledger.revoked:
             self.ledger.problem(f"{name(key)} was handed out although the device is revoked")
         self.ledger.handed[key] = Handed(len(self.ledger.handed), self._out.true_time())

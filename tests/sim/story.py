@@ -150,6 +150,31 @@ async def revoke(world: World) -> None:
         world.ledger.revoked.setdefault(uid, world.net.now)
 
 
+async def clone(world: World) -> None:
+    """Somebody copies a machine, with its disk; both run, and are asked for something before and after it is seen."""
+    chance = world.random
+    uid = chance.choice([uid for uid in world.uids[25:] if uid not in world.ledger.copied])
+    world.tell(f"device {uid[-6:]} is copied")
+    for number in range(3):
+        body = {"action": "#plain", "target": {"devices": [uid]}, "expires_in": 86_400}
+        view, _ = await world.portal.spawn(world.portal.actions.begin(world.caller, msgspec.convert(body, AskRun)))
+        world.tell(f"run {view.run.id[-6:]} is for {uid[-6:]}")
+        if number == 0:
+            await asyncio.sleep(chance.expovariate(1 / 5))
+            world.copy(uid)
+        await world.pass_time(chance.expovariate(1 / 120), 60)
+
+
+async def decide(world: World) -> None:
+    """An administrator decides about the devices that are held; now and then without looking at the machines."""
+    for uid in world.held():
+        if world.random.random() < 0.25 or uid not in world.copies:
+            world.tell(f"device {uid[-6:]} is released, and both machines stay")
+            await world.portal.spawn(world.portal.devices.release(world.caller, uid))
+        else:
+            await world.decide(uid)
+
+
 async def rotate(world: World) -> None:
     """The portal gets a new key."""
     world.tell("the portal's key is rotated")
@@ -252,5 +277,5 @@ def _boot(world: World, uid: str) -> None:
 
 WEIGHTS: dict[Act, int] = {
     ask: 10, strike: 8, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3, rotate: 1,
-    kill_agents: 2, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2,
+    kill_agents: 2, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2, clone: 2, decide: 2,
 }  # fmt: skip

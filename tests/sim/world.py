@@ -26,6 +26,7 @@ from tests.sim.tables import ModelTables
 
 DAY = 24 * HOUR
 SEALING = X25519PrivateKey.generate()  # nothing is sealed here
+COPY_SECONDS = 300  # within which two machines are told apart when nothing goes wrong
 PEACE = (20, 40, 60, 120, 600, 1200, 1800, 3600)
 QUIET = (600, 3600, 18_000, 18_000, 18_000, 18_000, 18_000)  # with what was asked for a day, this ends everything
 SETTLED = 31 * DAY  # longer than a lost contact is waited for
@@ -49,10 +50,12 @@ class World:
         self.tables = ModelTables(lambda: _turn(turns), lambda: self._refusing and turns.random() < 0.7)
         clocks = (lambda: self.net.now + self._wall, lambda: self.net.now)
         self._outside = Outside(folder, self.tables, *clocks, self.random, self.ledger)
+        self._folder = folder
         self.devices = {
             uid: Device(self._identity(uid, number), self.net, folder / f"d{number}")
             for number, (uid, _) in enumerate(self.start.devices)
         }
+        self.copies: dict[str, Device] = {}
 
     @property
     def portal(self) -> Portal:
@@ -106,6 +109,28 @@ class World:
             await asyncio.sleep(min(left, self.random.uniform(0.2, 2) * pause))
             await self.portal.spawn(self.portal.tick())
 
+    # --- machines that were copied -------------------------------------------------------------
+    def copy(self, uid: str) -> None:
+        """Somebody copies a machine, and switches the copy on."""
+        self.ledger.copied.add(uid)
+        self.ledger.counts["copied"] += 1
+        copy = self.copies[uid] = self.devices[uid].copy(self._folder / f"copy{self.ledger.counts['copied']}")
+        copy.boot()
+
+    def held(self) -> list[str]:
+        """The devices of which the portal says that two machines go by them."""
+        return [device.uid for device in self.portal.control.enrolment.cloned()]
+
+    async def decide(self, uid: str) -> None:
+        """An administrator has one of two machines switched off, whichever, and releases the device."""
+        copy = self.copies.pop(uid)
+        stays, goes = self.random.sample([self.devices[uid], copy], 2)
+        goes.end()
+        self.devices[uid] = stays
+        await self.portal.spawn(self.portal.devices.release(self.caller, uid))
+        self.ledger.counts["decided"] += 1
+        self.tell(f"device {uid[-6:]} is released, its {'copy' if stays is copy else 'first machine'} stays")
+
     # --- peace ---------------------------------------------------------------------------------
     async def peace(self) -> None:
         """All trouble ends, all devices come back, and what is left is settled."""
@@ -117,6 +142,12 @@ class World:
             device.full = False
             if not device.alive:
                 device.boot()
+        await self.pass_time(COPY_SECONDS, 60)
+        held = self.held()
+        for uid in list(self.copies):
+            if uid not in held:
+                self.ledger.problem(f"the two machines of {uid[-6:]} are not told apart")
+            await self.decide(uid)
         for pause in PEACE:
             await self.pass_time(pause, 2 * pause)
         for schedule in self.portal.control.schedules.everything():
@@ -129,7 +160,7 @@ class World:
 
     def close(self) -> None:
         """Let go of everything."""
-        for device in self.devices.values():
+        for device in (*self.devices.values(), *self.copies.values()):
             device.end()
         if self.net.portal is not None:
             self.net.portal.kill()

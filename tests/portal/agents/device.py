@@ -62,9 +62,9 @@ class Device:
             assert verify(self.told.portal_key, base64.b64decode(answer.headers[wire.SIGNATURE_HEADER]), said)
         return answer
 
-    async def pull(self, room: int = 2, held: tuple[tuple[str, int], ...] = ()) -> wire.Work:
+    async def pull(self, room: int = 2, held: tuple[tuple[str, int], ...] = (), step: str = "") -> wire.Work:
         """Orders, each checked."""
-        pull = wire.Pull(room, [wire.Held(*one) for one in held], "0.1.0")
+        pull = wire.Pull(room, [wire.Held(*one) for one in held], "0.1.0", step=step)
         answer = await self.send(wire.WORK, wire.encode(pull))
         assert answer.status_code == 200, answer.text
         work = msgspec.json.decode(answer.content, type=wire.Work)

@@ -64,13 +64,13 @@ class Device:
         for peer in self.peers:
             peer.socket.close()
 
-    def connect(self) -> Peer:
+    def connect(self, *trail: str) -> Peer:
         """Open a channel, with all that belongs to it."""
         peer = self.dial()
         assert peer.status == 101
         welcome = msgspec.json.decode(peer.message(), type=wire_channel.Welcome)
-        signature = self.key.sign(statements.hello_bytes(self.told.device, welcome.challenge))
-        peer.tell(wire.encode(wire_channel.Hello("0.1.0", signature)))
+        signature = self.key.sign(statements.hello_bytes(self.told.device, welcome.challenge, trail=trail))
+        peer.tell(wire.encode(wire_channel.Hello("0.1.0", signature, trail=list(trail))))
         return peer
 
 

@@ -180,10 +180,15 @@ def test_nobody_stands_in_the_middle(serving: Serving) -> None:
         exchange = Exchange(moved, load_keys(state), SteadyClock())
         with pytest.raises(UnreachableError, match="did not pin"):
             exchange.send("/agent/v1/work", b"{}")
-        channel = Channel(exchange, load_keys(state), SteadyClock())
+        channel = Channel(exchange, load_keys(state), SteadyClock(), no_trail)
         with pytest.raises(UnreachableError, match="did not pin"):
             asyncio.run(channel.listen(lambda *_: None, lambda: None, lambda tag: None))
         assert heard == []  # not a byte of a request, nor a header
+
+
+async def no_trail(last: str) -> tuple[str, ...]:
+    """A device that has greeted nobody yet."""
+    return ()
 
 
 @contextmanager
