@@ -9,12 +9,15 @@ to that subject's own conftest.
 import gc
 import os
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 LEFT_OUT = pytest.StashKey[int]()
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes; what the whole suite leaves there is a small part of it
 
 settings.register_profile(
     "full",
@@ -47,6 +50,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Put the folders of the tests into memory where there is room: durable writes wait for a disk far longer than the
+    tests compute. And undo the freezing below after pytest has looked for what nobody closed, else DuckDB's types
+    outlive the interpreter, which complains about each of them."""
+    if MEMORY.is_dir() and not os.statvfs(MEMORY).f_flag & os.ST_NOEXEC and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    config.add_cleanup(gc.unfreeze)
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays to the end: no collection of garbage needs to look through it again. What tests leave
     is little, so it is looked for less often; pytest does so once more at the end, for resources nobody closed."""
@@ -62,6 +74,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run for CI that left browser tests out."""
-    gc.unfreeze()  # else DuckDB's types outlive the interpreter, which complains about each of them
     if session.config.stash.get(LEFT_OUT, 0) and os.environ.get("CI") == "true":
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
