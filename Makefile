@@ -47,6 +47,7 @@ lock: $(READY) ## compile the lock files again (UPGRADE=1 takes the newest versi
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
 	$(LOCK) pyproject.toml requirements/setup.in requirements/build.in --extra notebook --extra lsp --group test --group lint \
 		-c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
+	$(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(BIN)/python hatch_build.py lock
 
 clean: ## remove everything that is built or installed
