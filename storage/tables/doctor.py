@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.tables.delta import listed, published
 from storage.tables.errors import Corrupt, FormatTooNew, JournalCorrupt, SegmentCorrupt, StoreError
 from storage.tables.files import Files, write_whole
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
 from storage.tables.lock import FolderLock
 from storage.tables.manifest import Manifest, read_manifest
 from storage.tables.recover import QUARANTINE
+from storage.tables.seal import LAKE
 from storage.tables.sealed import check
 
 
@@ -66,6 +68,7 @@ def _findings(folder: Path) -> Iterator[Finding]:
         yield Finding(folder, False, "there is no data in this folder")
         return
     yield from _sealed(folder, manifest)
+    yield from _logs(folder, manifest)
     yield from _journals(folder, manifest)
     for path in sorted((folder / QUARANTINE).glob("*")):
         yield Finding(
@@ -82,6 +85,27 @@ def _sealed(folder: Path, manifest: Manifest) -> Iterator[Finding]:
             check(folder, item.file, item.sha256)
         except SegmentCorrupt as damage:
             yield Finding(damage.path, True, f"{damage.detail}; it holds {what}", "Restore this file from a backup.")
+
+
+def _logs(folder: Path, manifest: Manifest) -> Iterator[Finding]:
+    """Delta logs that other engines would read wrong."""
+    for table, number in manifest.lake.items():
+        place, days = folder / LAKE / table, {item.file for item in manifest.days if item.table == table}
+        try:
+            behind, differs = published(folder, table) < number, listed(folder, table) != days
+        except SegmentCorrupt as damage:
+            yield Finding(
+                damage.path, False, f"{damage.detail}; other engines cannot read {table}",
+                "Remove the folder it lies in: it is made again when the store opens.",
+            )  # fmt: skip
+            continue
+        if behind:
+            yield Finding(place, False, "its Delta log is behind", "It is brought up when the store opens.")
+        elif differs:
+            yield Finding(
+                place, False, f"its Delta log does not name the files of {table}",
+                "Remove the folder _delta_log in it: it is made again when the store opens.",
+            )  # fmt: skip
 
 
 def _journals(folder: Path, manifest: Manifest) -> Iterator[Finding]:

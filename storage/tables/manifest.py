@@ -72,7 +72,8 @@ class DayFile(msgspec.Struct, frozen=True):
 
 
 class Manifest(msgspec.Struct, frozen=True):
-    """The store at one instant. `number` counts manifests, `next_file` names of sealed files, `next_row` event rows."""
+    """The store at one instant. `number` counts manifests, `next_file` names of sealed files, `next_row` event rows;
+    `lake` tells by table with which manifest its days last changed."""
 
     format: int
     number: int
@@ -86,6 +87,7 @@ class Manifest(msgspec.Struct, frozen=True):
     objects: dict[str, Sealed] = {}
     marks: Sealed | None = None
     days: list[DayFile] = []
+    lake: dict[str, int] = {}
 
     def sealed_files(self) -> Iterator[tuple[Segment | DayFile | RollupFile | Sealed, str]]:
         """Every file it names, with words for what it holds."""

@@ -154,6 +154,8 @@ def _tidy(files: Files, folder: Path, manifest: Manifest) -> None:
         for path in folder.glob(pattern):
             if path.relative_to(folder).as_posix() not in named:
                 discard(files, path)
+    for path in folder.glob(f"{LAKE}/*/_delta_log/.*.new"):
+        discard(files, path)
     for number in journal_numbers(folder):
         if number < manifest.journal:
             discard(files, journal_path(folder, number))

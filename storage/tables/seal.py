@@ -82,9 +82,11 @@ def seal(
         objects = dict(manifest.objects) | _seal_objects(work, state)
         marks = _seal_marks(work, state) if state.marks.dirty or manifest.marks is None else manifest.marks
         days = [item for item in manifest.days if not expired(state.schemas, item.table, item.day, now)]
+        gone = {item.table for item in manifest.days if item not in days}
+        lake = manifest.lake | dict.fromkeys(gone, manifest.number + 1)
         result = replace(
             manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=numbers.following,
-            journal=journal, segments=segments, objects=objects, marks=marks, days=days,
+            journal=journal, segments=segments, objects=objects, marks=marks, days=days, lake=lake,
         )  # fmt: skip
         files.sync_folder(folder / SEGMENTS)
         files.sync_folder(folder / OBJECTS)

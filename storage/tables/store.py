@@ -18,6 +18,7 @@ from msgspec import structs
 
 from nql.catalog.model import Catalog
 from storage.tables.compact import Compacted, Compaction
+from storage.tables.delta import DeltaLogs
 from storage.tables.encode import prepare, take_back
 from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, Unsure, failure
 from storage.tables.files import Files, discard
@@ -66,6 +67,8 @@ class Store:
         self._lock = FolderLock(folder, clock())
         try:
             recovered = recover(self.files, folder, self.schemas, zone, clock())
+            self._logs = DeltaLogs(self.files, folder, self.schemas)
+            self._logs.follow(recovered.manifest, clock())
         except BaseException:
             self._lock.release()
             raise
@@ -172,9 +175,11 @@ class Store:
             for number in journal_numbers(self.folder):
                 if number < self.manifest.journal:
                     discard(self.files, journal_path(self.folder, number))
+        behind = self._logs.follow(self.manifest, self.clock())
         with self.state.lock:
             oldest = self._holds.oldest()
         free = [item for item in self._leaving if oldest is None or oldest >= item[0]]
+        free = [item for item in free if not item[1].startswith(behind)]  # it would name them
         self._leaving = [item for item in self._leaving if item not in free]
         for _, name in free:
             discard(self.files, self.folder / name)
@@ -213,7 +218,7 @@ class Store:
         days = [item for item in before.days if item.file not in gone]
         manifest = structs.replace(
             before, number=before.number + 1, segments=segments, days=[*days, *made.days],
-            next_file=self.numbers.following,
+            next_file=self.numbers.following, lake=before.lake | {made.task.table: before.number + 1},
         )  # fmt: skip
         try:
             write_manifest(self.files, self.folder, manifest)
