@@ -1,4 +1,4 @@
-"""`value`: a dataclass of which a text makes hundreds, such as a node of the tree.
+"""`value`: a dataclass of which a text makes hundreds, such as a node of the tree or of the plan.
 
 In: a class with fields. Out: a dataclass with slots, equality and a hash. Invariant: it is not changed once it is made.
 mypy holds that, not Python: a dataclass that Python keeps frozen costs more than twice as much to make, which is a
