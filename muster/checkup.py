@@ -18,7 +18,7 @@ from portal.settings import Settings
 from storage.tables.errors import StoreError
 from storage.tables.files import Files
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
-from storage.tables.manifest import NAME, Manifest, Sealed, Segment, read_manifest
+from storage.tables.manifest import NAME, Manifest, read_manifest
 from storage.tables.sealed import check
 
 AGAIN = 5  # a portal may put a new manifest in place while we look
@@ -81,9 +81,7 @@ def _number(folder: Path) -> int | None:
 
 
 def _sealed(folder: Path, manifest: Manifest) -> Iterator[Finding]:
-    others = [*manifest.objects.values(), *([manifest.marks] if manifest.marks else [])]
-    listed: list[Segment | Sealed] = [*manifest.segments, *others]
-    for item in listed:
+    for item, _ in manifest.sealed_files():
         problem = None
         try:
             check(folder, item.file, item.sha256)

@@ -22,7 +22,7 @@ from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
 from storage.tables.days import DAY, day_name
 from storage.tables.files import Files, discard
 from storage.tables.manifest import DayFile, Numbers, RollupFile, Segment
-from storage.tables.schema import POLARS, Schemas, TableSchema
+from storage.tables.schema import Schemas, TableSchema, typed
 from storage.tables.seal import LAKE, ROLLUPS
 from storage.tables.sealed import check, write_frame, write_parquet
 from storage.tables.snapshot import Snapshot
@@ -158,7 +158,7 @@ class _Run:
         scans += [
             pl.scan_parquet(self.by.folder / item.file, glob=False, hive_partitioning=False) for item in self.task.days
         ]
-        return pl.concat([_typed(scan, self.schema) for scan in scans], how="diagonal")
+        return pl.concat([typed(scan, self.schema) for scan in scans], how="diagonal")
 
     def _file(self, rows: pl.DataFrame) -> DayFile:
         """Write a piece and what is made of it."""
@@ -223,11 +223,3 @@ def _within(device: pl.Expr, low: int | None, high: int | None) -> pl.Expr:
 def _fewer(states: pl.DataFrame, rows: int) -> bool:
     """Whether states are so much fewer than the rows they stand for that reading them is worth their room."""
     return states.height * WORTH <= rows
-
-
-def _typed(rows: pl.LazyFrame, schema: TableSchema) -> pl.LazyFrame:
-    held = rows.collect_schema()
-    wanted = {name: POLARS[physical] for name, physical in schema.columns.items()}
-    return rows.with_columns(
-        pl.col(name).cast(wanted[name]) for name, dtype in held.items() if name in wanted and dtype != wanted[name]
-    )

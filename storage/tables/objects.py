@@ -168,7 +168,9 @@ class ObjectTable:
             if name == LIVE:
                 self._load_live(values)
             elif name not in ("@id", KEY):
-                self._columns.setdefault(name, Column(table.schema.field(name).type))
+                known = self.schema.columns.get(name)  # which may be wider than what was written
+                held = table.schema.field(name).type
+                self._columns.setdefault(name, Column(held if known is None else ARROW[known]))
                 self.upsert(range(self.rows), {name: values})
         self.dirty = False
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
+from typing import TypeVar
 
 import polars as pl
 import pyarrow as pa
@@ -55,6 +56,7 @@ POLARS: Mapping[Physical, pl.DataType] = {
     ),
 }
 DEVICES = "device.devices"
+Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
 SEPARATOR = "\x1f"  # between the parts of a key: ids of linked objects first, at most one text, last
 
 
@@ -126,6 +128,14 @@ class Schemas:
 def schemas_of(catalog: Catalog) -> Schemas:
     """The schemas of a catalog, made once."""
     return Schemas(catalog)
+
+
+def typed(rows: Frame, schema: TableSchema) -> Frame:
+    """Rows that were written in the types of their day in those of today; columns that nobody knows stay."""
+    held = rows.collect_schema()
+    wanted = {name: POLARS[schema.columns[name]] for name in held.names() if name in schema.columns}
+    changed = [pl.col(name).cast(dtype) for name, dtype in wanted.items() if held[name] != dtype]
+    return rows.with_columns(changed) if changed else rows
 
 
 def is_stored(table: Table) -> bool:

@@ -22,7 +22,7 @@ from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
 from storage.tables.manifest import Manifest, Numbers, Sealed, Segment, write_manifest
-from storage.tables.schema import Schemas
+from storage.tables.schema import Schemas, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
 from storage.tables.tail import TailPart
@@ -51,10 +51,11 @@ class Sealing:
 
     def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame], sealed_at: int) -> Segment:
         """Seal rows of one table and day, given in order of arrival; `sealed_at` is when the first of them were."""
-        frame = pl.concat(list(frames), how="diagonal", rechunk=True)
+        schema = self.schemas[table]
+        frame = pl.concat([typed(frame, schema) for frame in frames], how="diagonal", rechunk=True)
         file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
         sealed = write_frame(self.files, self.folder, file, frame)
-        times = frame[self.schemas[table].time]
+        times = frame[schema.time]
         rows = frame["@row"]
         first, last, low, high = (_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max()))
         return Segment(
@@ -122,7 +123,7 @@ def _merge(work: Sealing, segments: list[Segment]) -> list[Segment]:
     result: list[Segment] = []
     for (table, day, tier), group in groupby(sorted(segments, key=_place), key=lambda item: _place(item)[:3]):
         alike = list(group)
-        if tier == len(_TIERS) or len(alike) < MERGE_AT:
+        if tier == len(_TIERS) or len(alike) < MERGE_AT or work.schemas.get(table) is None:
             result += alike
             continue
         try:

@@ -17,7 +17,7 @@ import pyarrow as pa
 from storage.tables.frames import BatchPart, Prepared, TablePart
 from storage.tables.marks import Marks
 from storage.tables.objects import ObjectTable
-from storage.tables.schema import DEVICES, Schemas, TableSchema
+from storage.tables.schema import DEVICES, Schemas, TableSchema, typed
 from storage.tables.tail import Tail
 
 PORTAL = "portal"
@@ -73,7 +73,7 @@ class State:
         numbered = pa.record_batch([numbers, *rows.columns], names=["@row", *rows.schema.names])
         frame = pl.from_arrow(numbered)
         assert isinstance(frame, pl.DataFrame)
-        self.tail.add(schema.name, schema.time, frame)
+        self.tail.add(schema.name, schema.time, typed(frame, schema))
         if part.source != PORTAL:  # what the portal computes about an object is no sign of life
             self._see_linked(part, schema, rows)
 
