@@ -185,6 +185,8 @@ def _preview(options: Options, said: Mapping[str, Any]) -> None:
     kinds = ", ".join(f"{count} {name}" for name, count in sorted(said["platforms"].items()))
     tell(options, f"{plural(said['count'], 'device')}{kinds and ': '}{kinds}", said)
     if not options.json:
+        if said["claimed"]:
+            print(f"The target rests on what devices say of themselves: {', '.join(said['claimed'])}.")
         names = {"name": "device", "uid": "uid", "simulated": "simulated"}
         print_rows(said["sample"], names, as_json=False, empty="")
 

@@ -81,11 +81,13 @@ class DeviceRef(Struct):
 
 
 class Preview(Struct):
-    """How many devices a target has now, some of them, and for a query how many there are of each platform."""
+    """How many devices a target has now, some of them, and for a query how many there are of each platform. `claimed`
+    decides the target though only the devices say it, so that one of them could join or leave as it likes."""
 
     count: int
     sample: list[DeviceRef]
     platforms: dict[str, int]
+    claimed: list[str]
 
 
 class ActionInfo(Struct):

@@ -171,8 +171,8 @@ class _Routes:
         return manifest_of(await self._actions.action(asked.path("nql_id")))
 
     async def preview(self, asked: Asked) -> m.Preview:
-        count, sample, facts = await self._actions.preview(asked.caller, asked.body.target)
-        return m.Preview(count, [device_ref(uid, facts) for uid in sample], platforms(facts))
+        count, sample, facts, claimed = await self._actions.preview(asked.caller, asked.body.target)
+        return m.Preview(count, [device_ref(uid, facts) for uid in sample], platforms(facts), list(claimed))
 
     async def begin(self, asked: Asked) -> Response:
         return _begun(*await self._actions.begin(asked.caller, asked.body))

@@ -113,11 +113,13 @@ class Actions:
         """One action, by its id with or without `#`. Raises NotFoundError."""
         return await self._threads.control(self._control.actions.action, f"#{nql_id.removeprefix('#')}")
 
-    async def preview(self, caller: Caller, target: Target) -> tuple[int, list[str], Facts]:
-        """How many devices a target has now, some of them, and facts about these. Raises QueryError, ApiError."""
+    async def preview(self, caller: Caller, target: Target) -> tuple[int, list[str], Facts, tuple[str, ...]]:
+        """How many devices a target has now, some of them, facts about these, and what decides the target though only
+        devices say it. Raises QueryError, ApiError."""
         devices, facts = await self._frozen(caller, target)
+        claimed = () if target.nql is UNSET else await self._queries.claimed(target.nql)
         by_name = sorted(devices, key=lambda uid: (facts.get(uid, {}).get("name", ""), uid))
-        return len(devices), by_name[:SAMPLE], facts
+        return len(devices), by_name[:SAMPLE], facts, claimed
 
     async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
         """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""

@@ -27,6 +27,7 @@ from portal.access.service import check_zone
 from portal.caller import Caller, Permission
 from portal.clock import elapsed
 from portal.queries.catalogs import Catalogs
+from portal.queries.claims import claims
 from portal.queries.domains import Domain, check_domain
 from portal.queries.seen import Seen
 from portal.queries.sources import OPEN, Sources
@@ -106,6 +107,11 @@ class Queries:
         source = await self._source(compiled)
         context = self._context(caller, None, None)
         return await self._threads.query(_meant, compiled, context, source, self._domain(caller), most)
+
+    async def claimed(self, text: str) -> tuple[str, ...]:
+        """What decides the target of a query and is said by devices alone."""
+        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
+        return await self._threads.small(claims, compiled.plan, self.catalog)
 
     async def devices(self, caller: Caller, uids: Sequence[str]) -> Facts:
         """Name and kind of those devices that the tables know and the caller sees."""

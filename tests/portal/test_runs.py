@@ -31,6 +31,9 @@ def test_a_query_target_is_exactly_its_devices(play: Play) -> None:
         preview = (await client.post(f"{API}/runs/preview", json={"target": target})).json()
         assert preview["count"] == 2
         assert preview["platforms"] == {"unknown": 2}
+        assert preview["claimed"] == ["device.name"]
+        listed = {"target": {"devices": uids}}
+        assert (await client.post(f"{API}/runs/preview", json=listed)).json()["claimed"] == []
         assert [device["name"] for device in preview["sample"]] == ["pc-1", "pc-3"]
         answer = await client.post(
             f"{API}/runs", json={"action": "#clear_cache", "allow_draft": True, "target": target, "reason": "test"}

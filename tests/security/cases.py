@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 DOOR, WORK = "tests/portal/agents/test_door.py", "tests/portal/agents/test_work.py"
+TRAILS = "tests/portal/agents/test_trails.py"
 BATCHES, CHANNEL = "tests/portal/agents/test_batches.py", "tests/portal/agents/test_channel.py"
 ORDERS, CORE, FILES = "tests/agent/test_orders.py", "tests/agent/test_core.py", "tests/agent/test_files.py"
 CONTROL, SCHEDULER = "tests/storage/control", "tests/portal/schedules/test_scheduler.py"
@@ -47,6 +48,8 @@ COVERED: Mapping[int, tuple[str, ...]] = {
     12: (
         f"{BATCHES}::test_hostile_rows_are_refused_with_a_reason",
         "tests/storage/tables/test_validate.py::test_portal_and_import_may_set_what_the_server_decides",
+        "tests/portal/test_claims.py::test_what_a_target_rests_on",
+        "tests/portal/test_runs.py::test_a_query_target_is_exactly_its_devices",
     ),
     13: (
         f"{WORK}::test_forged_reports_move_nothing",
@@ -74,6 +77,14 @@ COVERED: Mapping[int, tuple[str, ...]] = {
     18: (
         f"{CONTROL}/test_enrolment.py::test_a_revoked_device_stays_out",
         f"{CONTROL}/test_enrolment.py::test_the_same_machine_enrols_anew_as_the_next_generation",
+    ),
+    19: (
+        f"{TRAILS}::test_who_came_before_has_to_come_again_and_shows",
+        f"{TRAILS}::test_orders_are_for_who_came_last",
+        f"{TRAILS}::test_two_batches_under_one_number",
+        f"{TRAILS}::test_a_copied_machine_beside_the_first",
+        f"{TRAILS}::test_a_machine_that_was_set_back",
+        f"{CONTROL}/test_trails.py::test_no_history_of_one_machine_holds_it_and_no_second_one_stays_hidden",
     ),
     20: (f"{CHANNEL}::test_a_revoked_device_is_out_within_two_seconds",),
     21: (
@@ -136,8 +147,6 @@ WAITING: Mapping[int, str] = {
     5: "e-mail does not exist yet",
     7: "there is no terminal in the console yet; logs are JSON",
     8: "there are no templates that data could get into: webhooks carry JSON, and there is no e-mail",
-    12: "that a target rests on what devices say of themselves is not marked yet",
-    19: "two machines with one key are not told apart yet",
     32: "nobody approves runs yet; what an author signed is what runs, and an edit makes it a draft",
     46: "there is no remote console yet",
 }

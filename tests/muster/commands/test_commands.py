@@ -231,7 +231,11 @@ def test_actions(settled: Running, tmp_path: Path, capsys: Capture) -> None:
     shown = said(capsys, "actions", "show", "listed")
     assert "--- linux (bash) ---" in shown
     assert "runs as system, at most 60 s; a draft: no author signed it" in shown
+    named = 'devices | where name != "nobody"'
+    told = said(capsys, "actions", "run", "listed", "--nql", named, "--preview")
+    assert "The target rests on what devices say of themselves: device.name." in told
     preview = json_of(capsys, "actions", "run", "listed", "--nql", "devices", "--preview")
+    assert preview["claimed"] == []
     assert preview["count"] >= 30
     assert json_of(capsys, "runs", "list") == []
 
