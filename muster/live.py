@@ -52,11 +52,7 @@ def line(run: Run) -> str:
     """A run in one line: its wave where there are several, counts, why it does not go on."""
     waves = run.waves
     wave = f"wave {run.said['wave']} of {len(waves)}: " if len(waves) > 1 else ""
-    held = sum(one["held"] for one in waves)
-    counts = dict(run.counts)
-    if held:
-        counts["waiting_on_device"] = counts.get("waiting_on_device", 0) - held
-    text = wave + counted(counts | ({"held back": held} if held else {}))
+    text = wave + counted(run.stands)
     if run.halted:
         text += f"; halted: {run.state_detail}"
     elif run.said.get("next_at"):

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from muster.runs import Run, counted
+from muster.runs import Run, counted, stands
 from muster.shown import duration_text, moment_text, plural, value_text
 
 # What a declared type of an output is as a type of a column.
@@ -28,7 +28,7 @@ UID_END = 6  # characters of a uid that tell devices of one name apart
 
 def run_row(said: Mapping[str, Any]) -> dict[str, Any]:
     """A run as a row of a list."""
-    return {**said, "requested_at": moment_text(said["requested_at"]), "counts": counted(said["counts"])}
+    return {**said, "requested_at": moment_text(said["requested_at"]), "counts": counted(stands(said))}
 
 
 def head(run: Run) -> list[str]:

@@ -57,6 +57,11 @@ class Run:
         return waves
 
     @property
+    def stands(self) -> Mapping[str, int]:
+        """`counts`, with those apart that are held back."""
+        return stands(self.said)
+
+    @property
     def successful(self) -> bool:
         """Whether every device is done, and well."""
         return self.complete and all(state in ENDED_WELL for state, count in self.counts.items() if count)
@@ -136,6 +141,15 @@ class Runs:
                 broken += 1
                 if broken == AGAIN:
                     raise
+
+
+def stands(said: Mapping[str, Any]) -> dict[str, int]:
+    """How many devices are in which state, with those apart that are held back, from a run's JSON."""
+    counts = dict(said["counts"])
+    if said["held"]:
+        counts["waiting_on_device"] -= said["held"]
+        counts["held back"] = said["held"]
+    return counts
 
 
 def counted(counts: Mapping[str, int]) -> str:

@@ -137,7 +137,7 @@ def run(options: Options) -> None:
             tell(options, f"{options.id} is halted", {"run": dict(runs.halt(options.id, options.reason).said)})
         case "resume":
             one = runs.resume(options.id)
-            tell(options, f"{one.id} goes on: {counted(one.counts)}", {"run": dict(one.said)})
+            tell(options, f"{one.id} goes on: {counted(one.stands)}", {"run": dict(one.said)})
         case "retry":
             _begun(options, runs, runs.retry(options.id, _asked_again(options)))
 
@@ -218,7 +218,7 @@ def show(runs: Runs, run: Run, *, as_json: bool) -> None:
     print("\n".join(map(printable, head(run))))
     if len(run.waves) > 1:
         print_rows([wave_row(wave) for wave in run.waves], WAVES, as_json=False, empty="")
-    print(f"{counted(run.counts)}\n")
+    print(f"{counted(run.stands)}\n")
     rows = execution_rows(run, records, _declared(runs, run) if records else [])
     used = {name: text for name, text in EXECUTIONS.items() if name in KEPT or any(row[name] for row in rows)}
     print_rows(rows, used, as_json=False, empty="It has no devices.")

@@ -149,8 +149,9 @@ class WaveInfo(Struct):
 
 class RunInfo(Struct):
     """A run and how far it is. It is complete when no execution is open and no device may join. `state` is running,
-    halted or ended, `state_detail` why; `next_at` when the next wave may begin; `opens_at` when the window opens,
-    where it is closed now; `skipped` counts devices that ran the action not long ago."""
+    halted or ended, `state_detail` why; `next_at` when the next wave may begin; `opens_at` when the window opens, where
+    it is closed now; `held` counts those that wait for their wave, or for a halted run; `skipped` counts devices that
+    ran the action not long ago."""
 
     id: str
     action: str
@@ -163,6 +164,7 @@ class RunInfo(Struct):
     expires_at: str
     reason: str | None
     counts: dict[str, int]
+    held: int
     complete: bool
     plan: Plan
     state: str

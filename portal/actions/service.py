@@ -7,6 +7,7 @@ devices by uid must exist. A device is nudged only after its execution is durabl
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -42,16 +43,31 @@ NO_RUN = "00000000-0000-7000-8000-000000000000"  # what a gate is tried with bef
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """A run and how many of its executions are in each state; of one that is looked at alone also each wave's counts,
-    where those that are held back are `held`, when the next wave may be released, and when the window opens if it is
-    closed now. `partial`: whoever looks may see a part of it alone, and nothing else of it is told."""
+    """A run and how its executions stand: how many are in each state, or `held`; of one that is looked at alone also
+    each wave's counts, where those that are held back are `held`, when the next wave may be released, and when the
+    window opens if it is closed now. `partial`: whoever looks may see a part of it alone, and nothing else of it is
+    told."""
 
     run: Run
-    counts: dict[str, int]
+    stands: Mapping[str, int]
     waves: dict[int, dict[str, int]] | None = None
     next_at: int | None = None
     opens_at: int | None = None
     partial: bool = False
+
+    @property
+    def held(self) -> int:
+        """How many executions are held back."""
+        return self.stands.get(HELD, 0)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many executions are in each state; those that are held back wait on their device."""
+        counts = {name: count for name, count in self.stands.items() if name != HELD}
+        if self.held:
+            waiting = State.WAITING_ON_DEVICE.value
+            counts[waiting] = counts.get(waiting, 0) + self.held
+        return counts
 
     @property
     def complete(self) -> bool:
@@ -242,7 +258,7 @@ class Actions:
             counts = await self._threads.control(self._control.executions.counts, *(run.id for run in runs))
             return [RunView(run, counts[run.id]) for run in runs]
         seen = await self._sight.waves(caller, [run.id for run in runs])
-        return [RunView(run, _counts(seen[run.id]), partial=_is_partial(caller, run)) for run in runs if run.id in seen]
+        return [RunView(run, _stands(seen[run.id]), partial=_is_partial(caller, run)) for run in runs if run.id in seen]
 
     async def run(self, caller: Caller, identifier: str) -> RunView:
         """One run, with its waves. Raises NotFoundError."""
@@ -289,7 +305,7 @@ class Actions:
         now, found = self._clock(), standing.run
         opens = plans.next_open(found.plan.window, now)
         opens_at = opens if found.state != "ended" and opens > now else None
-        return RunView(found, _counts(waves), waves, standing.next_at, opens_at, _is_partial(caller, run))
+        return RunView(found, _stands(waves), waves, standing.next_at, opens_at, _is_partial(caller, run))
 
     async def _frozen(self, caller: Caller, target: Target) -> tuple[list[str], Facts]:
         if (target.devices is UNSET) == (target.nql is UNSET):
@@ -331,14 +347,12 @@ def _is_partial(caller: Caller, run: Run) -> bool:
     return caller.domain is not None and run.requested_by != caller.name
 
 
-def _counts(waves: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
-    """How many executions are in each state; those that are held back wait on their device."""
-    counts: dict[str, int] = {}
+def _stands(waves: Mapping[int, Mapping[str, int]]) -> dict[str, int]:
+    """All waves together."""
+    stands: Counter[str] = Counter()
     for wave in waves.values():
-        for name, count in wave.items():
-            state = State.WAITING_ON_DEVICE.value if name == HELD else name
-            counts[state] = counts.get(state, 0) + count
-    return counts
+        stands.update(wave)
+    return dict(stands)
 
 
 def _trigger(caller: Caller, action: Action, devices: int) -> str:

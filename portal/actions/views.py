@@ -68,6 +68,7 @@ def run_info(view: RunView) -> m.RunInfo:
         expires_at=instant_text(run.expires_at),
         reason=run.reason,
         counts=view.counts,
+        held=view.held,
         complete=view.complete,
         plan=run.plan,
         state=run.state,

@@ -104,12 +104,13 @@ class Executions:
             return [_execution(row) for row in connection.execute(query)]
 
     def counts(self, *runs: str) -> dict[str, dict[str, int]]:
-        """For each of these runs, how many of its executions are in each state that any is in."""
-        query = select(TABLE.c.run, TABLE.c.state, func.count()).where(TABLE.c.run.in_(runs))
+        """For each of these runs, how many of its executions are in each state that any is in; those that are held
+        back are counted as `held`."""
+        query = select(TABLE.c.run, _STANDS, func.count()).where(TABLE.c.run.in_(runs))
         found: dict[str, dict[str, int]] = {run: {} for run in runs}
         with self._database.read() as connection:
-            for run, state, count in connection.execute(query.group_by(TABLE.c.run, TABLE.c.state)):
-                found[run][state] = count
+            for run, name, count in connection.execute(query.group_by(TABLE.c.run, _STANDS)):
+                found[run][name] = count
         return found
 
     def waves(self, run: str) -> dict[int, dict[str, int]]:

@@ -98,7 +98,7 @@ def test_waves_with_a_gate_in_a_window(console: Console) -> None:
     waves = drawer.get_by_role("region", name="Waves")
     expect(waves).to_contain_text("Held until")
     expect(waves).to_contain_text("10 devices held back")
-    expect(drawer.get_by_role("region", name="Progress")).to_contain_text("Held19")
+    expect(drawer.get_by_role("region", name="Progress")).to_contain_text("Held20")
     expect(drawer.get_by_role("listitem").filter(has_text="Held: wave 4 of 4")).to_have_count(10)
     expect(drawer.get_by_role("listitem").filter(has_text="(window)")).to_have_count(1)
     console.check_accessible()
@@ -118,6 +118,7 @@ def test_waves_with_a_gate_in_a_window(console: Console) -> None:
     }
     drawer.get_by_role("button", name="Recent runs").click()
     expect(drawer.locator(".picker-entry").first).to_contain_text("wave 1 of 4")
+    expect(drawer.locator(".picker-entry").first).to_contain_text("Held19")
     drawer.locator(".picker-entry").first.click()
     drawer.get_by_role("button", name="Cancel run").click()
     drawer.get_by_role("button", name="Yes, cancel it").click()

@@ -92,8 +92,8 @@ def test_what_cannot_be_read_is_told_with_what_can(arguments: list[str], words: 
 def run(**changes: Any) -> Run:
     said = {
         "id": "r1", "action": "#fix", "target": {}, "parameters": {}, "requested_by": "ann", "requested_at": "",
-        "expires_at": "",
-        "counts": {"success": 1, "waiting_on_device": 3}, "complete": False, "state": "running", "state_detail": None,
+        "expires_at": "", "counts": {"success": 1, "waiting_on_device": 3}, "held": 3,
+        "complete": False, "state": "running", "state_detail": None,
         "wave": 1, "next_at": None, "plan": {"gate": "devices"},
         "waves": [
             {"number": 1, "size": "1", "counts": {"success": 1}, "held": 0, "released": True},
@@ -134,7 +134,7 @@ def test_where_there_is_no_terminal_each_change_is_said_once(capsys: pytest.Capt
     with watching() as told:
         told(run())
         told(run())
-        told(run(counts={"success": 4}, waves=[]))
+        told(run(counts={"success": 4}, held=0, waves=[]))
     assert capsys.readouterr().err.splitlines() == ["wave 1 of 2: 3 held back, 1 success", "4 success"]
 
 

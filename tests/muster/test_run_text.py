@@ -12,7 +12,7 @@ from muster.runs import Run, run_of
 AT = "2026-11-22T22:00:00.123456Z"
 SAID: dict[str, Any] = {
     "id": "r1", "action": "#x", "target": {"text": None, "count": 1}, "parameters": {}, "requested_by": "ann",
-    "requested_at": "2026-11-22T12:00:00.123456Z", "expires_at": AT, "counts": {"waiting_on_device": 1},
+    "requested_at": "2026-11-22T12:00:00.123456Z", "expires_at": AT, "counts": {"waiting_on_device": 1}, "held": 0,
     "complete": False, "state": "running", "state_detail": None, "plan": {}, "skipped": 0, "waves": [],
     "next_at": None, "opens_at": None,
 }  # fmt: skip
@@ -82,5 +82,8 @@ def test_the_head_of_a_run() -> None:
         "1 device left out: they ran this action not long ago",
     ]
     assert head(run(state="halted", state_detail="ann: wrong"))[2] == "halted: ann: wrong"
+    assert (
+        run_row(SAID | {"counts": {"waiting_on_device": 3}, "held": 2})["counts"] == "2 held back, 1 waiting on device"
+    )
     assert run_row(SAID)["requested_at"] == "2026-11-22 12:00:00 UTC"
     assert wave_row({"number": 2, "counts": {}, "held": 3})["counts"] == "3 held back"

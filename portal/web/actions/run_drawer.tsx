@@ -195,11 +195,30 @@ export function tally(counts: Counts): { total: number; ended: number } {
   };
 }
 
+/* The states that devices are in, and how many are held back: by their wave, a halt, or the window while it is closed. */
+function standing(run: Run): { counts: Counts; known: string[]; held: number } {
+  const waiting = run.counts["waiting_on_device"] ?? 0;
+  const held = run.opens_at && !run.complete ? waiting : (run.held ?? 0);
+  const counts: Counts = { ...run.counts, waiting_on_device: waiting - held };
+  return { counts, known: Object.keys(STATES).filter((state) => (counts[state] ?? 0) > 0), held };
+}
+
+/** A chip for each state that devices of the run are in. */
+export function StandingChips({ run }: { run: Run }) {
+  const { counts, known, held } = standing(run);
+  return (
+    <>
+      {known.map((state) => (
+        <StateChip key={state} state={state} count={counts[state] ?? 0} />
+      ))}
+      {held > 0 && <HeldChip count={held}>Held</HeldChip>}
+    </>
+  );
+}
+
 function Progress({ run }: { run: Run }) {
   const { total, ended } = tally(run.counts);
-  const held = (run.waves ?? []).reduce((sum, wave) => sum + wave.held, 0);
-  const counts: Counts = { ...run.counts, waiting_on_device: (run.counts["waiting_on_device"] ?? 0) - held };
-  const known = Object.keys(STATES).filter((state) => (counts[state] ?? 0) > 0);
+  const { counts, known, held } = standing(run);
   const said = run.complete ? `All ${plural(total, "device")} done` : `${number(ended)} of ${plural(total, "device")} done`;
   return (
     <section class="progress" aria-label="Progress">
@@ -230,10 +249,7 @@ function Progress({ run }: { run: Run }) {
         {held > 0 && <span class="progress-part tone-muted is-open" style={{ flexGrow: held }} />}
       </div>
       <div class="progress-chips">
-        {known.map((state) => (
-          <StateChip key={state} state={state} count={counts[state] ?? 0} />
-        ))}
-        {held > 0 && <HeldChip count={held}>Held</HeldChip>}
+        <StandingChips run={run} />
       </div>
     </section>
   );

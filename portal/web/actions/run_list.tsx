@@ -4,12 +4,12 @@
 import { useEffect, useState } from "preact/hooks";
 import { asFailure, type Failure } from "../api/client";
 import type { Run } from "../api/wire";
-import { Chip, HaltedChip, StateChip, STATES } from "../parts/chip";
+import { Chip, HaltedChip } from "../parts/chip";
 import { Drawer } from "../parts/drawer";
 import { plural } from "../values/text";
 import { moment } from "../values/times";
 import { idOf, runs } from "./client";
-import { tally } from "./run_drawer";
+import { StandingChips, tally } from "./run_drawer";
 
 const MOST = 50;
 
@@ -47,11 +47,7 @@ export function RunList({ zone, onOpen, onClose }: Props) {
               <span class="progress-chips">
                 {run.state === "halted" && <HaltedChip />}
                 {!run.complete && waveOf(run) && <Chip>{waveOf(run)}</Chip>}
-                {Object.keys(STATES)
-                  .filter((state) => (run.counts[state] ?? 0) > 0)
-                  .map((state) => (
-                    <StateChip key={state} state={state} count={run.counts[state] ?? 0} />
-                  ))}
+                <StandingChips run={run} />
               </span>
             </button>
           </li>

@@ -170,6 +170,7 @@ export interface Run {
   expires_at?: string;
   reason?: string | null;
   counts: Counts;
+  held?: number;
   complete: boolean;
   state?: "running" | "halted" | "ended";
   state_detail?: string | null;

@@ -54,7 +54,7 @@ function Finding({ text, diagnostic }: { text: string; diagnostic: Diagnostic })
         <span>{diagnostic.message}</span>
         <code class="finding-code">{diagnostic.code}</code>
       </p>
-      <pre class="problem-source">
+      <pre class="problem-source" tabIndex={0}>
         <span class="problem-line">{number}</span>
         {line.slice(0, start - from)}
         <mark>{line.slice(start - from, stop)}</mark>

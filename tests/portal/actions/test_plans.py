@@ -186,6 +186,8 @@ def test_what_waits_says_for_what(play: Play) -> None:
 
         waves = await begun(client, {"waves": ["1", "100%"], "soak": 60})
         assert await waits(waves) == {None, "wave"}
+        [listed] = (await client.get(f"{API}/runs")).json()["runs"]
+        assert (listed["held"], listed["counts"], waves["held"]) == (2, {"waiting_on_device": 3}, 2)
         await client.post(f"{API}/runs/{waves['id']}/halt", json={})
         assert await waits(waves) == {"run", "wave"}
         night = {"days": ["thu"], "from": "22:00", "to": "23:00"}
