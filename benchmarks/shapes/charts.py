@@ -26,7 +26,7 @@ LOOKS: Mapping[str, tuple[str, str, float]] = {  # what it is called, colour, ra
     "chdb-ids": ("chdb, our order", "#1b7837", 4),
 }
 _LINES = ("#b3123f", "#3182bd", "#d98e00", "#1b7837", "#6a3d9a", "#555555", "#e7298a", "#17becf", "#8c564b")
-_WIDTH, _LEFT, _RIGHT, _ROW = 860, 60, 30, 26
+_WIDTH, _LEFT, _RIGHT, _ROW = 860, 60, 50, 26
 
 
 def times(figures: dict[str, Any]) -> str:
@@ -83,11 +83,16 @@ def growth(figures: dict[str, Any]) -> str:
         y = _up(10.0**decade, up, height)
         marks.append(f'<line x1="{_LEFT}" y1="{y}" x2="{_WIDTH - _RIGHT}" y2="{y}" stroke="#ddd"/>')
         marks.append(_text(_LEFT - 8, y + 4, _shown(10.0**decade), "end"))
+    labels: list[tuple[float, str, str]] = []
     for (name, points), colour in zip(lines.items(), _LINES, strict=False):
         path = " ".join(f"{_place(rows, *across):.1f},{_up(taken, up, height):.1f}" for rows, taken in points)
         marks.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        last = points[-1]
-        marks.append(_text(_place(last[0], *across) + 6, _up(last[1], up, height) + 4, name, "start", colour))
+        labels.append((_up(points[-1][1], up, height), name, colour))
+    most = max(rows for points in lines.values() for rows, _ in points)
+    below = 0.0
+    for y, name, colour in sorted(labels):
+        below = max(y, below + 13)  # no label over another
+        marks.append(_text(_place(most, *across) + 6, below + 4, name, "start", colour))
     marks.append(_text(_WIDTH / 2, height - 6, "samples (logarithmic); milliseconds by the clock, raw rows", "middle"))
     return _whole(height, marks)
 
