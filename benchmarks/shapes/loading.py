@@ -26,6 +26,7 @@ from storage.tables.store import Store
 from storage.tables.writer import SEAL_ROWS
 
 SOURCE = "import:benchmark"
+_RUNNING = 60  # binaries that one device runs
 OBJECTS: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "devices": (
         "device.devices",
@@ -160,25 +161,23 @@ def arrow(table: str, frame: pl.DataFrame) -> Any:
 
 
 def batches(plain: Path, table: str, count: int, size: int, now: int, epoch: str) -> Iterator[Batch]:
-    """Batches as a sender makes them, of the last rows of a table: `count` of `size` rows each, keys as text."""
+    """Batches as devices send them, each of one device and its user, of the last rows of a table: `count` of `size`
+    rows, keys as text."""
     frame = pl.concat(pl.read_parquet(path) for path in files(plain, "time", table)[-2:]).tail(count * size)
-    texts = {
-        link: pl.read_parquet(plain / "objects" / f"{name}.parquet")[key]
-        for link, name, key in (
-            ("@device", "devices", "uid"),
-            ("@user", "users", "uid"),
-            ("@binary", "binaries", "uid"),
-        )
-    }
-    for sequence, piece in enumerate(frame.iter_slices(size), 1):
+    devices, users, binaries = (
+        pl.read_parquet(plain / "objects" / f"{name}.parquet")["uid"] for name in ("devices", "users", "binaries")
+    )
+    for number, piece in enumerate(frame.iter_slices(size)):
+        device = devices[number % devices.len()]
         columns: dict[str, Sequence[Any]] = {
-            ours: (texts[ours].gather(piece[theirs]) if ours in texts else piece[theirs]).to_list()
-            for ours, theirs in EVENTS[table].items()
+            ours: piece[theirs].to_list() for ours, theirs in EVENTS[table].items() if ours[0] != "@"
         }
+        columns |= {"@device": [device] * piece.height, "@user": [users[number % users.len()]] * piece.height}
+        columns["@binary"] = binaries.gather(piece["binary"] % _RUNNING).to_list()
         if table == SAMPLES:
             columns["end_time"] = [start + BUCKET for start in columns["start_time"]]
             columns["bucket_duration"] = [BUCKET] * piece.height
-        yield Batch(SOURCE, 1, epoch, sequence, now, (Rows(table, columns),))
+        yield Batch(device, 1, epoch, number // devices.len() + 1, now, (Rows(table, columns),))
 
 
 def _column(name: str, dtype: pl.DataType) -> pl.Expr:
