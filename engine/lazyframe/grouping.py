@@ -9,16 +9,17 @@ are grouped by their order, without a hash; attributes of objects are joined to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import polars as pl
 
 from engine.lazyframe.dtypes import col
-from engine.lazyframe.parts import Below, OnePart, below
+from engine.lazyframe.pairs import different
+from engine.lazyframe.parts import Below, OnePart, below, representatives
 from engine.lazyframe.scans import Rows
-from engine.lazyframe.states import States, states
-from engine.source import Grain, Laid, Part, Source, laid
+from engine.lazyframe.states import States, counted_value, occurrences, states
+from engine.source import Grain, Laid, Part, Rollup, Source, laid
 from nql.datatypes import NUMERIC
 from nql.plan.expressions import Column
 from nql.plan.relations import EVENT_KEY, Measure, Relation
@@ -26,8 +27,11 @@ from nql.plan.windows import Buckets
 
 BUCKET = "@bucket"
 LARGE = 200_000  # rows; below, looking at the parts costs more than it saves
-_DEVICE, _QUARTER = "@device", "@quarter"
+_DEVICE, _QUARTER, _VALUE = "@device", "@quarter", "@value"
 _STEP = 900_000_000  # a quarter of an hour
+_SAMPLE = 1 << 18  # rows that are looked at to know whether values repeat
+_REPEATED = 8  # times that a value has to stand in them, for counting to be cheaper than sorting
+_FEW = 1_000  # values that are counted however few rows there are
 Build = Callable[[Relation, Source, frozenset[str]], Rows]
 
 
@@ -54,40 +58,80 @@ def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
     if not laid(source):
         return None
     under = below(of.rows, of.keys, of.read)
-    if under is None or under.window is None:
+    if under is None:
         return None
     start, end = under.window
     if sum(part.rows for part in source.parts(under.scan.table, [], start=start, end=end)) < LARGE:
         return None
-    found = [states(item, _stored(item, under)) for item in of.measures]
-    known = [item for item in found if item is not None]
-    return _Parted(of, under, known, source, build).groups() if len(known) == len(found) else None
+    found = {item.name: states(item, _stored(item, under)) for item in of.measures}
+    counted = [item for item in of.measures if found[item.name] is None]
+    values = [counted_value(item) for item in counted]
+    if any(value is None for value in values) or any(item.operand != counted[0].operand for item in counted):
+        return None
+    known = {item.name: found[item.name] or occurrences(item) for item in of.measures}
+    parted = _Parted(of, under, known, source, build)
+    if not counted:
+        return parted.groups()
+    exchanged = [representatives(source, link, under.owed) for link in under.exchangeable(of.keys)]
+    parted = replace(parted, value=values[0], exchanged=tuple(one for one in exchanged if one is not None))
+    if parted.repeats():
+        return parted.groups()
+    return parted.pairs() if parted.of_pairs() else None
 
 
 def _stored(measure: Measure, under: Below) -> str | None:
     """The stored column of numbers that a measure is over."""
     if not isinstance(measure.operand, Column) or measure.operand.dtype.kind not in NUMERIC:
         return None
-    own = {column.name: column.stored for column in under.scan.columns if column.link is None and column.entry is None}
-    return None if measure.operand.name in under.computed else own.get(measure.operand.name)
+    return None if measure.operand.name in under.computed else under.stored.get(measure.operand.name)
 
 
 @dataclass(frozen=True, slots=True)
 class _Parted:
-    """One grouping at work."""
+    """One grouping at work. `value` is what some measures are told by: how often each value of it occurs;
+    then `exchanged` puts one object in place of all that have the same attributes."""
 
     of: Grouping
     under: Below
-    states: Sequence[States]
+    states: dict[str, States]
     source: Laid
     build: Build
+    value: pl.Expr | None = None
+    exchanged: tuple[pl.Expr, ...] = ()
 
     def groups(self) -> pl.LazyFrame:
+        """The groups, by their keys."""
         keys = [*self.of.keys, *([BUCKET] if self.of.bucket is not None else [])]
-        frame = self._merged([*self._of_rollup_and_rows()], [*self.under.ids, *self._when])
-        frame = self._regrouped(frame, keys)
-        measures = [item.final.alias(to.name) for item, to in zip(self.states, self.of.measures, strict=True)]
+        frame = self._merged([*self._of_rollup_and_rows()], self._first)
+        frame = self._told(self._regrouped(frame, keys), keys)
+        measures = [self.states[item.name].final.alias(item.name) for item in self.of.measures]
         return frame.select(*map(col, keys), *measures)
+
+    def repeats(self) -> bool:
+        """Whether the values that are counted occur often enough for that, as far as some rows tell."""
+        start, end = self.under.window
+        parts = self.source.parts(self.under.scan.table, self.under.columns, start=start, end=end)
+        largest = max(parts, key=lambda part: part.rows)
+        rows = self._rows(largest.frame.head(_SAMPLE)).select(self._first)
+        whole, groups = pl.collect_all([rows.select(pl.len()), rows.unique().select(pl.len())])
+        return bool(groups.item() <= max(_FEW, whole.item() // _REPEATED))
+
+    def of_pairs(self) -> bool:
+        """Whether different devices are counted, of keys that are other objects or attributes of one."""
+        (item, *more), under = self.of.measures, self.under
+        if more or item.function != "distinct" or item.where is not None or len(under.ids) != 1 or self._when:
+            return False
+        devices = isinstance(item.operand, Column) and under.stored.get(item.operand.name) == _DEVICE
+        dense = under.ids[0].startswith("@") and under.ids[0] not in (EVENT_KEY, _DEVICE)
+        return devices and dense and not under.waiting and len(self.exchanged) == len(under.owed[:1])
+
+    def pairs(self) -> pl.LazyFrame:
+        """The groups, of which it is counted how many devices go with each."""
+        start, end = self.under.window
+        parts = self.source.parts(self.under.scan.table, self.under.columns, start=start, end=end)
+        (name,), (key,) = self.states, self.under.ids
+        counts = different([self._rows(part.frame) for part in parts], key, _VALUE, name)
+        return Rows(counts, self.source, self.under.owed).having(self.of.keys).frame.select(*self.of.keys, name)
 
     @property
     def _coarse(self) -> bool:
@@ -101,76 +145,104 @@ class _Parted:
             return []
         return [self.of.time or ""] if self._coarse else [BUCKET]
 
+    @property
+    def _first(self) -> list[str]:
+        """What rows are grouped by."""
+        return [*self.under.ids, *self._when, *([] if self.value is None else [_VALUE])]
+
     def _merged(self, parts: list[pl.LazyFrame], keys: Sequence[str]) -> pl.LazyFrame:
-        return _by(pl.concat(parts), keys, [merged for item in self.states for merged in item.merged])
+        return _by(pl.concat(parts), keys, [merged for item in self.states.values() for merged in item.merged])
 
     def _regrouped(self, frame: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
         """The groups of ids and instants as groups of attributes and buckets."""
         if self.under.owed:
-            rows = Rows(frame, self.source, self.under.owed).where(self.under.waiting, frozenset(self.of.keys))
+            rows = Rows(frame, self.source, self.under.owed)
+            if self.under.waiting:
+                rows = rows.where(self.under.waiting, frozenset(self.of.keys))
             frame = rows.having(self.of.keys).frame
         if self._coarse and self.of.bucket is not None:
             frame = frame.with_columns(self.of.bucket)
-        return frame if [*self.under.ids, *self._when] == [*keys] else self._merged([frame], keys)
+        wanted = [*keys, *self._first[len(self.under.ids) + len(self._when) :]]
+        return frame if wanted == self._first else self._merged([frame], wanted)
+
+    def _told(self, frame: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+        """Groups of keys and values as groups of keys."""
+        if self.value is None:
+            return frame
+        merged = [made for item in self.states.values() if item.told is None for made in item.merged]
+        return _by(frame, keys, [*merged, *(item.told(col(_VALUE)) for item in self.states.values() if item.told)])
 
     def _of_rollup_and_rows(self) -> Iterator[pl.LazyFrame]:
         """States by id and instant: stored ones, and those of the rows that these leave out; each key once or more."""
-        start, end = self.under.window or (0, 0)
-        gaps = [(start, end)]
-        if (grain := self._grain()) is not None:
-            wanted = dict.fromkeys(name for item in self.states for name in item.stored)
-            rollup = self.source.rollup(self.under.scan.table, grain, [*wanted], start=start, end=end)
-            if rollup is not None and rollup.covers:
-                rolled = [made for item in self.states for made in item.rolled or ()]
-                keys = [col(_QUARTER).alias(name) for name in self._when] if grain == "quarter" else [col(_DEVICE)]
-                yield rollup.frame.select(*keys, *rolled)
-                gaps = [*_gaps(start, end, rollup.covers)]
-        columns = self.under.columns
-        parts = [
-            part
-            for first, last in gaps
-            for part in self.source.parts(self.under.scan.table, columns, start=first, end=last)
-        ]
+        start, end = self.under.window
+        gaps, rollup = [(start, end)], self._rollup()
+        if rollup is not None and rollup.covers:
+            yield self._of_rollup(rollup)
+            gaps = [*_gaps(start, end, rollup.covers)]
+        table, columns = self.under.scan.table, self.under.columns
+        parts = [part for first, last in gaps for part in self.source.parts(table, columns, start=first, end=last)]
+        if gaps and not parts:
+            parts = [Part(self.source.scan(table, columns, start=end, end=end), 0, None, False)]
+        days = {part.day for part in parts}
+        dated = None not in days and len(days) == len(parts)
         for part in parts:
-            yield self._of_part(part)
-        if not parts and not gaps:
-            return
-        if not parts:
-            yield self._of_part(
-                Part(self.source.scan(self.under.scan.table, columns, start=end, end=end), 0, None, False)
-            )
+            yield self._of_part(part, dated=dated)
 
-    def _of_part(self, part: Part) -> pl.LazyFrame:
-        """The states of one part's rows."""
-        in_order = part.by_device and self.under.ids == (_DEVICE,) and not self._when and not self.under.linked
-        frame = part.frame.set_sorted(_DEVICE) if in_order else part.frame
-        one = OnePart(self.source, self.under.scan.table, frame)
+    def _of_rollup(self, rollup: Rollup) -> pl.LazyFrame:
+        """Stored states, named as those of rows are."""
+        frame = rollup.frame
+        if self.of.bucket is not None:
+            frame = frame.with_columns(col(_QUARTER).alias(self.of.time or ""))
+            frame = frame if self._coarse else frame.with_columns(self.of.bucket)
+        return frame.select(
+            *map(col, self._first), *(made for item in self.states.values() for made in item.rolled or ())
+        )
+
+    def _of_part(self, part: Part, *, dated: bool) -> pl.LazyFrame:
+        """The states of one part's rows. `dated` says that no other part has rows of its day."""
+        in_order = part.by_device and self._first == [_DEVICE] and not self.under.linked
+        raw, places = list[pl.Expr](), list[pl.Expr]()
+        for item in self.of.measures:
+            known = self.states[item.name]
+            if dated and part.day is not None and known.placed is not None and self._by_time(item):
+                raw.append(known.placed.ordered if in_order else known.placed.unordered)
+                places.append(known.placed.on(part.day))
+            else:
+                raw += known.raw
+        groups = _by(self._rows(part.frame.set_sorted(_DEVICE) if in_order else part.frame), self._first, raw)
+        return groups.with_columns(places) if places else groups
+
+    def _rows(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The rows to be grouped that a part of the table gives, with what they are grouped by."""
         read = self.of.read | frozenset(self.under.ids)
-        rows = self.build(self.under.relation, one, read).having(read).frame
+        rows = self.build(self.under.relation, OnePart(self.source, self.under.scan.table, frame), read)
+        frame = rows.having(read).frame
         if BUCKET in self._when and self.of.bucket is not None:
-            rows = rows.with_columns(self.of.bucket)
-        raw = [
-            made
-            for item, to in zip(self.states, self.of.measures, strict=True)
-            for made in (item.sorted if item.sorted and in_order and self._by_time(to) else item.raw)
-        ]
-        return _by(rows, [*self.under.ids, *self._when], raw)
+            frame = frame.with_columns(self.of.bucket)
+        if self.value is None:
+            return frame
+        return frame.with_columns(self.value.alias(_VALUE), *self.exchanged)
 
     def _by_time(self, measure: Measure) -> bool:
-        """Whether a measure's order is that of sorted parts."""
-        stored = {column.name: column.stored for column in self.under.scan.columns if column.link is None}
-        return tuple(map(stored.get, measure.order)) == (self.under.scan.time, EVENT_KEY)
+        """Whether a measure's order is that of time."""
+        return tuple(map(self.under.stored.get, measure.order)) == (self.under.scan.time, EVENT_KEY)
+
+    def _rollup(self) -> Rollup | None:
+        grain = self._grain()
+        if grain is None:
+            return None
+        start, end = self.under.window
+        wanted = dict.fromkeys(name for item in self.states.values() for name in item.stored)
+        return self.source.rollup(self.under.scan.table, grain, [*wanted], start=start, end=end)
 
     def _grain(self) -> Grain | None:
         """The rollup whose keys will do, if all states are there and every row counts."""
-        if not self.under.plain or any(item.rolled is None for item in self.states):
+        if not self.under.plain or any(item.rolled is None for item in self.states.values()):
             return None
-        if self.under.ids == (_DEVICE,) and self.of.bucket is None:
+        if self._first == [_DEVICE]:
             return "device"
-        if self.under.ids or (self.of.bucket is not None and not self._coarse):
-            return None
         edges = () if self.of.period is None else self.of.period.edges
-        return "quarter" if all(edge % _STEP == 0 for edge in edges) else None
+        return "quarter" if not self.under.ids and all(edge % _STEP == 0 for edge in edges) else None
 
 
 def _by(frame: pl.LazyFrame, keys: Sequence[str], aggregates: Sequence[pl.Expr]) -> pl.LazyFrame:

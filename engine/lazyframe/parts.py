@@ -15,28 +15,42 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
+from engine.lazyframe.dtypes import col
+from engine.lazyframe.scans import Rows
 from engine.order import scan_key
 from engine.source import Source
+from nql.datatypes import Physical
 from nql.plan.expressions import And, Expr, columns
 from nql.plan.relations import ID, Extend, Filter, Link, Relation, Scan, ScanColumn, Select, absolute
+
+_LEAST = "@least"
+_SPREAD, _SPARE = 4, 1 << 20  # ids may leave this many of them out, and this many more
 
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """A relation to be grouped by `ids`. `owed` are the columns of objects that are joined to the groups, `waiting`
-    the conditions then asked of them, each with the columns it reads."""
+    """A relation to be grouped by `ids`, of which `used` columns are read. `owed` are the columns of objects that are
+    joined to the groups, `waiting` the conditions then asked of them, each with the columns it reads."""
 
     relation: Relation
     scan: Scan
     ids: tuple[str, ...]
+    used: frozenset[str]
     owed: tuple[ScanColumn, ...] = ()
     waiting: tuple[tuple[Expr, frozenset[str]], ...] = ()
 
     @property
-    def window(self) -> tuple[int, int] | None:
-        """The window, microseconds UTC."""
+    def window(self) -> tuple[int, int]:
+        """The window, microseconds UTC. Raises TypeError on an unresolved plan."""
         window = absolute(self.scan)
-        return None if window is None else (window.start, window.end)
+        if window is None:
+            raise TypeError("a grouping in parts is over a table with time")
+        return window.start, window.end
+
+    @property
+    def stored(self) -> Mapping[str, str]:
+        """The stored columns of the table that the relation has as they are."""
+        return {column.name: column.stored for column in self.scan.columns if column.link is None and not column.entry}
 
     @property
     def columns(self) -> list[str]:
@@ -59,6 +73,11 @@ class Below:
     def linked(self) -> bool:
         """Whether columns of objects are read before rows are grouped."""
         return any(column.link is not None for column in self.scan.columns)
+
+    def exchangeable(self, keys: Collection[str]) -> list[Link]:
+        """The links of which only what is owed counts, and not which object it is."""
+        links = dict.fromkeys(column.link for column in self.owed if column.link is not None)
+        return [] if self.waiting else [link for link in links if link.key not in self.used.union(keys)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +118,7 @@ def below(node: Relation, keys: Sequence[str], read: Collection[str]) -> Below |
     computed = [(name, columns(item)) for step in chain if isinstance(step, Extend) for name, item in step.items]
     hidden = links.keys() | {link.key for link in links.values()}
     if any(name in hidden for name, _ in computed):
-        return Below(node, scan, tuple(keys))
+        return Below(node, scan, tuple(keys), frozenset(read))
     ids = tuple(dict.fromkeys(links[key].key if key in links else key for key in keys))
     conditions = [part for step in chain if isinstance(step, Filter) for part in conjuncts(step.predicate)]
     asked = [(part, columns(part)) for part in conditions]
@@ -118,6 +137,7 @@ def below(node: Relation, keys: Sequence[str], read: Collection[str]) -> Below |
         relation=_over(node, rows, [part for part, _ in waiting], [column.name for column in added]),
         scan=rows,
         ids=ids,
+        used=staying,
         owed=tuple(column for column in scan.columns if column.name in late),
         waiting=waiting,
     )
@@ -141,6 +161,23 @@ def _over(node: Relation, rows: Scan, waiting: Sequence[Expr], added: Sequence[s
             return Select(inner, tuple(dict.fromkeys(name for name in (*node.names, *added) if name in inner.schema)))
         case _:
             return rows
+
+
+def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> pl.Expr | None:
+    """For rows with the key of a link, the least object with the same attributes as theirs; one for all without any.
+    None if the ids are too far apart for a list, or attributes are more than plain values."""
+    wanted = tuple(column for column in owed if column.link == link)
+    if any(column.dtype.physical in (Physical.LIST_UTF8, Physical.VALUES) for column in wanted):
+        return None
+    objects = Rows(pl.LazyFrame(), source, wanted)._objects(link).collect()
+    names, key = [column.name for column in wanted], link.key
+    least = objects.select(key, col(key).min().over(names).alias(_LEAST))
+    length = int(str(objects[key].max() or 0)) + 1
+    if length > _SPREAD * objects.height + _SPARE:
+        return None
+    every = pl.select(pl.int_range(length).alias(key)).join(least, on=key, how="left", maintain_order="left")
+    bare = objects.filter(pl.all_horizontal(col(name).is_null() for name in names))[key].min()
+    return pl.lit(every[_LEAST]).gather(col(key), null_on_oob=True).fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key)
 
 
 def conjuncts(expr: Expr) -> list[Expr]:

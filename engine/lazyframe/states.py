@@ -25,15 +25,32 @@ _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empt
 
 
 @dataclass(frozen=True, slots=True)
+class Placed:
+    """A value and its place in an order, as states `what` and `at`: the value over rows in any order, and over rows in
+    the measure's order. Of parts that each are a day of their own the day is place enough."""
+
+    what: str
+    at: str
+    unordered: pl.Expr
+    ordered: pl.Expr
+
+    def on(self, day: int) -> pl.Expr:
+        """The place of a value in a day; null where there is none."""
+        return pl.when(col(self.what).is_not_null()).then(pl.lit(day, dtype=pl.Int64())).alias(self.at)
+
+
+@dataclass(frozen=True, slots=True)
 class States:
-    """How a measure is put together: `raw` over rows, `sorted` over rows in the measure's order, `merged` over states,
-    `final` over the merged states of one group. `stored` are the states of a rollup that serve, and `rolled` makes
-    `raw` of them; None if a rollup does not know."""
+    """How a measure is put together: `raw` over rows, `merged` over states, `final` over the merged states of one
+    group. `stored` are the states of a rollup that serve, and `rolled` makes `raw` of them; None if a rollup does not
+    know. `placed` says more of a measure that goes by order; one that is known from how often values occur is `told`
+    by these values, of groups in which each stands once."""
 
     raw: tuple[pl.Expr, ...]
     merged: tuple[pl.Expr, ...]
     final: pl.Expr
-    sorted: tuple[pl.Expr, ...] | None = None
+    placed: Placed | None = None
+    told: Callable[[pl.Expr], pl.Expr] | None = None
     stored: tuple[str, ...] = ()
     rolled: tuple[pl.Expr, ...] | None = None
 
@@ -146,11 +163,12 @@ def _placed(of: _Named, *, newest: bool) -> States:
     place = pl.when(present).then(order)
     best, by = (pl.Expr.max, pl.Expr.max_by) if newest else (pl.Expr.min, pl.Expr.min_by)
     end = pl.Expr.last if newest else pl.Expr.first
+    unordered = by(of.over.value, place).alias(what)
     return States(
-        raw=(by(of.over.value, place).alias(what), best(place).alias(at)),
+        raw=(unordered, best(place).alias(at)),
         merged=(by(col(what), col(at)), best(col(at))),
         final=col(what),
-        sorted=(end(of.over.value.filter(present)).alias(what), end(order.filter(present)).alias(at)),
+        placed=Placed(what, at, unordered, end(of.over.values, ignore_nulls=True).alias(what)),
     )
 
 
@@ -180,18 +198,15 @@ def counted_value(measure: Measure) -> pl.Expr | None:
 
 
 def occurrences(measure: Measure) -> States:
-    """How often one value occurs, as a state."""
+    """How often one value occurs, as the state of a measure that is told by that."""
     over, name = measured(measure), f"@{measure.name}:occurs"
     counts = over.value.is_not_null() if over.where is None else over.value.is_not_null() & over.where
     raw = counts.sum() if over.weight is None else pl.when(counts & (over.weight > 0)).then(over.weight).sum()
-    return States((raw.cast(INT64).alias(name),), (col(name).sum(),), col(name))
 
+    def told(values: pl.Expr) -> pl.Expr:
+        if measure.function == "distinct":
+            return (col(name) > 0).sum().cast(INT64).alias(measure.name)
+        weighed = Measured(values, over.dtype, weight=col(name), rank=measure.rank)
+        return MEASURES[measure.function](weighed).alias(measure.name)
 
-def told(measure: Measure, occurring: pl.Expr) -> pl.Expr:
-    """A measure over the values of a group and how often each occurs."""
-    number = col(f"@{measure.name}:occurs")
-    if measure.function == "distinct":
-        return (number > 0).sum().cast(INT64).alias(measure.name)
-    dtype = None if measure.operand is None else measure.operand.dtype
-    over = Measured(occurring, dtype, weight=number, rank=measure.rank)
-    return MEASURES[measure.function](over).alias(measure.name)
+    return States((raw.cast(INT64).alias(name),), (col(name).sum(),), col(measure.name), told=told)
