@@ -193,7 +193,6 @@ async def _open(
     catalogs = Catalogs(control)
     await threads.control(catalogs.refresh)
     presence = Presence(control, threads, clock, relay.wake)
-    await presence.start()
     await relay.start()
     door = Door(control, threads, clock, presence.contact)
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)

@@ -44,9 +44,10 @@ class Relay:
         self._call = asyncio.Event()
 
     async def start(self) -> None:
-        """Find out what the tables have: a group that a crash left between the two is sent again."""
+        """Find out what the tables have: a group that a crash left between the two is sent again. What else waits is
+        moved later, as ever."""
         self._position = await self._threads.control(self._control.outbox.relayed)
-        await self.catch_up()
+        await self._move_group()
 
     async def run(self) -> None:
         """Move what comes, until cancelled."""
@@ -101,18 +102,24 @@ class Relay:
             await self._threads.control(audit.mark, sequence)
 
     async def _catch_up_outbox(self) -> bool:
-        while True:
-            messages = await self._threads.control(self._control.outbox.next_batch, GROUP)
-            if not messages:
-                return True
-            try:
-                async with self._moving:
-                    await self._send(messages)
-                    self._position = messages[-1].sequence
-            except StorageFailed as error:
-                log.warning("relay_waits", reason=error.reason)
-                return False
-            await self._threads.control(self._control.outbox.mark, self._position, now=self._clock())
+        while (moved := await self._move_group()) is True:
+            pass
+        return moved is None
+
+    async def _move_group(self) -> bool | None:
+        """Whether a group was moved; None if there is none."""
+        messages = await self._threads.control(self._control.outbox.next_batch, GROUP)
+        if not messages:
+            return None
+        try:
+            async with self._moving:
+                await self._send(messages)
+                self._position = messages[-1].sequence
+        except StorageFailed as error:
+            log.warning("relay_waits", reason=error.reason)
+            return False
+        await self._threads.control(self._control.outbox.mark, self._position, now=self._clock())
+        return True
 
     async def _send(self, messages: list[Message]) -> None:
         try:

@@ -1,8 +1,8 @@
 """Notes when devices come and go, many at a time.
 
 In: calls of the channels, on the event loop. Out: intervals in the control database. Invariants: nobody waits for it,
-and ten thousand devices that come at once are a few transactions; what could not be written is kept and written later,
-with the instant at which it happened.
+not even the start of the portal, and ten thousand devices that come at once are a few transactions; what could not be
+written is kept and written later, with the instant at which it happened.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ class Presence:
         self._moves: list[Move] = []
         self._contacts: set[str] = set()
         self._turns = 0
+        self._begun = False
+        self._beginning = asyncio.Lock()
 
     def came(self, device: str) -> None:
         """A device is connected."""
@@ -47,10 +49,6 @@ class Presence:
         """A device has asked for something."""
         self._contacts.add(device)
 
-    async def start(self) -> None:
-        """What the process before this one left open ended with it."""
-        await self._threads.control(self._control.presence.close_all, "portal_lost", None)
-
     async def stop(self) -> None:
         """Write what waits, and end every interval: the portal stops."""
         try:
@@ -63,24 +61,29 @@ class Presence:
     async def run(self) -> None:
         """Write until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
-            self._turns += 1
             try:
                 await self.write()
-                if self._turns % SEEN_EVERY == 0:
+                if self._turns % SEEN_EVERY == SEEN_EVERY - 1:
                     await self._threads.control(self._control.presence.seen, now=self._clock())
                     await self._touch()
             except ControlError as error:
                 log.warning("presence_waits", code=error.code)
             except Exception:
                 log.exception("presence_failed")
+            await asyncio.sleep(EVERY)
+            self._turns += 1
 
     async def _touch(self) -> None:
         contacts, self._contacts = self._contacts, set()
         await self._threads.control(self._control.enrolment.touch, contacts, now=self._clock())
 
     async def write(self) -> None:
-        """Write what waits. Raises ControlError, and then it waits on."""
+        """Write what waits, after the end of what the process before this one left open, which ended with it. Raises
+        ControlError, and then it waits on."""
+        async with self._beginning:
+            if not self._begun:
+                await self._threads.control(self._control.presence.close_all, "portal_lost", None)
+                self._begun = True
         while self._moves:
             piece, self._moves = self._moves[:PIECE], self._moves[PIECE:]
             try:

@@ -14,10 +14,7 @@ from pathlib import Path
 from threading import Lock, local
 from typing import Any, Generic, TypeVar
 
-from alembic import command
-from alembic.config import Config
-from alembic.util.exc import CommandError
-from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 from storage.control.errors import RefusedError, UnavailableError
@@ -224,8 +221,18 @@ def _engine(url: str, begin: str) -> Engine:
 
 
 def _migrate(engine: Engine) -> None:
+    """Bring the schema to its newest. Raises RefusedError if it is newer than that."""
+    scripts = Path(__file__).parent / "migrations"
+    with engine.begin() as connection:
+        if _version(connection) == newest(scripts):
+            return
+    # Alembic takes longer to load than all that stands in most databases; they are of the newest schema.
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util.exc import CommandError
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(scripts))
     try:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
@@ -234,6 +241,18 @@ def _migrate(engine: Engine) -> None:
         raise RefusedError(
             "newer_database", f"the control database was made by a newer version of this program ({error})"
         ) from error
+
+
+def newest(scripts: Path) -> str:
+    """The revision of the newest migration, which its file's name begins with."""
+    return max(path.name for path in (scripts / "versions").glob("[0-9]*.py")).split("_")[0]
+
+
+def _version(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    return found
 
 
 def _unavailable(error: DBAPIError) -> UnavailableError | None:

@@ -14,47 +14,11 @@ from typing import Any
 import pyarrow as pa
 
 from nql.datatypes import Physical
+from storage.tables.columns import Column
 from storage.tables.schema import ARROW, SEPARATOR, TEXT, TableSchema
 
 KEY = "@key"
 LIVE = "@live"
-_BLOCK = 4096
-
-
-class Column:
-    """Values by id, with their Arrow form kept by blocks so that a change costs one block."""
-
-    __slots__ = ("_blocks", "_dirty", "_type", "values")
-
-    def __init__(self, arrow_type: Any) -> None:
-        self.values: list[Any] = []
-        self._type = arrow_type
-        self._blocks: list[Any] = []
-        self._dirty: set[int] = set()
-
-    def get(self, row: int) -> Any:
-        """The value of a row, None if it was never set."""
-        return self.values[row] if row < len(self.values) else None
-
-    def set(self, row: int, value: Any) -> None:
-        """Set the value of a row."""
-        if row >= len(self.values):
-            first = len(self.values)
-            self.values.extend([None] * (row + 1 - first))
-            self._dirty.update(range(first // _BLOCK, row // _BLOCK + 1))
-        self.values[row] = value
-        self._dirty.add(row // _BLOCK)
-
-    def arrow(self, rows: int) -> Any:
-        """The first `rows` values as a chunked array."""
-        if rows > len(self.values):
-            self.set(rows - 1, None)
-        blocks = (rows + _BLOCK - 1) // _BLOCK
-        self._blocks.extend([None] * (blocks - len(self._blocks)))
-        for block in self._dirty:
-            self._blocks[block] = pa.array(self.values[block * _BLOCK : (block + 1) * _BLOCK], type=self._type)
-        self._dirty.clear()
-        return pa.chunked_array(self._blocks, type=self._type)
 
 
 class ObjectTable:
@@ -162,16 +126,22 @@ class ObjectTable:
 
     def load(self, table: Any) -> None:
         """Take over what a file held; columns that the catalog does not know any more are kept."""
-        self.introduce(0, table[KEY].to_pylist())
+        self.keys = table[KEY].to_pylist()
+        self.ids = {key: row for row, key in enumerate(self.keys)}
+        self.rows = len(self.keys)
+        if len(self.ids) != self.rows:
+            raise ValueError(f"{self.schema.name} has the same key twice")
         for name in table.column_names:
-            values = table[name].to_pylist()
-            if name == LIVE:
-                self._load_live(values)
-            elif name not in ("@id", KEY):
+            if name not in ("@id", KEY, LIVE):
                 known = self.schema.columns.get(name)  # which may be wider than what was written
-                held = table.schema.field(name).type
-                self._columns.setdefault(name, Column(held if known is None else ARROW[known]))
-                self.upsert(range(self.rows), {name: values})
+                held = table[name]
+                wanted = held.type if known is None else ARROW[known]
+                if held.type != wanted:
+                    held = pa.chunked_array([pa.array(held.to_pylist(), type=wanted)], type=wanted)
+                self._columns[name] = Column(wanted, held)
+        if LIVE in table.column_names:
+            self._load_live(table[LIVE].to_pylist())
+        self._changed()
         self.dirty = False
 
     def _load_live(self, values: list[bool | None]) -> None:

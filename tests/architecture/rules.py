@@ -89,7 +89,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
 }
 
 HEAVY = ("sqlglot", "duckdb", "deltalake", "pyarrow.dataset")
-LAZY = (*HEAVY, "IPython", "altair")  # the last two come with the extra `notebook` only
+LAZY = (*HEAVY, "alembic", "IPython", "altair")  # the last two come with the extra `notebook` only
 
 CLOCKS = {
     "time.time",

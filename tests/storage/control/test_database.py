@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -10,13 +12,14 @@ from threading import Barrier
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
 from sqlalchemy.exc import IntegrityError, OperationalError
 
-from storage.control import audit
+from storage.control import audit, database
 from storage.control.api import Control, open_control
 from storage.control.columns import metadata
-from storage.control.database import Database
+from storage.control.database import Database, newest
 from storage.control.errors import RefusedError, UnavailableError
 from storage.control.ids import is_uuid, uuid7
 from storage.control.signing_key import signing_key
@@ -34,6 +37,16 @@ def test_migrations_make_the_schema(control: Control, tmp_path: Path) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert {"schedules", "authors"} <= set(metadata.tables)
         assert compare_metadata(context, metadata) == []
+
+
+def test_a_database_of_the_newest_schema_is_opened_without_the_migrations(tmp_path: Path) -> None:
+    scripts = Path(database.__file__).parent / "migrations"
+    assert newest(scripts) == ScriptDirectory(str(scripts)).get_current_head()
+    Database(f"sqlite:///{tmp_path / 'x.db'}").close()
+    code = "import sys; from storage.control.database import Database as D; D(sys.argv[1]); print('alembic' in sys.modules)"
+    for name, loaded in (("x.db", "False"), ("y.db", "True")):
+        command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / name}"]
+        assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == loaded
 
 
 def test_settings_of_both_connections(tmp_path: Path) -> None:
