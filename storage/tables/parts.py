@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from storage.tables.hot import HotColumns
 from storage.tables.manifest import DayFile, Segment
 from storage.tables.schema import POLARS, TableSchema
 from storage.tables.sealed import Checked
@@ -41,6 +42,7 @@ class Stored:
     snapshot: Snapshot
     schema: TableSchema
     checked: Checked
+    hot: HotColumns
 
     def parts(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
         """All of them."""
@@ -63,12 +65,19 @@ class Stored:
     def day(self, item: DayFile, columns: Sequence[str], start: Start, end: End) -> Part:
         """The rows of one compacted file."""
         held = self.held(item.file, item.sha256)
-        scanned = pl.scan_parquet(self.snapshot.folder / item.file, glob=False, hive_partitioning=False)
-        frame = complete(self._cut(scanned, item.min_time, item.max_time, start, end), self.schema, held, columns)
+        read = [name for name in dict.fromkeys(columns) if name in held]
+        if not inside(item.min_time, item.max_time, start, end):
+            read = list(dict.fromkeys([*read, self.schema.time]))
+        kept = self.hot.frame(self.snapshot.folder, item, read)
+        rows = self._scan(item) if kept is None else kept.lazy()
+        frame = complete(self._cut(rows, item.min_time, item.max_time, start, end), self.schema, held, columns)
         by_device = "@device" in held
         if by_device and "@device" in columns:
             frame = frame.set_sorted("@device")
         return Part(frame, item.rows, item.day, by_device)
+
+    def _scan(self, item: DayFile) -> pl.LazyFrame:
+        return pl.scan_parquet(self.snapshot.folder / item.file, glob=False, hive_partitioning=False)
 
     def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
         """What is not compacted. Segments of a day that hold the same columns and stand alike to the window are scanned

@@ -13,6 +13,7 @@ import polars as pl
 
 from nql.catalog.model import Catalog, Table
 from storage.tables.daily import bucketed
+from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
 from storage.tables.parts import Part, Stored, complete, nothing, together
 from storage.tables.rollups import Grain, Rollup, rollup
@@ -22,15 +23,19 @@ from storage.tables.sealed import Checked
 from storage.tables.snapshot import Snapshot
 
 _CHECKED = Checked()
+_HOT = HotColumns()
 
 
 class SnapshotSource:
     """One snapshot of all tables, to be asked by queries. Keeps the snapshot, and so its files, alive."""
 
-    def __init__(self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED) -> None:
+    def __init__(
+        self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED, hot: HotColumns = _HOT
+    ) -> None:
         self.snapshot = snapshot
         self.catalog = catalog
         self._checked = checked
+        self._hot = hot
         self._schemas = schemas_of(catalog)
 
     @property
@@ -131,7 +136,7 @@ class SnapshotSource:
         return found
 
     def _stored(self, schema: TableSchema) -> Stored:
-        return Stored(self.snapshot, schema, self._checked)
+        return Stored(self.snapshot, schema, self._checked, self._hot)
 
 
 def _check_columns(schema: TableSchema, columns: Sequence[str]) -> None:

@@ -1,0 +1,190 @@
+"""Hot columns: columns of compacted files that were read more than once, uncompressed, so that a query maps them into
+memory instead of decoding Parquet.
+
+In: a compacted file and the columns a query wants. Out: a frame of them, or None while they are not all there; then
+those that were wanted before are made beside the query, for the next one. Invariant: nothing depends on these files. A
+name says which file's column it is and what bytes it has, both as SHA-256, and these are checked when a process first
+opens it; what is damaged, or beyond the budget and longest unused, is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import polars as pl
+import pyarrow as pa
+
+from storage.tables.manifest import DayFile
+
+log = logging.getLogger(__name__)
+CACHE = "cache"
+BUDGET = 4 << 30  # bytes of one folder
+MOST_BUDGET = 1 << 44
+LEAST_ROWS = 65_536  # of a file: smaller ones are decoded in no time
+READS = 2  # of a column before it is made,
+EVICTED = -8  # and so many more once it had to leave: else a budget that is too small means work without end
+_MOST_COUNTED = 100_000
+Key = tuple[str, str]  # digest of the file, column
+
+
+class HotColumns:
+    """The cache of all folders that a process reads. `budget` is in bytes, a folder; 0 keeps nothing."""
+
+    def __init__(self, budget: int = BUDGET, *, least_rows: int = LEAST_ROWS) -> None:
+        if not 0 <= budget <= MOST_BUDGET:
+            raise ValueError(f"the budget of hot columns is 0 to {MOST_BUDGET} bytes, not {budget}")
+        self._budget = budget
+        self._least_rows = least_rows
+        self._lock = threading.Lock()
+        self._reads: Counter[Key] = Counter()
+        self._open: dict[Path, dict[Key, tuple[Path, pl.Series]]] = {}
+        self._left: dict[Path, dict[Key, Path]] = {}  # by a former process, and not checked yet
+        self._making: set[Key] = set()
+        self._maker: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+
+    def frame(self, folder: Path, item: DayFile, columns: Sequence[str]) -> pl.DataFrame | None:
+        """Columns of a compacted file, whose digest the caller has checked; None if not all of them are here."""
+        if not self._budget or item.rows < self._least_rows or not columns:
+            return None
+        with self._lock:
+            known = self._open.get(folder)
+            if known is None:
+                known = self._open[folder] = {}
+                self._left[folder] = {key: path for path in (folder / CACHE).glob("*.arrow") if (key := _named(path))}
+            keys = [(item.sha256, name) for name in columns]
+            found = [known[key] for key in keys if key in known]
+            if len(found) == len(keys):
+                return pl.DataFrame([_used(*entry) for entry in found])
+            wanted = [key[1] for key in keys if key not in known and self._counted(folder, key)]
+            if wanted:
+                self._make_later(folder, item, wanted)
+        return None
+
+    def settle(self) -> None:
+        """Wait until what is being made is there."""
+        with self._lock:
+            last = self._last
+        if last is not None:
+            last.result()
+
+    def _counted(self, folder: Path, key: Key) -> bool:
+        """Whether a column was now read often enough, and nobody makes it yet."""
+        if len(self._reads) > _MOST_COUNTED:
+            self._reads.clear()
+        self._reads[key] += 1
+        return (self._reads[key] >= READS or key in self._left[folder]) and key not in self._making
+
+    def _make_later(self, folder: Path, item: DayFile, columns: Sequence[str]) -> None:
+        self._making.update((item.sha256, name) for name in columns)
+        if self._maker is None:
+            self._maker = ThreadPoolExecutor(1, "muster-hot-columns")
+        self._last = self._maker.submit(self._make, folder, item, columns)
+
+    def _make(self, folder: Path, item: DayFile, columns: Sequence[str]) -> None:
+        try:
+            (folder / CACHE).mkdir(exist_ok=True)
+            for name in columns:
+                key = (item.sha256, name)
+                path = self._left[folder].pop(key, None)
+                if path is None or not _is_sound(path):
+                    path = _write(folder / CACHE, item.sha256, _column(folder / item.file, name))
+                with self._lock:
+                    self._open[folder][key] = (path, _mapped(path, name))
+            self._fit(folder)
+        except Exception as error:  # the disk, or a file that is gone: queries do without
+            log.warning("columns of %s are not kept at hand: %s", item.file, error)
+        finally:
+            with self._lock:
+                self._making.difference_update((item.sha256, name) for name in columns)
+
+    def _fit(self, folder: Path) -> None:
+        """Remove what was not used for longest until the rest fits the budget."""
+        held = sorted((path.stat().st_mtime_ns, path.stat().st_size, path) for path in (folder / CACHE).glob("*.arrow"))
+        beyond = sum(size for _, size, _ in held) - self._budget
+        gone: set[Path] = set()
+        for _, size, path in held:
+            if beyond <= 0:
+                break
+            beyond -= size
+            gone.add(path)
+            _remove(path)
+        with self._lock:
+            known = self._open[folder]
+            for key in [key for key, (path, _) in known.items() if path in gone]:
+                del known[key]
+                self._reads[key] = EVICTED
+
+
+def _write(place: Path, digest: str, series: pl.Series) -> Path:
+    """Write a column; its name says what it is."""
+    temporary = place / f".{uuid4().hex}.new"
+    try:
+        series.to_frame().write_ipc(temporary, compression="uncompressed", record_batch_size=max(1, len(series)))
+        final = place / f"{digest}-{series.name}-{_digest(temporary)}.arrow"
+        temporary.replace(final)
+    except BaseException:
+        _remove(temporary)
+        raise
+    return final
+
+
+def _named(path: Path) -> Key | None:
+    """Which column a file holds by its name."""
+    digest, _, rest = path.name.partition("-")
+    column, _, _ = rest.rpartition("-")
+    return (digest, column) if column else None
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a file has the bytes that its name says; if not it goes."""
+    try:
+        sound = path.name.endswith(f"-{_digest(path)}.arrow")
+    except OSError:
+        return False
+    if not sound:
+        log.warning("%s does not hold what was written to it; it is made again", path)
+        _remove(path)
+    return sound
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        found = sha256()
+        while piece := file.read(1 << 20):
+            found.update(piece)
+        return found.hexdigest()
+
+
+def _column(path: Path, name: str) -> pl.Series:
+    return pl.read_parquet(path, columns=[name], hive_partitioning=False, glob=False).to_series()
+
+
+def _used(path: Path, series: pl.Series) -> pl.Series:
+    with contextlib.suppress(OSError):
+        os.utime(path)  # the order in which they leave
+    return series
+
+
+def _mapped(path: Path, name: str) -> pl.Series:
+    with pa.memory_map(str(path)) as source:
+        array: Any = pa.ipc.open_file(source).read_all().column(0)
+    series = pl.from_arrow(array)
+    assert isinstance(series, pl.Series)
+    series = series.alias(name)
+    return series.set_sorted() if name == "@device" else series
+
+
+def _remove(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.unlink()

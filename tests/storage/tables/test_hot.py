@@ -1,0 +1,111 @@
+"""Hot columns change nothing but the time: the same rows, whatever of them is there, damaged, or over the budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from storage.tables.hot import CACHE, EVICTED, READS, HotColumns
+from storage.tables.read import SnapshotSource
+from storage.tables.store import Store
+from tests.storage.tables.world import CATALOG, NOW, batch, compact, open_store
+
+TABLE = "execution.events"
+COLUMNS = ["@row", "@device", "cpu_time", "highest_process_visibility", "memory.sum"]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store of two compacted days."""
+    store = open_store(tmp_path)
+    for number in range(4):
+        store.commit([batch(number, rows=150)])
+    compact(store)
+    yield store
+    store.abandon()
+
+
+def ask(store: Store, hot: HotColumns, columns: list[str] | None = None, start: int | None = None) -> pl.DataFrame:
+    """A scan, and what it causes."""
+    source = SnapshotSource(store.snapshot(), CATALOG, hot=hot)
+    frame = source.scan(TABLE, columns or COLUMNS, start=start).collect().sort("@row")
+    hot.settle()
+    return frame
+
+
+def files(store: Store) -> list[Path]:
+    """The files of the cache."""
+    return sorted((store.folder / CACHE).glob("*"))
+
+
+def test_what_is_read_twice_is_kept_and_the_same(store: Store) -> None:
+    hot = HotColumns(least_rows=1)
+    first = ask(store, hot)
+    assert files(store) == []
+    assert ask(store, hot).equals(first)
+    assert len(files(store)) == 4 * len(store.manifest.days)  # memory.sum is null throughout
+    parts = SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, COLUMNS)
+    assert not any("Parquet" in part.frame.explain() for part in parts)
+    parts = SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, [*COLUMNS, "bucket_duration"])
+    assert all("Parquet" in part.frame.explain() for part in parts)
+
+
+def test_windows_and_sorting_hold(store: Store) -> None:
+    hot, cold = HotColumns(least_rows=1), HotColumns(0)
+    start = NOW - 20 * 900_000_000
+    for _ in range(READS + 1):
+        assert ask(store, hot, start=start).equals(ask(store, cold, start=start))
+    assert ask(store, hot).equals(ask(store, cold))
+    source = SnapshotSource(store.snapshot(), CATALOG, hot=hot)
+    for part in source.parts(TABLE, ["@device", "start_time", "@row"]):
+        frame = part.frame.collect()
+        assert part.by_device
+        assert frame["@device"].flags["SORTED_ASC"]
+        assert frame.equals(frame.sort("@device", "start_time", "@row"))
+
+
+def test_another_process_finds_them_and_checks_them(store: Store) -> None:
+    hot = HotColumns(least_rows=1)
+    wanted = ask(store, hot)
+    ask(store, hot)
+    kept = {path: path.stat().st_ino for path in files(store)}
+    damaged = next(path for path in kept if "cpu_time" in path.name)
+    data = bytearray(damaged.read_bytes())
+    data[len(data) // 2] ^= 1
+    damaged.write_bytes(data)
+    later = HotColumns(least_rows=1)
+    assert ask(store, later).equals(wanted)
+    assert ask(store, later).equals(wanted)
+    now = {path: path.stat().st_ino for path in files(store)}
+    assert now.keys() == kept.keys()
+    assert [path for path in kept if now[path] != kept[path]] == [damaged]
+
+
+def test_the_budget_is_kept(store: Store) -> None:
+    hot = HotColumns(9_000, least_rows=1)
+    wanted = ask(store, HotColumns(0))
+    sizes = []
+    for _ in range(READS - EVICTED + 2):
+        assert ask(store, hot).equals(wanted)
+        sizes.append(sum(path.stat().st_size for path in files(store)))
+    assert 0 < max(sizes) <= 9_000
+
+
+def test_nothing_is_kept_of_small_files_or_without_a_budget(store: Store) -> None:
+    for hot in (HotColumns(), HotColumns(0, least_rows=1)):
+        for _ in range(READS + 1):
+            ask(store, hot)
+        assert not (store.folder / CACHE).exists()
+    with pytest.raises(ValueError, match="budget"):
+        HotColumns(-1)
+
+
+def test_a_disk_that_takes_nothing_is_no_error(store: Store) -> None:
+    (store.folder / CACHE).write_text("in the way")
+    hot = HotColumns(least_rows=1)
+    wanted = ask(store, hot)
+    for _ in range(READS + 1):
+        assert ask(store, hot).equals(wanted)
