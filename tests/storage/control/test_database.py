@@ -43,7 +43,7 @@ def test_a_database_of_the_newest_schema_is_opened_without_the_migrations(tmp_pa
     scripts = Path(database.__file__).parent / "migrations"
     assert newest(scripts) == ScriptDirectory(str(scripts)).get_current_head()
     Database(f"sqlite:///{tmp_path / 'x.db'}").close()
-    code = "import sys; from storage.control.database import Database as D; D(sys.argv[1]); print('alembic' in sys.modules)"
+    code = "import sys, storage.control.database as d; d.Database(sys.argv[1]); print('alembic' in sys.modules)"
     for name, loaded in (("x.db", "False"), ("y.db", "True")):
         command = [sys.executable, "-c", code, f"sqlite:///{tmp_path / name}"]
         assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == loaded
