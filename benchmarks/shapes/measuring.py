@@ -43,7 +43,7 @@ def measured(ask: Callable[[], Any], least: int = LEAST) -> Timing:
     began = time.perf_counter()
     answer = ask()
     first = time.perf_counter() - began
-    for _ in range(WARM - 1):
+    for _ in range(min(WARM, least) - 1):
         ask()
     walls: list[float] = []
     cpus: list[float] = []

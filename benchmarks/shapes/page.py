@@ -69,6 +69,8 @@ def _page(figures: Figures) -> Iterator[str]:
     yield from _sides(figures, "wall_ms")
     yield "\n## Processor time, milliseconds\n"
     yield from _sides(figures, "cpu_ms")
+    yield "\n## The first time in a process, by the clock, milliseconds\n"
+    yield from _sides(figures, "first_ms")
     yield "\n## Peak of private memory above what was held, MiB\n"
     yield from _sides(figures, "peak_mib")
     yield "\n## Ratios\n"
