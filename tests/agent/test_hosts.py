@@ -78,6 +78,7 @@ def test_load_is_read(tmp_path: Path) -> None:
     assert (load.memory, load.free_memory, load.swapped) == (1_024_000, 409_600, 5 * 4096)
 
 
+@pytest.mark.slow
 def test_the_time_of_a_program_that_really_ran() -> None:
     procfs, accounting, clock = Procfs(), Accounting(), SteadyClock()
     accounting.look(procfs.processes(), clock.now())

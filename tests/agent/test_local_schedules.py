@@ -248,6 +248,7 @@ def test_reports_wait_on_the_disk_until_the_portal_has_them(tmp_path: Path) -> N
     assert LocalJournal(tmp_path).known().unsent == ()
 
 
+@pytest.mark.slow
 def test_rewriting_keeps_what_is_known(tmp_path: Path) -> None:
     keys, journal = ensure_keys(tmp_path), LocalJournal(tmp_path)
     for sequence in range(1, 700):

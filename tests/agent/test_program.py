@@ -67,6 +67,7 @@ def exchange(folder: Path, url: str, portal: bytes | None = None) -> Exchange:
     return Exchange(enrolment, ensure_keys(folder / "state"), SteadyClock())
 
 
+@pytest.mark.slow
 def test_version_and_help() -> None:
     assert program("--version").stdout.strip() == f"muster-agent {__version__}"
     shown = program("enroll", "--help").stdout

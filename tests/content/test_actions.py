@@ -107,6 +107,7 @@ def test_disk_hot_spots_of_an_empty_folder(tmp_path: Path) -> None:
     assert (ended.outputs["largest_folder"], ended.outputs["hot_spots"]) == ("", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/nowhere", "-x", "$(touch /tmp/never)", "; true"])
 def test_disk_hot_spots_of_no_folder(tmp_path: Path, path: str) -> None:
     ended = run(tmp_path, "#disk_hot_spots", path=path)
@@ -187,6 +188,7 @@ def server(folder: Path) -> Iterator[int]:
             thread.join()
 
 
+@pytest.mark.slow
 def test_check_certificate(tmp_path: Path) -> None:
     with server(tmp_path) as port:
         ended = run(tmp_path, "#check_certificate", host="localhost", port=str(port))
@@ -196,6 +198,7 @@ def test_check_certificate(tmp_path: Path) -> None:
     assert "not trusted: self" in ended.error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("host", "port"), [("", "443"), ("localhost", "none"), ("localhost", "1"), ("-connect", "443")]
 )

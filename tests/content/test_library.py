@@ -25,6 +25,7 @@ import pytest
 from agent.host.people import administrators
 from tests.content.running import number, program, run, texts
 
+pytestmark = pytest.mark.slow
 DPKG = pytest.mark.skipif(shutil.which("dpkg-query") is None, reason="there is no dpkg here")
 SYSTEMCTL = """
 echo "$@" >> "$(dirname "$0")/asked"

@@ -18,6 +18,8 @@ import pytest
 
 from tests.content.running import number, run, texts
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def listening() -> Iterator[int]:

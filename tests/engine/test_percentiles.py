@@ -51,6 +51,7 @@ def generated(seed: int) -> list[Sample]:
     return [(None if chance.random() < 0.1 else float(chance.randint(-9, 9) * (count or 1)), count) for count in counts]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_percentiles_and_the_median_of_samples(seed: int) -> None:
     samples = generated(seed)

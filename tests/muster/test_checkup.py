@@ -16,6 +16,8 @@ from muster.clock import now
 from muster.estate.load import planned
 from muster.folder_load import store_estate
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:

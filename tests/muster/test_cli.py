@@ -41,6 +41,7 @@ def test_every_part_is_there(name: str) -> None:
     assert part(name).__doc__
 
 
+@pytest.mark.slow
 def test_nothing_heavy_is_loaded_to_talk_to_a_portal() -> None:
     names = ["query", "nql", "lsp", "actions", "runs", "users", "tokens", "enroll-key", "devices", "serve", "demo"]
     code = f"import sys; from muster.registry import command; print([command(name).DESCRIPTION for name in {names}])"
@@ -70,12 +71,14 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Traceback" not in said.err
 
 
+@pytest.mark.slow
 def test_debug_shows_where() -> None:
     done = program("query", "devices", "--url", "http://127.0.0.1:1", "--debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_token_is_no_option() -> None:
     done = program("query", "devices", "--token", "secret")
     assert done.returncode == 2

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from portal.access.refusals import MOST, MOST_OF_ALL, Refusals
 from portal.caller import Caller
 from portal.relay import log_row
 from storage.control.audit import REFUSED, Entry
 from tests.portal.conftest import API, MANIFEST, NOW, House, Play
 
+pytestmark = pytest.mark.slow
 LOGS = "platform.audit_logs during past 2h | list account, action, status, status_details, subject, detail"
 
 

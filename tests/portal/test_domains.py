@@ -19,6 +19,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, MANIFEST, NOW, SECOND, House, Play
 
+pytestmark = pytest.mark.slow
 DOMAIN = 'name == "pc-1"'
 NOBODY = "00000000-0000-7000-8000-000000000001"
 ROLES = [("query",), ("query", "execute"), ("query", "execute", "manage")]

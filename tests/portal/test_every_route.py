@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 from starlette.routing import Mount, Route, WebSocketRoute
 
 from portal.app import endpoints
@@ -13,6 +14,7 @@ from portal.endpoints import PREFIX, Endpoint
 from portal.pages.routes import Nowhere
 from tests.portal.conftest import BASE, EVERYTHING, House, Play
 
+pytestmark = pytest.mark.slow
 OPEN = {("POST", "/session"), ("GET", "/openapi.json")}
 BESIDE = {"/", "/sign-in", "/static", "/healthz", "/metrics"}
 UNKNOWN = "00000000-0000-7000-8000-000000000000"

@@ -33,6 +33,7 @@ from tests.portal.conftest import API, House, Play
 from tests.portal.conftest import play as play  # noqa: PLC0414  # a fixture
 from tests.portal.conftest import settings as settings  # noqa: PLC0414  # a fixture
 
+pytestmark = pytest.mark.slow
 PATHS = (wire.WORK, wire.REPORTS, wire.BATCHES, wire.CONFIG)
 SCRIPT = "</script><script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 MIB = 1 << 20

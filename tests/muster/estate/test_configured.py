@@ -26,6 +26,7 @@ from nql.catalog.model import Field, Table
 from tests.muster.conftest import Running
 from tests.muster.estate.conftest import NOW, Tables
 
+pytestmark = pytest.mark.slow
 MAPS = {  # where the entries of configured fields are held
     "campaign.responses": ("answers", "comments", "parameters"),
     "custom_trend.snapshots": ("values",),

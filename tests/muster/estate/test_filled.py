@@ -15,6 +15,7 @@ from nql.catalog.load import builtin
 from nql.catalog.model import StoredColumn, Table, TableKind
 from tests.muster.estate.conftest import DEVICES, NOW, Tables
 
+pytestmark = pytest.mark.slow
 CATALOG = builtin()
 STORED = {table.name: table for table in CATALOG.tables.values() if "<" not in table.name}
 BY_THE_STORE = {"@id", "@row", "first_seen", "last_seen"}  # the last two are looked at in test_configured

@@ -18,6 +18,7 @@ from nql.catalog.model import TableKind
 from storage.tables.api import open_tables
 from tests.muster.estate.conftest import CONNECTED, DAYS, DEVICES, NOW, Tables
 
+pytestmark = pytest.mark.slow
 CATALOG = builtin()
 ASKED = [table for table in CATALOG.tables.values() if "<" not in table.name]
 LONGER = {  # days before the history from which a table has rows too

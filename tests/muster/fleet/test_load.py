@@ -76,6 +76,7 @@ def test_a_folder_that_is_not_of_a_load_is_left_alone(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrong", ["0", "-1", "x", "1000000000", "1e3"])
 def test_numbers_have_bounds(tmp_path: Path, wrong: str) -> None:
     command = [sys.executable, "-m", "muster", "load", "--data", str(tmp_path), "--devices", wrong]

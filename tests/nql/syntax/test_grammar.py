@@ -32,6 +32,7 @@ def run(script: str, **environment: str) -> str:
     return told.stdout
 
 
+@pytest.mark.slow
 def test_a_table_is_made_once_and_then_read(folder: Path) -> None:
     made = grammar.table()
     assert grammar.write_table(folder)
@@ -39,6 +40,7 @@ def test_a_table_is_made_once_and_then_read(folder: Path) -> None:
     assert json.dumps(grammar.table()) == json.dumps(made)
 
 
+@pytest.mark.slow
 def test_a_table_of_another_grammar_is_not_used(folder: Path) -> None:
     grammar.write_table(folder)
     table = json.loads((folder / grammar.TABLE).read_bytes())
@@ -47,6 +49,7 @@ def test_a_table_of_another_grammar_is_not_used(folder: Path) -> None:
     assert grammar.write_table(folder)
 
 
+@pytest.mark.slow
 def test_the_same_grammar_gives_the_same_table() -> None:
     script = "import json; from nql.syntax import grammar as g; print(json.dumps(g.made({text!r})))"
     text = 'query: WORD ("," WORD)* [last]\nlast: SIGN WORD\nWORD: /[a-z]+/\nSIGN: "!"\n%ignore SPACE\nSPACE: / +/\n'

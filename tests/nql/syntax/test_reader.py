@@ -96,6 +96,7 @@ def shown(part: Any) -> Any:
     return str(part.type), str(part), span(part)
 
 
+@pytest.mark.slow
 def test_records_are_read_as_lark_reads_them() -> None:
     assert len(QUERIES) > 2_000
     trees = 0
@@ -106,6 +107,7 @@ def test_records_are_read_as_lark_reads_them() -> None:
     assert trees > 600
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 def test_cut_and_random_texts_stop_where_lark_stops(seed: int) -> None:
     chance = Random(seed)

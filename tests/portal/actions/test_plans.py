@@ -16,6 +16,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, HOUR, MANIFEST, SECOND, House, Play, eventually, play_in
 
+pytestmark = pytest.mark.slow
 GOOD, BAD = Outcome(State.SUCCESS, 0), Outcome(State.FAILURE, 1)
 GATE = "remote_action.executions | where request_id == $run and status == failure | list device.name"
 

@@ -20,6 +20,7 @@ from muster.pool import run_pool
 from storage.control.states import State
 from tests.portal.agents.conftest import ROOT, AgentProcess, Served, eventually
 
+pytestmark = pytest.mark.slow
 WORD = '. "$MUSTER/output.sh"; muster_output string word "$1"'
 WORD_INPUT = [{"name": "say", "allowed": ["hello"], "custom": True}]
 

@@ -24,6 +24,7 @@ from storage.control.states import State
 from tests.portal.agents.conftest import AgentProcess, Served, eventually
 from tests.portal.agents.peer import Device, Peer, enrolled
 
+pytestmark = pytest.mark.slow
 STRANGER, POLICY = 4401, 1008
 PULL = wire.encode(wire.Pull(2, [], "0.1.0"))
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 
 from agent import wire
 from portal.settings import Settings
@@ -20,6 +21,7 @@ from storage.tables.files import Files
 from tests.portal.agents.device import EPOCH, code, enrolled
 from tests.portal.conftest import NOW, SECOND, House, Play, play_in
 
+pytestmark = pytest.mark.slow
 BUCKET = 300 * SECOND
 DAY = 86_400 * SECOND
 TIMES = {"start_time": [NOW - BUCKET], "end_time": [NOW]}

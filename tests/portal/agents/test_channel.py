@@ -22,6 +22,7 @@ from storage.control.api import open_control
 from tests.portal.agents.conftest import Served, eventually
 from tests.portal.agents.peer import Device, enrolled
 
+pytestmark = pytest.mark.slow
 HOUR = 3_600_000_000
 
 

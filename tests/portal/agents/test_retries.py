@@ -18,6 +18,7 @@ from storage.control.plans import Plan
 from storage.control.states import State
 from tests.portal.agents.conftest import AgentProcess, Served, eventually
 
+pytestmark = pytest.mark.slow
 THRICE: dict[str, Any] = {"retries": {"attempts": 3, "backoff": 1}}
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Event
 
 import msgspec
+import pytest
 
 from agent import wire
 from agent.host.fake import FakeHost, Profile
@@ -25,6 +26,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, SECOND, House, Play
 
+pytestmark = pytest.mark.slow
 MINUTE = 60 * SECOND
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import msgspec
+import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from agent import events as e
@@ -27,6 +28,7 @@ from agent.wire_configuration import Configuration, Fetch
 from tests.portal.agents.device import Device, enrolled
 from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play
 
+pytestmark = pytest.mark.slow
 ACTION = MANIFEST | {"triggers": ["schedule"]}
 DEFINITION = {"action": "#clear_cache", "target": "devices", "cadence": {"every": "10min"}, "local": True,
               "allow_draft": True}  # fmt: skip

@@ -14,6 +14,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play
 
+pytestmark = pytest.mark.slow
 SCHEDULE = {
     "nql_id": "#hourly_facts",
     "name": "Hourly facts",

@@ -119,6 +119,7 @@ def test_a_run_that_failed_is_told_with_a_signature(open_settings: Settings) -> 
     play_in(open_settings, scene)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_fails_is_told_again_and_redirects_are_not_followed(open_settings: Settings) -> None:
     async def scene(house: House) -> None:
         async with receiver() as elsewhere:
@@ -147,6 +148,7 @@ def test_a_receiver_that_fails_is_told_again_and_redirects_are_not_followed(open
     play_in(open_settings, scene)
 
 
+@pytest.mark.slow
 def test_a_receiver_that_never_answers_holds_up_no_other(open_settings: Settings) -> None:
     async def scene(house: House) -> None:
         asked, go = asyncio.Event(), asyncio.Event()
@@ -174,6 +176,7 @@ def test_a_receiver_that_never_answers_holds_up_no_other(open_settings: Settings
     play_in(open_settings, scene)
 
 
+@pytest.mark.slow
 def test_a_delivery_survives_a_restart(open_settings: Settings) -> None:
     async def whole() -> tuple[str, int]:
         with socket.socket() as free:

@@ -92,6 +92,7 @@ def test_a_day_that_a_zone_leaves_out() -> None:
 ZONES = ["Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Santiago", "UTC"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     st.sampled_from(ZONES),

@@ -62,6 +62,7 @@ def test_a_whole_number_may_become_a_float_and_nothing_else_changes(control: Con
         assert control.configured.everything() == before
 
 
+@pytest.mark.slow
 def test_there_is_an_end_to_them(control: Control) -> None:
     fields = [CustomField("device.devices", f"field_{number}") for number in range(configured.MOST)]
     assert declare(control, *fields) == configured.MOST

@@ -275,6 +275,7 @@ def test_a_deleted_webhook_is_told_nothing_more(control: Control) -> None:
         control.webhooks.delete(webhook, by="account:ann", now=NOW)
 
 
+@pytest.mark.slow
 def test_what_waits_for_one_webhook_is_bounded(control: Control) -> None:
     webhook, run = hook(control, "run.halted"), planned(control, "a")
 

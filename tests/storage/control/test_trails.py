@@ -108,6 +108,7 @@ def test_a_revoked_device_is_closed_whatever_it_says(control: Control) -> None:
     assert greet(control, "nobody", A, before="x") is Seen.CLOSED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(40))
 def test_no_history_of_one_machine_holds_it_and_no_second_one_stays_hidden(control: Control, seed: int) -> None:
     chance, uid = Random(seed), enrol(control, seed + 1).uid

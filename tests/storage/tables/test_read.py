@@ -199,6 +199,7 @@ ZONES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "first"), ZONES)
 @pytest.mark.parametrize("how", ["memory", "mixed", "compacted", "late"])
 def test_daily_samples_are_those_of_the_slow_way(tmp_path: Path, name: str, first: date, how: str) -> None:

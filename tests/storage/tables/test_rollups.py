@@ -112,6 +112,7 @@ def check(store: Store, grain: Grain, start: int, end: int) -> tuple[tuple[int, 
     return found.covers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["UTC", "Europe/Zurich", "Asia/Kathmandu", "Pacific/Kiritimati"])
 @pytest.mark.parametrize("most_rows", [100_000, 150])
 def test_states_are_those_of_the_rows(tmp_path: Path, zone: str, most_rows: int) -> None:

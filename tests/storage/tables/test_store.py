@@ -233,6 +233,7 @@ def test_rows_that_do_not_fit_are_refused(
     assert not store.state.dirty
 
 
+@pytest.mark.slow
 def test_many_small_segments_of_a_day_become_few(store: Store) -> None:
     batches = [batch(number) for number in range(30)]
     for item in batches:

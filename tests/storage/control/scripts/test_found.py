@@ -333,6 +333,7 @@ def test_any_text_gives_an_answer(language: Language) -> None:
         assert all(1 <= problem.line <= lines and problem.message for problem in found.problems)
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("piece", PIECES)
 def test_hostile_texts_come_to_an_end(piece: str) -> None:
