@@ -26,6 +26,7 @@ def test_from_a_question_to_an_action_and_its_answer_as_data(console: Console) -
     expect(console.editor).to_have_text("devices | list naem, operating_system.name")
 
     # see the misspelt field underlined, and fix it by one click
+    expect(page.locator(".cm-lintRange-error")).to_have_count(1)  # until then what was half written was wrong, too
     expect(page.locator(".cm-lintRange-error")).to_have_text("naem")
     page.get_by_role("button", name="Replace with name").click()
     expect(console.editor).to_have_text("devices | list name, operating_system.name")
