@@ -36,6 +36,16 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """What a scan touches: at most so many rows, in these sealed files, whose names are never given twice, and `fresh`
+    ones in memory."""
+
+    rows: int
+    files: tuple[str, ...]
+    fresh: int
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """The rows of one event table."""
 
@@ -52,9 +62,13 @@ class Stored:
 
     def rows(self) -> int:
         """How many rows there are."""
-        files = [item.rows for item in self.days(None, None)]
-        files += [item.rows for item in self._segments(None, None)]
-        return sum(files) + sum(part.frame.height for part in self._tail(None, None))
+        return self.extent(None, None).rows
+
+    def extent(self, start: Start, end: End) -> Extent:
+        """What a scan of a window touches, by the manifest alone."""
+        sealed = [*self.days(start, end), *self._segments(start, end)]
+        fresh = sum(part.frame.height for part in self._tail(start, end))
+        return Extent(sum(item.rows for item in sealed) + fresh, tuple(item.file for item in sealed), fresh)
 
     def days(self, start: Start, end: End) -> Iterator[DayFile]:
         """The compacted files with rows in a window."""

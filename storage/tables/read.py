@@ -15,7 +15,7 @@ from nql.catalog.model import Catalog, Table
 from storage.tables.daily import bucketed
 from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
-from storage.tables.parts import Part, Stored, complete, nothing, together
+from storage.tables.parts import Extent, Part, Stored, complete, nothing, together
 from storage.tables.rollups import Grain, Rollup, rollup
 from storage.tables.rollups import daily as daily_rows
 from storage.tables.schema import TableSchema, schemas_of
@@ -117,6 +117,18 @@ class SnapshotSource:
         _check_columns(schema, columns)
         parts = self._stored(schema).parts(columns, start, end)
         return sorted(parts, key=lambda part: -(part.day or 0))
+
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        """What a scan touches at most, known without opening a file. Raises KeyError as `scan` does."""
+        found = self._table(table)
+        schema = self._schemas.get(found.name) or self._schemas.get(found.base or "")
+        if schema is None:
+            raise KeyError(table)
+        if schema.is_object:
+            held = self.snapshot.objects.get(schema.name)
+            rows = 0 if held is None else held.num_rows
+            return Extent(rows, (), rows)
+        return self._stored(schema).extent(start, end)
 
     def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
         """Stored states of a table's rows in `[start, end)`, None where there are none; see
