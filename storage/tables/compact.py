@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -21,7 +22,7 @@ from nql.catalog.model import TableKind
 from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
 from storage.tables.days import DAY, day_name
 from storage.tables.files import Files, discard
-from storage.tables.manifest import DayFile, Numbers, RollupFile, Segment
+from storage.tables.manifest import DayFile, RollupFile, Segment
 from storage.tables.schema import Schemas, TableSchema, typed
 from storage.tables.seal import LAKE, ROLLUPS
 from storage.tables.sealed import check, write_frame, write_parquet
@@ -101,14 +102,13 @@ class Compaction:
     folder: Path
     schemas: Schemas
     zone: ZoneInfo
-    numbers: Numbers
     stop: Callable[[], bool] = lambda: False
     most_rows: int = MOST_ROWS
     rollup_rows: int = ROLLUP_ROWS
 
-    def run(self, task: Task) -> Compacted:
-        """Do a task. Raises OSError, SegmentCorrupt, Stopped."""
-        return _Run(self, task, self.schemas[task.table]).all()
+    def run(self, task: Task, stem: str | None = None) -> Compacted:
+        """Do a task; names of files have a stem that no other run has. Raises OSError, SegmentCorrupt, Stopped."""
+        return _Run(self, task, self.schemas[task.table], stem or new_stem()).all()
 
 
 @dataclass(slots=True)
@@ -116,6 +116,7 @@ class _Run:
     by: Compaction
     task: Task
     schema: TableSchema
+    stem: str
     written: list[str] = field(default_factory=list)
 
     def all(self) -> Compacted:
@@ -123,7 +124,7 @@ class _Run:
             self._go_on()
             check(self.by.folder, item.file, item.sha256)
         try:
-            days = [self._file(rows) for rows in self._pieces()]
+            days = [self._file(rows, f"{self.stem}-{piece}") for piece, rows in enumerate(self._pieces())]
             self._sync()
         except BaseException:
             for name in self.written:
@@ -160,41 +161,40 @@ class _Run:
         ]
         return pl.concat([typed(scan, self.schema) for scan in scans], how="diagonal")
 
-    def _file(self, rows: pl.DataFrame) -> DayFile:
+    def _file(self, rows: pl.DataFrame, stem: str) -> DayFile:
         """Write a piece and what is made of it."""
         by, task, time = self.by, self.task, rows[self.schema.time]
         self._go_on()
         rows = rows.select(name for name in rows.columns if name == "@row" or rows[name].null_count() < rows.height)
-        number = by.numbers.take()
-        name = self._named(f"{LAKE}/{task.table}/day={day_name(task.day)}/{number:08}.parquet")
+        name = self._named(f"{LAKE}/{task.table}/day={day_name(task.day)}/{stem}.parquet")
         by.files.make_folder((by.folder / name).parent)
         sealed = write_parquet(by.files, by.folder, name, rows)
-        rollups = dict(self._rollups(rows, number)) if rows.height >= by.rollup_rows else {}
+        rollups = dict(self._rollups(rows, stem)) if rows.height >= by.rollup_rows else {}
         bounds = [value for value in (time.min(), time.max()) if isinstance(value, int)]
         return DayFile(
             name, task.table, task.day, sealed.rows, sealed.bytes, sealed.sha256, bounds[0], bounds[1], rollups
         )
 
-    def _rollups(self, rows: pl.DataFrame, number: int) -> Iterator[tuple[str, RollupFile]]:
+    def _rollups(self, rows: pl.DataFrame, stem: str) -> Iterator[tuple[str, RollupFile]]:
         schema, day = self.schema, self.task.day
         if "@device" in rows.columns:
             self._go_on()
-            yield "device", self._rollup(number, "device", *by_device(rows, schema, day, self.by.zone))
+            yield "device", self._rollup(stem, "device", *by_device(rows, schema, day, self.by.zone))
         self._go_on()
-        yield "quarter", self._rollup(number, "quarter", *by_quarter(rows, schema))
+        yield "quarter", self._rollup(stem, "quarter", *by_quarter(rows, schema))
         if schema.table.kind is TableKind.SAMPLED and bucketed(schema):
             self._go_on()
             if _fewer(self._daily(rows.head(SAMPLE)), min(rows.height, SAMPLE)):
-                yield "daily", self._rollup(number, "daily", self._daily(rows))
+                yield "daily", self._rollup(stem, "daily", self._daily(rows))
 
     def _daily(self, rows: pl.DataFrame) -> pl.DataFrame:
         told_apart = [name for name in dimensions(self.schema) if name in rows.columns]
         kept = ["@row", self.schema.time, *told_apart, *(name for name in metrics(self.schema) if name in rows.columns)]
         return one_a_day(rows.lazy(), self.schema, kept, told_apart, self.by.zone).collect(engine="in-memory")
 
-    def _rollup(self, number: int, kind: str, frame: pl.DataFrame, lacks: Iterable[str] = ()) -> RollupFile:
+    def _rollup(self, stem: str, kind: str, frame: pl.DataFrame, lacks: Iterable[str] = ()) -> RollupFile:
         day = day_name(self.task.day)
-        name = self._named(f"{ROLLUPS}/{self.task.table}-{day}-{number:08}-{kind}.arrow")
+        name = self._named(f"{ROLLUPS}/{self.task.table}-{day}-{stem}-{kind}.arrow")
         sealed = write_frame(self.by.files, self.by.folder, name, frame)
         return RollupFile(sealed.file, sealed.rows, sealed.bytes, sealed.sha256, sorted(lacks))
 
@@ -211,6 +211,11 @@ class _Run:
     def _go_on(self) -> None:
         if self.by.stop():
             raise Stopped
+
+
+def new_stem() -> str:
+    """A part of names that nobody has: a process that lost its store may still be writing."""
+    return uuid4().hex[:20]
 
 
 def _within(device: pl.Expr, low: int | None, high: int | None) -> pl.Expr:

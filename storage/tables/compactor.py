@@ -1,4 +1,4 @@
-"""The thread that compacts days beside the one that writes.
+"""The thread that compacts days beside the one that writes, large ones through a process.
 
 In: days to compact, given one list at a time. Out: for each the files that stand for it, handed to the writer, which
 alone makes them valid; then what came of all. Invariant: it holds a snapshot as long as it reads the files of it, and
@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Sequence
 
 from storage.tables.compact import Compacted, Stopped, Task
-from storage.tables.errors import Closed, StoreError, failure
+from storage.tables.errors import Closed, StorageFailed, StoreError, failure
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Store
+from storage.tables.worker import Worker, can_do
 
 log = logging.getLogger(__name__)
+ALONE = 100_000  # rows of a day from which on it is worth a process
 
 
 class Compactor:
@@ -34,7 +36,9 @@ class Compactor:
 
     def start(self, snapshot: Snapshot, tasks: Sequence[Task]) -> None:
         """Compact days of a snapshot. There must be no run under way."""
-        self._thread = threading.Thread(target=self._run, args=(snapshot, tasks), name="muster-compaction", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=([snapshot], tasks), name="muster-compaction", daemon=True
+        )
         self._thread.start()
 
     def stop(self) -> None:
@@ -46,27 +50,39 @@ class Compactor:
         if self._thread is not None:
             self._thread.join()
 
-    def _run(self, snapshot: Snapshot, tasks: Sequence[Task]) -> None:
-        compaction = self._store.compaction(self._stop.is_set)
+    def _run(self, held: list[Snapshot], tasks: Sequence[Task]) -> None:
+        worker = Worker()
         told: StoreError | None = None
-        for task in tasks:
-            try:
-                made = compaction.run(task)
-            except Stopped:
-                break
-            except OSError as error:
-                told = told or failure(error)
-            except StoreError as error:
-                log.error("%s of day %d is not compacted: %s", task.table, task.day, error)
-                told = told or error
-            except Exception as error:
-                log.exception("compaction failed")
-                told = told or failure(OSError(f"an error of the program ({error!r})"))
-            else:
-                try:
-                    self._flip(made)
-                except Closed:
-                    made.undo(self._store.files, self._store.folder)
-                    break
-        del snapshot  # not needed any more, and with it what was replaced
+        try:
+            for task in tasks:
+                told = self._do(worker, task) or told
+        except Stopped:
+            pass
+        finally:
+            worker.close()
+        held.clear()  # what was replaced may go
         self._ended(told)
+
+    def _do(self, worker: Worker, task: Task) -> StoreError | None:
+        """Compact one day and hand it on; what speaks against it. Raises Stopped."""
+        store = self._store
+        by = store.compaction(self._stop.is_set)
+        try:
+            alone = task.rows >= ALONE and can_do(store.files, store.schemas.catalog)
+            made = worker.run(by, task) if alone else by.run(task)
+        except Stopped:
+            raise
+        except OSError as error:
+            return failure(error)
+        except StoreError as error:
+            log.error("%s of day %d is not compacted: %s", task.table, task.day, error)
+            return error
+        except Exception as error:
+            log.exception("compaction failed")
+            return StorageFailed(f"compaction failed ({error!r})")
+        try:
+            self._flip(made)
+        except Closed:
+            made.undo(store.files, store.folder)
+            raise Stopped from None
+        return None

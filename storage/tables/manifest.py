@@ -6,7 +6,6 @@ name is of no account and may be removed. `journal` is the first journal file wh
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -105,25 +104,6 @@ class Manifest(msgspec.Struct, frozen=True):
     def files(self) -> set[str]:
         """The names of these files."""
         return {item.file for item, _ in self.sealed_files()}
-
-
-class Numbers:
-    """The numbers of files to come, each given once, to any thread."""
-
-    def __init__(self, following: int) -> None:
-        self._lock = threading.Lock()
-        self._next = following
-
-    @property
-    def following(self) -> int:
-        """The next number."""
-        return self._next
-
-    def take(self) -> int:
-        """A number that no other file has."""
-        with self._lock:
-            self._next += 1
-            return self._next - 1
 
 
 class _Envelope(msgspec.Struct):

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
-from storage.tables.manifest import Manifest, Numbers, Sealed, Segment, write_manifest
+from storage.tables.manifest import Manifest, Sealed, Segment, write_manifest
 from storage.tables.schema import Schemas, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
@@ -35,17 +35,18 @@ SEGMENTS, OBJECTS, LAKE, ROLLUPS = "segments", "objects", "lake", "rollups"
 
 @dataclass(slots=True)
 class Sealing:
-    """One sealing under way: what it wrote so far, and the numbers of files to come."""
+    """One sealing under way: what it wrote so far, and the number of the next file."""
 
     files: Files
     folder: Path
     schemas: Schemas
-    numbers: Numbers
+    next_file: int
     written: list[str] = field(default_factory=list)
 
     def name(self, folder: str, stem: str, suffix: str) -> str:
         """A file name that was never used before, noted before it is made so that a failure can remove it."""
-        name = f"{folder}/{stem}-{self.numbers.take():08}.{suffix}"
+        name = f"{folder}/{stem}-{self.next_file:08}.{suffix}"
+        self.next_file += 1
         self.written.append(name)
         return name
 
@@ -69,13 +70,11 @@ class Sealing:
                 discard(self.files, self.folder / name)
 
 
-def seal(
-    files: Files, folder: Path, state: State, manifest: Manifest, journal: int, numbers: Numbers, now: int
-) -> Manifest:
+def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: int, now: int) -> Manifest:
     """Write everything in memory to sealed files and make the manifest that names them valid, though not yet durable:
     the caller syncs the folder before it removes anything. `journal` is the number of the next journal file. Raises
     OSError, SegmentCorrupt, Unsure."""
-    work = Sealing(files, folder, state.schemas, numbers)
+    work = Sealing(files, folder, state.schemas, manifest.next_file)
     try:
         kept = [item for item in manifest.segments if not expired(state.schemas, item.table, item.day, now)]
         fresh = list(_seal_tail(work, state, now))
@@ -86,7 +85,7 @@ def seal(
         gone = {item.table for item in manifest.days if item not in days}
         lake = manifest.lake | dict.fromkeys(gone, manifest.number + 1)
         result = replace(
-            manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=numbers.following,
+            manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=work.next_file,
             journal=journal, segments=segments, objects=objects, marks=marks, days=days, lake=lake,
         )  # fmt: skip
         files.sync_folder(folder / SEGMENTS)

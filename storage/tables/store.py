@@ -25,7 +25,7 @@ from storage.tables.files import Files, discard
 from storage.tables.frames import Prepared, encode_body
 from storage.tables.journal import Journal, journal_numbers, journal_path
 from storage.tables.lock import FolderLock
-from storage.tables.manifest import Manifest, Numbers, write_manifest
+from storage.tables.manifest import Manifest, write_manifest
 from storage.tables.recover import recover
 from storage.tables.rows import Ack, Batch
 from storage.tables.schema import schemas_of
@@ -73,7 +73,6 @@ class Store:
             self._lock.release()
             raise
         self.manifest, self.state, self.journal = recovered.manifest, recovered.state, recovered.journal
-        self.numbers = Numbers(self.manifest.next_file)
         self.broken: str | None = None
         self._holds = Holds()
         self._leaving: list[tuple[int, str]] = []  # the first manifest without the file, and the file
@@ -152,7 +151,7 @@ class Store:
             return
         before, number = self.manifest, self.journal.number + 1
         try:
-            manifest = seal(self.files, self.folder, self.state, before, number, self.numbers, self.clock())
+            manifest = seal(self.files, self.folder, self.state, before, number, self.clock())
         except StorageFailed as error:
             self.broken = error.reason
             raise
@@ -202,7 +201,7 @@ class Store:
     def compaction(self, stop: Callable[[], bool] = lambda: False) -> Compaction:
         """What compacts days of this folder, in any thread; `flip` makes the result valid."""
         zone = ZoneInfo(self.manifest.zone)
-        return Compaction(self.files, self.folder, self.schemas, zone, self.numbers, stop)
+        return Compaction(self.files, self.folder, self.schemas, zone, stop)
 
     def flip(self, made: Compacted) -> bool:
         """Let compacted files stand for those they were made of; False, and nothing changes, if some of these are not
@@ -218,7 +217,7 @@ class Store:
         days = [item for item in before.days if item.file not in gone]
         manifest = structs.replace(
             before, number=before.number + 1, segments=segments, days=[*days, *made.days],
-            next_file=self.numbers.following, lake=before.lake | {made.task.table: before.number + 1},
+            lake=before.lake | {made.task.table: before.number + 1},
         )  # fmt: skip
         try:
             write_manifest(self.files, self.folder, manifest)
