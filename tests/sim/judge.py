@@ -34,7 +34,7 @@ async def look(world: World, *, at_peace: bool = False) -> None:
     first, before = ledger.ticks, set(ledger.history)
     answer = await portal.spawn(portal.queries.ask(world.caller, EVERYTHING))
     columns = [column.to_pylist() for column in answer.result.table.columns]
-    rows = list(zip(*columns[:3], strict=True))
+    rows = [row for row in zip(*columns[:3], strict=True) if row[0] not in world.local]  # their open ones are nowhere
     ledger.counts["looks"] += 1
     seen = Counter((run, device) for run, device, _ in rows)
     for key in sorted(before - set(seen)):
@@ -59,7 +59,7 @@ def check(world: World) -> None:
     for run in world.every_run():
         for execution in world.portal.control.executions.of_run(run.id):
             found[run.id, execution.device] = execution, run
-    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules, _machines):
+    for part in (_ends, _reports, _tables, _attempts, _once_every, _runs, _schedules, _machines, _local):
         world.ledger.problems.extend(part(world, found))
     world.ledger.counts.update(f"ended {execution.state.value}" for execution, _ in found.values())
 
@@ -98,6 +98,28 @@ def _truth(world: World, key: Key, execution: Execution, about: str) -> Iterator
         yield f"{about}, its script started and the device said nothing of its end"
 
 
+def _local(world: World, found: Found) -> Iterator[str]:
+    """What devices did on their own clocks is in the tables once, as they wrote it down, and nothing else is."""
+    ledger = world.ledger
+    stored: defaultdict[tuple[str, str], Counter[tuple[str, Any]]] = defaultdict(Counter)
+    for row in world.tables.rows["remote_action.executions"]:
+        if row["request_id"] in world.local:
+            number = row["outputs"][0]["number"] if row["outputs"] else None
+            stored[row["@device"], row["request_id"]][row["status"], number] += 1
+    really: defaultdict[tuple[str, str], Counter[tuple[str, Any]]] = defaultdict(Counter)
+    for (device, run, attempt), said in ledger.said.items():
+        if f"#{run}" in world.local:
+            end = ledger.ends.get((device, run, attempt))
+            number = end.number if end is not None and end.state == said[-1] else None
+            really[device, f"#{run}"][said[-1], number] += 1
+    ledger.counts["local ends"] += sum(counts.total() for counts in stored.values())
+    for key in sorted(stored.keys() | really.keys()):
+        if key[0] not in ledger.copied and (more := stored[key] - really[key]):
+            yield f"{key[1]} on {key[0][-6:]} has ends in the tables that were none: {dict(more)}"
+        if key[0] not in ledger.revoked and key[0] not in ledger.copied and (lacks := really[key] - stored[key]):
+            yield f"{key[1]} on {key[0][-6:]} lacks ends in the tables: {dict(lacks)}"
+
+
 def _machines(world: World, found: Found) -> Iterator[str]:
     """Nobody is held whose identity one machine alone went by, and in the end nobody at all."""
     for entry in world.portal.control.audit.latest(10_000):
@@ -121,6 +143,8 @@ def _tables(world: World, found: Found) -> Iterator[str]:
     """Each end is in the tables exactly once, as the control database has it."""
     stored: defaultdict[tuple[str, str], list[dict[str, Any]]] = defaultdict(list)
     for row in world.tables.rows["remote_action.executions"]:
+        if row["request_id"] in world.local:
+            continue
         stored[row["request_id"], row["@device"]].append(row)
     for at, (execution, _) in found.items():
         rows = stored.pop(at, [])
@@ -139,6 +163,8 @@ def _attempts(world: World, found: Found) -> Iterator[str]:
     """An attempt follows only one that failed, or was interrupted where that may be repeated; not too many do."""
     for key in world.ledger.starts:
         device, run, attempt = key
+        if f"#{run}" in world.local:
+            continue
         execution, asked = found[run, device]
         most = 1 if asked.plan.retries is None else asked.plan.retries.attempts
         if attempt > most:
@@ -157,6 +183,8 @@ def _once_every(world: World, found: Found) -> Iterator[str]:
     handed = world.ledger.handed
     by_device: defaultdict[tuple[str, str], list[Key]] = defaultdict(list)
     for key in sorted(world.ledger.starts):
+        if f"#{key[1]}" in world.local:
+            continue
         by_device[key[0], found[key[1], key[0]][1].action].append(key)
     for keys in by_device.values():
         for late in keys:

@@ -34,6 +34,7 @@ async def play(world: World) -> None:
     for device in world.devices.values():
         device.boot()
     await schedule(world)
+    await attempt(world, follow)
     world.net.faults = world.random.choice((0.0, 0.1, 0.25))
     for _ in range(ACTS):
         act = world.random.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
@@ -137,6 +138,29 @@ async def schedule(world: World) -> None:
     body = msgspec.convert({"name": "S", "definition": definition}, ScheduleBody)
     await world.portal.spawn(world.portal.schedules.save(world.caller, f"#s{number}", body, new=True))
     world.tell(f"schedule #s{number}: {definition}")
+
+
+async def follow(world: World) -> None:
+    """Somebody makes a schedule that devices follow on their own clocks, or has those that are there stopped."""
+    chance, control = world.random, world.portal.control
+    if world.local and chance.random() < 0.3:
+        nql_id = chance.choice(sorted(world.local))
+        world.tell(f"schedule {nql_id} is switched off or on")
+        enabled = control.schedules.schedule(nql_id).enabled
+        await world.portal.spawn(world.portal.schedules.enable(world.caller, nql_id, not enabled))
+        return
+    names = ", ".join(f'"pc-{number}"' for number in chance.sample(range(25), 3))
+    definition = {
+        "action": chance.choice(("#plain", "#again", "#asks")),
+        "target": f"devices | where name in [{names}]",
+        "cadence": {"every": chance.choice(("10min", "1h"))},
+        "local": True,
+    }
+    nql_id = f"#local{len(world.local)}"
+    body = msgspec.convert({"name": "L", "definition": definition}, ScheduleBody)
+    await world.portal.spawn(world.portal.schedules.save(world.caller, nql_id, body, new=True))
+    world.local.add(nql_id)
+    world.tell(f"schedule {nql_id}: {definition}")
 
 
 async def revoke(world: World) -> None:
@@ -278,4 +302,5 @@ def _boot(world: World, uid: str) -> None:
 WEIGHTS: dict[Act, int] = {
     ask: 10, strike: 8, cancel: 3, halt: 2, resume: 1, again: 1, schedule: 1, revoke: 1, look: 3, rotate: 1,
     kill_agents: 2, kill_portal: 3, storm: 1, cut: 2, fill_disks: 2, set_clocks: 2, clone: 2, decide: 2,
+    follow: 1,
 }  # fmt: skip

@@ -44,6 +44,7 @@ class World:
         self.steps = self.random.random() < 0.4
         self.stepped = False
         self.runs: list[str] = []
+        self.local: set[str] = set()  # schedules that devices follow on their own clocks
         self._wall = 0
         self._refusing = False
         turns = Random(seed + 1)
