@@ -7,6 +7,7 @@ page is made of one file of figures and nothing else.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         return _run(options)
-    except (ValueError, OSError, RuntimeError, DifferentError) as error:
+    except (ValueError, OSError, RuntimeError, subprocess.SubprocessError, DifferentError) as error:
         print(f"benchmarks.shapes: {error}", file=sys.stderr)
         return 1
 
