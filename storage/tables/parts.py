@@ -66,7 +66,7 @@ class Stored:
 
     def extent(self, start: Start, end: End) -> Extent:
         """What a scan of a window touches, by the manifest alone."""
-        sealed = [*self.days(start, end), *self._segments(start, end)]
+        sealed: list[DayFile | Segment] = [*self.days(start, end), *self._segments(start, end)]
         fresh = sum(part.frame.height for part in self._tail(start, end))
         return Extent(sum(item.rows for item in sealed) + fresh, tuple(item.file for item in sealed), fresh)
 
