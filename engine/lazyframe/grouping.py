@@ -8,6 +8,7 @@ are grouped by their order, without a hash; attributes of objects are joined to 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -183,10 +184,9 @@ class _Parted:
         parts = [part for first, last in gaps for part in self.source.parts(table, columns, start=first, end=last)]
         if gaps and not parts:
             parts = [Part(self.source.scan(table, columns, start=end, end=end), 0, None, False)]
-        days = {part.day for part in parts}
-        dated = None not in days and len(days) == len(parts)
+        days = Counter(part.day for part in parts)
         for part in parts:
-            yield self._of_part(part, dated=dated)
+            yield self._of_part(part, alone=days[part.day] == 1 and None not in days)
 
     def _of_rollup(self, rollup: Rollup) -> pl.LazyFrame:
         """Stored states, named as those of rows are."""
@@ -198,13 +198,13 @@ class _Parted:
             *map(col, self._first), *(made for item in self.states.values() for made in item.rolled or ())
         )
 
-    def _of_part(self, part: Part, *, dated: bool) -> pl.LazyFrame:
-        """The states of one part's rows. `dated` says that no other part has rows of its day."""
+    def _of_part(self, part: Part, *, alone: bool) -> pl.LazyFrame:
+        """The states of one part's rows. `alone` says that no other part has rows of its day."""
         in_order = part.by_device and self._first == [_DEVICE] and not self.under.linked
         raw, places = list[pl.Expr](), list[pl.Expr]()
         for item in self.of.measures:
             known = self.states[item.name]
-            if dated and part.day is not None and known.placed is not None and self._by_time(item):
+            if alone and part.day is not None and known.placed is not None and self._by_time(item):
                 raw.append(known.placed.ordered if in_order else known.placed.unordered)
                 places.append(known.placed.on(part.day))
             else:

@@ -169,7 +169,7 @@ def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> p
     wanted = tuple(column for column in owed if column.link == link)
     if any(column.dtype.physical in (Physical.LIST_UTF8, Physical.VALUES) for column in wanted):
         return None
-    objects = Rows(pl.LazyFrame(), source, wanted)._objects(link).collect()
+    objects = Rows(pl.LazyFrame(), source, wanted).objects(link).collect()
     names, key = [column.name for column in wanted], link.key
     least = objects.select(key, col(key).min().over(names).alias(_LEAST))
     length = int(str(objects[key].max() or 0)) + 1

@@ -21,11 +21,13 @@ from engine.buckets import Run, runs
 from engine.lazyframe.dtypes import EMPTY, col, held, orderable, renamed, shown, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
+from engine.lazyframe.grouping import BUCKET, Grouping, grouped
+from engine.lazyframe.parts import conjuncts
 from engine.lazyframe.scans import Rows, scanned
 from engine.order import ordered
 from engine.source import Source
 from nql.datatypes import Kind
-from nql.plan.expressions import And, Column, Compare, Expr, Literal, columns
+from nql.plan.expressions import Column, Compare, Expr, Literal, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
     EVENT_KEY,
@@ -49,7 +51,6 @@ from nql.plan.relations import (
 from nql.plan.windows import Buckets
 
 DEVICE = "@device"
-_BUCKET = "@bucket"
 _CONSTANT = "@constant"
 _ROWS = "@rows"
 _ZERO = pl.lit(0)
@@ -107,17 +108,11 @@ def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
     parts: list[Expr] = []
     below: Relation = node
     while isinstance(below, Filter):
-        parts[:0] = _conjuncts(below.predicate)
+        parts[:0] = conjuncts(below.predicate)
         below = below.input
     asked = [(part, columns(part)) for part in parts]
     read = wanted.union(*(read for _, read in asked))
     return relation(below, source, read).where(asked, wanted)
-
-
-def _conjuncts(expr: Expr) -> list[Expr]:
-    if isinstance(expr, And):
-        return [part for operand in expr.operands for part in _conjuncts(operand)]
-    return [expr]
 
 
 def _extend(node: Extend, rows: Rows) -> Rows:
@@ -153,6 +148,8 @@ def _active(node: Active, rows: Rows) -> Rows:
 
 def _keys(node: Relation, key: str, source: Source) -> pl.LazyFrame:
     """The objects that rows point to, each once, as `@id`."""
+    if (groups := grouped(Grouping(node, (key,), ()), source, relation)) is not None:
+        return groups.select(renamed(key, OBJECT_KEY))
     return relation(node, source, frozenset({key})).frame.select(renamed(key, OBJECT_KEY)).unique()
 
 
@@ -164,23 +161,30 @@ def _semi_join(node: SemiJoin, rows: Rows) -> Rows:
 def _attach(node: Attach, rows: Rows) -> Rows:
     replaced = [measure.name for measure in node.measures if measure.name in node.input.schema]
     frame = rows.frame.drop(replaced) if replaced else rows.frame
-    below, measures = _spread(node.events, node.measures)
-    read = frozenset({node.key}).union(*(item.reads() for item in measures))
-    events = relation(below, rows.source, read).having(read)
-    if _narrow(node.input):  # summing up the events of the few objects that are left is cheaper than all of them
-        few = frame.select(col(OBJECT_KEY))
-        events = events.over(events.frame.join(few, left_on=node.key, right_on=OBJECT_KEY, how="semi"))
-    sums = events.frame.group_by(renamed(node.key, OBJECT_KEY)).agg(*map(_measure, measures))
+    sums = _summed(node, rows.source, frame)
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
     joined = frame.join(sums, on=col(OBJECT_KEY), how=how)
     filled = _empties(node.measures) if node.keep_all else []
     return Rows(joined.with_columns(filled) if filled else joined, rows.source)
 
 
+def _summed(node: Attach, source: Source, objects: pl.LazyFrame) -> pl.LazyFrame:
+    """The measures of the events of each object, by `@id`."""
+    below, measures = _spread(node.events, node.measures)
+    narrow = _narrow(node.input)
+    if not narrow and (sums := grouped(Grouping(below, (node.key,), measures), source, relation)) is not None:
+        return sums.rename({node.key: OBJECT_KEY})
+    read = frozenset({node.key}).union(*(item.reads() for item in measures))
+    events = relation(below, source, read).having(read).frame
+    if narrow:  # summing up the events of the few objects that are left is cheaper than all of them
+        events = events.join(objects.select(col(OBJECT_KEY)), left_on=node.key, right_on=OBJECT_KEY, how="semi")
+    return events.group_by(renamed(node.key, OBJECT_KEY)).agg(*map(_measure, measures))
+
+
 def _narrow(node: Relation) -> bool:
     """Whether a relation is likely to hold few of its table's objects: those of which a text is a given one."""
     while isinstance(node, Filter):
-        if any(isinstance(part, Compare) and part.op == "==" and _is_text(part) for part in _conjuncts(node.predicate)):
+        if any(isinstance(part, Compare) and part.op == "==" and _is_text(part) for part in conjuncts(node.predicate)):
             return True
         node = node.input
     return False
@@ -258,34 +262,44 @@ _of_column = lru_cache(maxsize=1024)(_of_rows)  # of rows or a column as it is, 
 
 def _aggregate(node: Aggregate, source: Source) -> Rows:
     below, measures = _spread(node.input, node.measures)
-    read = frozenset(node.keys).union(*(item.reads() for item in measures), {node.time} if node.time else ())
-    rows = relation(below, source, read).having(read)
-    return Rows(_grouped(node, [*map(_measure, measures)], rows.frame), source)
-
-
-def _grouped(node: Aggregate, measures: list[pl.Expr], frame: pl.LazyFrame) -> pl.LazyFrame:
-    if not node.keys and node.period is None:
-        return frame.select(*measures, pl.len().alias(_ROWS))  # one row even without measures
     if node.period is None:
-        return frame.group_by(node.keys).agg(measures)
+        return Rows(_groups(Grouping(below, node.keys, measures), source), source)
     if not isinstance(node.period, Buckets) or node.time is None:
         raise TypeError("the plan is not resolved")
     parts = runs(node.period)
-    bucket = _bucket(col(node.time), parts).alias(_BUCKET)
-    grouped = frame.group_by(*node.keys, bucket).agg(measures)
-    if node.period.filled:
-        grouped = _filled(node, node.period.filled, grouped)
-    number = col(_BUCKET)
+    bucket = _bucket(col(node.time), parts).alias(BUCKET)
+    groups = _groups(Grouping(below, node.keys, measures, node.period, node.time, bucket), source)
+    return Rows(_with_edges(node, node.period, parts, groups), source)
+
+
+def _groups(of: Grouping, source: Source) -> pl.LazyFrame:
+    if (of.keys or of.measures) and (groups := grouped(of, source, relation)) is not None:
+        return groups
+    read = of.read.union(of.keys)
+    frame = relation(of.rows, source, read).having(read).frame
+    measures = map(_measure, of.measures)
+    if of.bucket is not None:
+        return frame.group_by(*of.keys, of.bucket).agg(*measures)
+    if not of.keys:
+        return frame.select(*measures, pl.len().alias(_ROWS))  # one row even without measures
+    return frame.group_by(of.keys).agg(*measures)
+
+
+def _with_edges(node: Aggregate, period: Buckets, parts: tuple[Run, ...], groups: pl.LazyFrame) -> pl.LazyFrame:
+    """Groups with the start, end and width of their bucket, and with empty ones if they are asked for."""
+    if period.filled:
+        groups = _filled(node, period.filled, groups)
+    number = col(BUCKET)
     width = _by_run(number, parts, lambda run: pl.lit(run.step, dtype=pl.Int64))
     start = _by_run(number, parts, lambda run: run.start + (number - run.first) * run.step)
     edges = [start.alias("start_time"), (start + width).alias("end_time"), width.alias("bucket_duration")]
-    return grouped.with_columns(edges).select(list(node.schema))
+    return groups.with_columns(edges).select(list(node.schema))
 
 
 def _filled(node: Aggregate, count: int, grouped: pl.LazyFrame) -> pl.LazyFrame:
     """The groups, and for each combination of keys the first `count` buckets it has no row in."""
-    numbers = pl.LazyFrame({_BUCKET: range(count)}, schema={_BUCKET: pl.Int64})
-    on = [*node.keys, _BUCKET]
+    numbers = pl.LazyFrame({BUCKET: range(count)}, schema={BUCKET: pl.Int64})
+    on = [*node.keys, BUCKET]
     grid = grouped.select(node.keys).unique().join(numbers, how="cross") if node.keys else numbers
     every = pl.concat([grid.select(on), grouped.select(on)]).unique()
     return every.join(grouped, on=on, how="left", nulls_equal=True).with_columns(_empties(node.measures))

@@ -45,7 +45,7 @@ class Rows:
         rows = self
         for link in dict.fromkeys(column.link for column in self.owed if column.name in names):
             if link is not None:
-                frame = rows.frame.join(rows._objects(link), on=col(link.key), how="left", maintain_order=rows._order)
+                frame = rows.frame.join(rows.objects(link), on=col(link.key), how="left", maintain_order=rows._order)
                 rows = rows._settled(frame, link)
         return rows
 
@@ -81,7 +81,7 @@ class Rows:
 
     def _where_object(self, link: Link, asked: list[tuple[Expr, bool]], wanted: Collection[str]) -> Rows:
         """The rows whose object fulfils conditions, each with whether it holds for a row without an object."""
-        objects = self._objects(link)
+        objects = self.objects(link)
         rows = self
         for part in (part for part, of_none in asked if of_none):
             failing = objects.filter(~expression(part).fill_null(FALSE))
@@ -98,7 +98,7 @@ class Rows:
     def _order(self) -> Choice["left", "none"]:
         return "left" if self.ordered else "none"
 
-    def _objects(self, link: Link) -> pl.LazyFrame:
+    def objects(self, link: Link) -> pl.LazyFrame:
         """The objects at the end of a link, keyed like the rows, with all columns owed of them."""
         wanted = [column for column in self.owed if column.link == link]
         stored = dict.fromkeys([OBJECT_KEY, *(column.stored for column in wanted)])

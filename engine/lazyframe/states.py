@@ -17,7 +17,7 @@ from engine.bounds import GREATEST, LOWEST
 from engine.lazyframe.dtypes import INT64, col, comparable, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
-from nql.datatypes import Kind
+from nql.datatypes import MICROSECONDS, Kind
 from nql.plan.relations import Measure
 
 ROWS = "@rows"
@@ -26,8 +26,8 @@ _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empt
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A value and its place in an order, as states `what` and `at`: the value over rows in any order, and over rows in
-    the measure's order. Of parts that each are a day of their own the day is place enough."""
+    """A value and its place in an order of time and row number, as states `what` and `at`: the value over rows in any
+    order, and over rows in the measure's order. The place of rows that have a day for themselves is that day."""
 
     what: str
     at: str
@@ -36,7 +36,8 @@ class Placed:
 
     def on(self, day: int) -> pl.Expr:
         """The place of a value in a day; null where there is none."""
-        return pl.when(col(self.what).is_not_null()).then(pl.lit(day, dtype=pl.Int64())).alias(self.at)
+        start = pl.lit(day * MICROSECONDS["d"] * 2**64, dtype=pl.Int128())
+        return pl.when(col(self.what).is_not_null()).then(start).alias(self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,9 @@
 
 In: a record. Out: nothing, or `MismatchError` with a diff that says which way differs. The ways: Polars as in
 production; Polars with optimizations off and on its other engine; DuckDB through SQL; Polars over shuffled rows in two
-pieces; and, for a third of the records, both engines with rows outside a view domain added. Invariant: rows are
-compared as written cells, so that a difference in type shows as much as one in value; floats agree to nine digits.
+pieces, and over tables cut into memory, segments, sorted days and stored states as chance has it; and, for a third of
+the records, both engines with rows outside a view domain added. Invariant: rows are compared as written cells, so that
+a difference in type shows as much as one in value; floats agree to nine digits.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ from nql.datatypes import BYTES, DataType, Kind
 from nql.diagnostics import Diagnostic, QueryError, render
 from nql.nxql.api import compile_nxql
 from nql.plan.plan import ResolvedPlan
+from nql.plan.text import show
 from nql.rules import NullRule, Rules
+from tests.logic.cut_source import CutSource
 from tests.logic.duck import duck_rows
 from tests.logic.fixture import NULL, Fixture, instant, load, value_of
 from tests.logic.outside import DOMAIN, outside, sees_all
@@ -70,6 +73,8 @@ def answers(plan: ResolvedPlan, fixture: Fixture, limit: int | None = None) -> I
     yield "Polars, not optimized", run(plan, source, limit=limit, optimized=False, engine=other)
     yield "DuckDB", finish(plan, duck_rows(plan, source), source, limit=limit)
     yield "shuffled and split", run(plan, source.disturbed(seed=7), limit=limit)
+    seed = crc32(show(plan).encode())
+    yield f"cut by {seed}", run(plan, CutSource(source, fixture.catalog, fixture.instance_zone, seed), limit=limit)
 
 
 def _check_domain(expected: Expected, plan: ResolvedPlan, fixture: Fixture, limit: int | None) -> None:

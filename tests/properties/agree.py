@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from random import Random
 from typing import Any
+from zlib import crc32
 
 from polars import DataFrame, QueryOptFlags
 
@@ -22,6 +23,7 @@ from nql.api import Compiler, Context, resolve
 from nql.diagnostics import QueryError
 from nql.plan.plan import ResolvedPlan
 from nql.plan.text import show
+from tests.logic.cut_source import CutSource
 from tests.logic.duck import duck_rows
 from tests.logic.memory_source import MemorySource
 from tests.progress import Proof, proof
@@ -71,11 +73,17 @@ def same_rows(plan: ResolvedPlan, tables: MemorySource) -> list[Row]:
     for way, found in (
         ("not optimized", shown(frame.collect(engine=other, optimizations=QueryOptFlags.none()))),
         ("shuffled", shown(translate(plan, tables.disturbed(7)).collect(engine=fit))),
+        ("in parts", shown(translate(plan, _cut(plan, tables)).collect(engine=fit))),
         ("DuckDB", shown(duck_rows(plan, tables))),
     ):
         if not same(expected, found):
             raise DisagreementError(f"Polars:\n{expected}\n{way}:\n{found}")
     return expected
+
+
+def _cut(plan: ResolvedPlan, tables: MemorySource) -> CutSource:
+    """The tables in parts, cut in another way for each plan."""
+    return CutSource(tables, CATALOG, ZONE, crc32(show(plan).encode()))
 
 
 def one_way(plan: ResolvedPlan, tables: MemorySource, *, oracle: bool) -> list[Row]:
