@@ -51,6 +51,16 @@ def comparable_value(value: Value, dtype: DataType) -> Value:
     return version_key(value) if dtype.kind is Kind.VERSION else value
 
 
+def picks_few(condition: Expr) -> bool:
+    """Whether a condition is likely to hold for few objects of a table: those of which a text is a given one."""
+    return (
+        isinstance(condition, Compare)
+        and condition.op == "=="
+        and condition.left.dtype.kind is Kind.STRING
+        and isinstance(condition.right, Literal)
+    )
+
+
 def holds_for_nothing(expr: Expr) -> bool | None:
     """Whether a condition holds where all columns it reads are null; None where that is not known."""
     match expr:

@@ -18,7 +18,7 @@ import polars as pl
 from engine.lazyframe.dtypes import col
 from engine.lazyframe.scans import Rows
 from engine.order import scan_key
-from engine.source import Source
+from engine.source import Grain, Part, Rollup, Source
 from nql.datatypes import Physical
 from nql.plan.expressions import And, Expr, columns
 from nql.plan.relations import ID, Extend, Filter, Link, Relation, Scan, ScanColumn, Select, absolute
@@ -106,6 +106,16 @@ class OnePart:
         if table == self.table:
             return self.frame.select(columns)
         return self.base.scan(table, columns, start=start, end=end, daily=daily)
+
+    def parts(
+        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
+    ) -> Sequence[Part]:
+        """See `engine.source.Laid.parts`."""
+        return [Part(self.scan(table, columns, start=start, end=end), 0, None, False)]
+
+    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
+        """See `engine.source.Laid.rollup`."""
+        return None
 
 
 def below(node: Relation, keys: Sequence[str], read: Collection[str]) -> Below | None:

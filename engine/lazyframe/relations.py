@@ -18,16 +18,17 @@ from polars import selectors
 
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
+from engine.comparing import picks_few
 from engine.lazyframe.dtypes import EMPTY, col, held, orderable, renamed, shown, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
 from engine.lazyframe.grouping import BUCKET, Grouping, grouped
 from engine.lazyframe.parts import conjuncts
-from engine.lazyframe.scans import Rows, scanned
+from engine.lazyframe.scans import Rows, of_few, scanned
 from engine.order import ordered
-from engine.source import Source
+from engine.source import Source, laid
 from nql.datatypes import Kind
-from nql.plan.expressions import Column, Compare, Expr, Literal, columns
+from nql.plan.expressions import Column, Expr, columns
 from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import (
     EVENT_KEY,
@@ -177,21 +178,25 @@ def _summed(node: Attach, source: Source, objects: pl.LazyFrame) -> pl.LazyFrame
     read = frozenset({node.key}).union(*(item.reads() for item in measures))
     events = relation(below, source, read).having(read).frame
     if narrow:  # summing up the events of the few objects that are left is cheaper than all of them
-        events = events.join(objects.select(col(OBJECT_KEY)), left_on=node.key, right_on=OBJECT_KEY, how="semi")
+        few = objects.select(renamed(OBJECT_KEY, node.key))
+        known = laid(source) and isinstance(_unfiltered(node.input), Scan)  # objects in memory are picked at once
+        events = of_few(events, few.collect(), node.key) if known else events.join(few, on=node.key, how="semi")
     return events.group_by(renamed(node.key, OBJECT_KEY)).agg(*map(_measure, measures))
 
 
-def _narrow(node: Relation) -> bool:
-    """Whether a relation is likely to hold few of its table's objects: those of which a text is a given one."""
+def _unfiltered(node: Relation) -> Relation:
     while isinstance(node, Filter):
-        if any(isinstance(part, Compare) and part.op == "==" and _is_text(part) for part in conjuncts(node.predicate)):
+        node = node.input
+    return node
+
+
+def _narrow(node: Relation) -> bool:
+    """Whether a relation is likely to hold few of its table's objects."""
+    while isinstance(node, Filter):
+        if any(map(picks_few, conjuncts(node.predicate))):
             return True
         node = node.input
     return False
-
-
-def _is_text(part: Compare) -> bool:
-    return part.left.dtype.kind is Kind.STRING and isinstance(part.right, Literal)
 
 
 def _empties(measures: tuple[Measure, ...]) -> list[pl.Expr]:

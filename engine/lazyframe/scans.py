@@ -15,14 +15,16 @@ from typing import Literal as Choice
 
 import polars as pl
 
-from engine.comparing import holds_for_nothing
+from engine.comparing import holds_for_nothing, picks_few
 from engine.lazyframe.dtypes import FALSE, col, renamed
 from engine.lazyframe.exprs import all_of, expression
 from engine.order import scan_key
-from engine.source import Source
+from engine.source import Source, laid
 from nql.datatypes import Physical
 from nql.plan.expressions import Expr
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
+
+FEW = 1_000  # objects that are looked for by their numbers
 
 
 @dataclass(slots=True)  # not frozen: a query makes dozens, and freezing makes that thrice as dear
@@ -90,6 +92,9 @@ class Rows:
         if not strict:
             return rows
         kept = objects.filter(all_of(strict))
+        if any(map(picks_few, strict)) and laid(self.source):
+            few = kept.collect()  # objects lie in memory, and knowing which saves reading files of all
+            rows, kept = rows.over(of_few(rows.frame, few, link.key)), few.lazy()
         if any(column.name in wanted for column in self.owed if column.link == link):
             return rows._settled(rows.frame.join(kept, on=col(link.key), how="inner", maintain_order=rows._order), link)
         return rows._settled(rows.frame.join(kept, on=col(link.key), how="semi", maintain_order=rows._order), link)
@@ -107,6 +112,16 @@ class Rows:
 
     def _settled(self, frame: pl.LazyFrame, link: Link) -> Rows:
         return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered)
+
+
+def of_few(rows: pl.LazyFrame, objects: pl.DataFrame, key: str) -> pl.LazyFrame:
+    """The rows that point to one of these objects, of which parts that have none of them need not be read."""
+    ids = objects[key]
+    if len(ids) > FEW:
+        return rows.join(objects.lazy(), on=col(key), how="semi", maintain_order="left")
+    if len(ids) == 1:
+        return rows.filter(col(key) == int(ids.item()))
+    return rows.filter(col(key).is_between(ids.min(), ids.max()) & col(key).is_in(ids.implode()))
 
 
 def scanned(node: Scan, source: Source) -> Rows:
