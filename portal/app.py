@@ -52,7 +52,10 @@ from portal.metrics import Metrics
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
 from portal.queries import routes as queries_routes
+from portal.queries.admission import Admission
+from portal.queries.answers import Answers
 from portal.queries.catalogs import Catalogs
+from portal.queries.execution import Execution
 from portal.queries.service import Queries
 from portal.queries.sources import Sources
 from portal.relay import Relay
@@ -72,6 +75,8 @@ from portal.trust.service import Trust
 from portal.trust.telling import told
 from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
+from portal.workers.pool import Limits, Workers
+from portal.workers.spool import Spool
 from storage.control.api import Control, open_control
 from storage.control.key_ring import KeyRing
 from storage.control.sealing import Sealer
@@ -107,6 +112,7 @@ class Portal:
     watchers: Watchers
     relay: Relay
     catalogs: Catalogs
+    execution: Execution
     queries: Queries
     access: Access
     guard: HeaderGuard
@@ -197,7 +203,8 @@ async def _open(
     door = Door(control, threads, clock, presence.contact)
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)
     access = Access(control, threads, passwords, clock)
-    queries = Queries(sources, catalogs, threads, clock)
+    execution = await _execution(settings, threads, stack)
+    queries = Queries(sources, catalogs, threads, clock, execution)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
     configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
@@ -225,6 +232,7 @@ async def _open(
         watchers=watchers,
         relay=relay,
         catalogs=catalogs,
+        execution=execution,
         queries=queries,
         access=access,
         guard=HeaderGuard(access, secure=settings.secure),
@@ -232,6 +240,15 @@ async def _open(
         webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
     )
+
+
+async def _execution(settings: Settings, threads: Threads, stack: AsyncExitStack) -> Execution:
+    """What runs queries. Its processes end with the application; they start when the first is needed."""
+    spool = Spool(settings.spool)
+    await asyncio.to_thread(spool.clear)
+    workers = Workers(spool, Limits(memory=settings.query_memory))
+    stack.push_async_callback(workers.close)
+    return Execution(threads, workers, Admission(), Answers(settings.query_kept), here=settings.query_here)
 
 
 def endpoints(portal: Portal) -> list[api.Endpoint]:
@@ -245,7 +262,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     listed = [
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
-        *queries_routes.endpoints(p.queries, p.threads, p.metrics),
+        *queries_routes.endpoints(p.queries, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),

@@ -33,6 +33,9 @@ class Settings:
     local_webhooks: bool = False  # whether webhooks may reach this machine and its link
     certificate: Certificate | None = None  # what it serves TLS with itself
     coming: tuple[Path, ...] = ()  # certificates that its server will show later
+    query_here: int = 256 << 20  # bytes that a query may read to be run by the serving process itself
+    query_memory: int = 1 << 30  # bytes of memory that a query in a process of its own may have
+    query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
 
     @property
     def certificates(self) -> tuple[Path, ...]:
@@ -48,6 +51,11 @@ class Settings:
     def control(self) -> Path:
         """The file of the control database."""
         return self.data / "control" / "control.db"
+
+    @property
+    def spool(self) -> Path:
+        """The folder of what the portal and its worker processes hand each other; of no account when it is stopped."""
+        return self.data / "spool"
 
     @property
     def key(self) -> Path:

@@ -16,12 +16,15 @@ ParameterValue = Annotated[str, Meta(max_length=4096)]
 Zone = Annotated[str, Meta(max_length=64)]
 Offset = Annotated[int, Meta(ge=0, le=20_000)]
 Strict = Literal["nexthink"]  # refuse all that is not in NQL itself
+QueryId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")]
 
 
 class Ask(Struct, forbid_unknown_fields=True):
-    """A query. Parameter values are texts, a list for `in $names`; `zone` is the reader's, by default the account's."""
+    """A query. Parameter values are texts, a list for `in $names`; `zone` is the reader's, by default the account's.
+    `id` is a name of the asker's choice under which the query can be cancelled, new for each."""
 
     text: Text
+    id: QueryId | None = None
     parameters: Annotated[
         dict[ParameterName, ParameterValue | Annotated[list[ParameterValue], Meta(max_length=1000)]],
         Meta(max_length=100),
@@ -181,8 +184,36 @@ class WindowInfo(Struct):
     text: str
 
 
+class CostInfo(Struct):
+    """What a query reads: rows and bytes of columns, at most; and where it runs: `portal`, `worker`, or `kept` for an
+    answer of before that still holds. Null for who does not see the whole estate."""
+
+    rows: int | None
+    bytes: int | None
+    where: str | None
+
+
+class RunningInfo(Struct):
+    """A query that runs: its id, whose it is, what it asks, what for, since when."""
+
+    id: str
+    account: str
+    text: str
+    purpose: str
+    since: str
+
+
+class RunningList(Struct):
+    """Queries that run, the oldest first."""
+
+    queries: list[RunningInfo]
+
+
 class QueryResult(Struct):
     """The answer to a query."""
+
+    id: str
+    cost: CostInfo
 
     columns: list[ColumnInfo]
     rows: list[list[Any]]

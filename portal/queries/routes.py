@@ -1,17 +1,19 @@
 """The query routes: decode, call, encode.
 
-In: texts. Out: the catalog, diagnostics, completions, results: as JSON or, by `Accept`, as CSV, Arrow or Parquet.
-Invariant: every form of a result is written by `engine.formats`, and in a thread for queries.
+In: texts. Out: the catalog, diagnostics, completions, results: as JSON or, by `Accept`, as CSV, Arrow or Parquet; what
+a query costs, and which ones run. Invariants: every form of a result is written by `engine.formats`, in a thread for
+queries or by a worker process; a query whose asker goes away is cancelled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
+import pyarrow as pa
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from engine.formats import diagnostic_json, to_arrow, to_csv, to_json, to_parquet
-from engine.result import Result
+from engine.formats import diagnostic_json, instant_text, to_json
 from nql.api import Rules
 from nql.editing.offers import OURS
 from portal.caller import Permission
@@ -19,22 +21,23 @@ from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
 from portal.metrics import Metrics
 from portal.queries import messages as m
+from portal.queries.admission import Purpose
 from portal.queries.catalog_info import catalog_info
-from portal.queries.service import Answer, Queries
+from portal.queries.forms import ARROW, CSV, JSON, NAMES, PARQUET, WRITERS, pieces
+from portal.queries.running import Running, RunningQuery
+from portal.queries.service import Answer, Queries, Spent
 from portal.threads import Threads
+from storage.control.api import Control
+from storage.control.audit import Entry
+from storage.control.ids import uuid7
 
-JSON = "application/json"
-CSV = "text/csv"
-ARROW = "application/vnd.apache.arrow.stream"
-PARQUET = "application/vnd.apache.parquet"
-WRITERS: dict[str, Callable[[Result], bytes | Iterator[bytes]]] = {CSV: to_csv, ARROW: to_arrow, PARQUET: to_parquet}
-NAMES = {CSV: "result.csv", ARROW: "result.arrows", PARQUET: "result.parquet"}
+PIECE = 1 << 20  # bytes of a written answer that are sent at once
 QUERY = Permission.QUERY
 
 
-def endpoints(queries: Queries, threads: Threads, metrics: Metrics) -> list[Endpoint]:
+def endpoints(queries: Queries, control: Control, threads: Threads, metrics: Metrics) -> list[Endpoint]:
     """The slice's part of the route list."""
-    routes = _Routes(queries, threads, metrics)
+    routes = _Routes(queries, control, threads, metrics)
     return [
         Endpoint("GET", "/catalog", routes.catalog, "Tables, fields and functions.", QUERY, answer=m.CatalogInfo),
         Endpoint(
@@ -98,11 +101,25 @@ def endpoints(queries: Queries, threads: Threads, metrics: Metrics) -> list[Endp
             most_bytes=4 << 20,
             media=(CSV, ARROW, PARQUET),
         ),
+        Endpoint(
+            "POST",
+            "/query/estimate",
+            routes.estimate,
+            "What a query would read, before it runs.",
+            QUERY,
+            body=m.Ask,
+            answer=m.CostInfo,
+            most_bytes=4 << 20,
+        ),
+        Endpoint("GET", "/queries", routes.running, "Queries that run; your own.", QUERY, answer=m.RunningList),
+        Endpoint("DELETE", "/queries/{id}", routes.cancel, "Cancel a query that runs.", QUERY, status=204),
     ]
 
 
 class _Routes:
-    def __init__(self, queries: Queries, threads: Threads, metrics: Metrics) -> None:
+    def __init__(self, queries: Queries, control: Control, threads: Threads, metrics: Metrics) -> None:
+        self._running = Running()
+        self._control = control
         self._queries = queries
         self._threads = threads
         self._metrics = metrics
@@ -149,18 +166,52 @@ class _Routes:
     async def query(self, asked: Asked) -> Response:
         body: m.Ask = asked.body
         media = accepted(asked.request.headers.get("accept", JSON))
-        whole = media in WRITERS
+        purpose = Purpose.EXPORT if media in WRITERS else Purpose.INTERACTIVE
+        identifier = body.id or uuid7(asked.now)
+        caller = asked.caller
+        query = RunningQuery(identifier, caller.account.id, caller.name, body.text, purpose, asked.now)
         with self._metrics.query():
-            answer = await self._queries.ask(
-                asked.caller,
-                body.text,
-                parameters=body.parameters,
-                zone=body.zone,
-                limit=None if whole else body.limit,
-                offset=0 if whole else body.offset,
-                rules=rules(body.strict),
+            work = self._answered(asked, media, identifier)
+            return await self._running.run(query, work, _gone(asked.request))
+
+    async def _answered(self, asked: Asked, media: str, identifier: str) -> Response:
+        body: m.Ask = asked.body
+        whole = media in WRITERS
+        answer = await self._queries.ask(
+            asked.caller,
+            body.text,
+            parameters=body.parameters,
+            zone=body.zone,
+            limit=None if whole else body.limit,
+            offset=0 if whole else body.offset,
+            rules=rules(body.strict),
+            media=media if whole else None,
+        )
+        return await self._threads.query(_written, answer, media, identifier)
+
+    async def estimate(self, asked: Asked) -> m.CostInfo:
+        body: m.Ask = asked.body
+        strict = rules(body.strict)
+        return _cost(
+            await self._queries.estimate(
+                asked.caller, body.text, parameters=body.parameters, zone=body.zone, rules=strict
             )
-            return await self._threads.query(_written, answer, media)
+        )
+
+    async def running(self, asked: Asked) -> m.RunningList:
+        return m.RunningList(
+            [
+                m.RunningInfo(query.id, query.name, query.text, query.purpose.value, instant_text(query.since))
+                for query in self._running.listed(asked.caller)
+            ]
+        )
+
+    async def cancel(self, asked: Asked) -> None:
+        query = self._running.cancel(asked.caller, asked.path("id"))
+        if query.account != asked.caller.account.id:
+            detail = {"account": query.name, "purpose": query.purpose.value}
+            entry = Entry(asked.now, asked.caller.actor, "query.cancelled", f"query:{query.id}", detail)
+            await self._threads.control(self._control.audit.note, entry)
 
 
 def rules(strict: m.Strict | None) -> Rules:
@@ -179,17 +230,44 @@ def accepted(header: str) -> str:
     raise ApiError(406, "not_acceptable", f"A result comes as {JSON}, {', '.join(WRITERS)}.")
 
 
-def _written(answer: Answer, media: str) -> Response:
+def _written(answer: Answer, media: str, identifier: str) -> Response:
     if media not in WRITERS:
-        return _json(to_json(answer.result, devices=answer.devices, elapsed_ms=answer.elapsed_ms))
+        said = to_json(answer.result, devices=answer.devices, elapsed_ms=answer.elapsed_ms)
+        return _json({"id": identifier, "cost": _cost(answer.spent), **said})
     headers = {
         "Content-Disposition": f'attachment; filename="{NAMES[media]}"',
         "Muster-Truncated": str(answer.result.truncated).lower(),
+        "Muster-Query": identifier,
     }
-    written = WRITERS[media](answer.result)
-    if isinstance(written, bytes):
-        return Response(written, headers=headers, media_type=media)
-    return StreamingResponse(written, headers=headers, media_type=f"{media}; charset=utf-8")
+    headers |= {f"Muster-Cost-{name}": str(value) for name, value in _told(answer.spent).items()}
+    kind = f"{media}; charset=utf-8" if media == CSV else media
+    if answer.written is not None:
+        headers["Content-Length"] = str(answer.written.size)
+        return StreamingResponse(_sliced(answer.written), headers=headers, media_type=kind)
+    if media == CSV:
+        return StreamingResponse(pieces(answer.result, media), headers=headers, media_type=kind)
+    return Response(b"".join(pieces(answer.result, media)), headers=headers, media_type=kind)
+
+
+def _sliced(written: pa.Buffer) -> Iterator[bytes]:
+    """A mapped file in pieces, so that it is never in memory as a whole."""
+    for start in range(0, written.size, PIECE):
+        yield written.slice(start, min(PIECE, written.size - start)).to_pybytes()
+
+
+def _cost(spent: Spent) -> m.CostInfo:
+    return m.CostInfo(spent.rows, spent.bytes, None if spent.where is None else spent.where.value)
+
+
+def _told(spent: Spent) -> dict[str, int | str]:
+    cost = {"Rows": spent.rows, "Bytes": spent.bytes, "Where": spent.where and spent.where.value}
+    return {name: value for name, value in cost.items() if value is not None}
+
+
+async def _gone(request: Request) -> None:
+    """Returns when whoever asked has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _json(value: object) -> Response:

@@ -1,8 +1,9 @@
 """Asking a question: compile, resolve, open a source, run; and what the editor needs.
 
-In: a caller, a text, parameters, a zone, bounds. Out: a `Result` with the devices its rows are about. Raises
-QueryError with diagnostics. Invariant: the loop never computes: compiling and running happen in the few threads for
-queries, under a time limit. The caller's view domain enters here, and nowhere later.
+In: a caller, a text, parameters, a zone, bounds. Out: a `Result` with the devices its rows are about, and what it cost.
+Raises QueryError with diagnostics. Invariants: the loop never computes: compiling and running happen in the few threads
+for queries or in worker processes, under a time limit. The caller's view domain enters here, and nowhere later; what a
+query costs, which counts rows of the whole estate, is told to those alone who see all of it.
 """
 
 from __future__ import annotations
@@ -13,23 +14,30 @@ from functools import partial
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.compute as pc
 
+from engine.cost import Cost, cost
 from engine.execute import run
 from engine.result import Result
 from engine.source import Source
 from nql import api as nql
 from nql.catalog.model import Catalog
 from nql.diagnostics import Diagnostic
+from nql.plan.plan import ResolvedPlan
 from nql.plan.relations import scans
 from nql.rules import DEFAULT
 from portal.access.service import check_zone
 from portal.caller import Caller, Permission
 from portal.clock import elapsed
+from portal.queries.admission import Purpose
 from portal.queries.catalogs import Catalogs
 from portal.queries.claims import claims
 from portal.queries.domains import Domain, check_domain
+from portal.queries.execution import Execution, Question, Where, apart
+from portal.queries.forms import cut
 from portal.queries.seen import Seen
+from portal.queries.sharing import shared
 from portal.queries.sources import OPEN, Sources
 from portal.threads import Threads
 
@@ -43,18 +51,67 @@ Facts = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a query reads, at most, and where its rows come from; None where the asker may not know."""
+
+    rows: int | None = None
+    bytes: int | None = None
+    where: Where | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
-    """A result, the name and kind of each device it is about, and how long it took in milliseconds."""
+    """A result, the name and kind of each device it is about, how long it took in milliseconds, and what it cost. What
+    a worker process has `written` in the form of a media type stands for the rows."""
 
     result: Result
     devices: Facts
     elapsed_ms: float
+    spent: Spent = Spent()
+    written: pa.Buffer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Instant:
+    """A source at a time in microseconds UTC."""
+
+    now: int
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A text understood: what it means, at which instant, over which rows, for whom."""
+
+    caller: Caller
+    compiled: nql.Compiled
+    context: nql.Context
+    source: Source
+    domain: Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rows of an answer, in the form of a media type if there is one."""
+
+    limit: int
+    offset: int = 0
+    media: str | None = None
 
 
 class Queries:
     """The queries slice."""
 
-    def __init__(self, sources: Sources, catalogs: Catalogs, threads: Threads, clock: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        sources: Sources,
+        catalogs: Catalogs,
+        threads: Threads,
+        clock: Callable[[], int],
+        execution: Execution | None = None,
+    ) -> None:
+        """Without an `execution` everything runs here."""
+        self._execution = execution
         self._sources = sources
         self._catalogs = catalogs
         self._threads = threads
@@ -81,32 +138,90 @@ class Queries:
         limit: int | None = None,
         offset: int = 0,
         rules: nql.Rules = DEFAULT,
+        media: str | None = None,
     ) -> Answer:
-        """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit."""
-        check_zone(zone or caller.account.zone)
+        """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit. What runs
+        in a worker process is written there in the form of a media type."""
         began = elapsed()
-        compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
-        if not caller.may(Permission.ADMINISTER):
-            nql.check_tables(text, compiled.plan, ADMINISTERED)
-        source = await self._source(compiled)
-        context = self._context(caller, parameters, zone)
-        answer = await self._threads.query(_answered, compiled, context, source, self._domain(caller), limit, offset)
-        return replace(answer, elapsed_ms=round((elapsed() - began) * 1000, 1))
+        asked = await self._asked(caller, text, parameters, zone, rules)
+        wanted = Wanted(EXPORT_ROWS if limit is None else limit, offset, media)
+        answer = await self._answer(asked, wanted, Purpose.INTERACTIVE if limit is not None else Purpose.EXPORT)
+        result = replace(answer.result, warnings=(*asked.compiled.warnings, *answer.result.warnings))
+        return replace(answer, result=result, elapsed_ms=round((elapsed() - began) * 1000, 1))
+
+    async def estimate(
+        self, caller: Caller, text: str, *, parameters: Values | None, zone: str | None, rules: nql.Rules
+    ) -> Spent:
+        """What a query would read, and where it would run. Raises QueryError."""
+        asked = await self._asked(caller, text, parameters, zone, rules)
+        _, spent = await self._threads.small(self._bound, asked)
+        return spent if asked.domain.whole else Spent()
 
     async def targets(self, caller: Caller, text: str, most: int) -> tuple[list[str], Facts]:
         """The uids of the devices that a targeting query means, at most `most` and one to tell; and facts about
         them."""
-        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
-        source = await self._source(compiled)
-        context = self._context(caller, None, None)
-        return await self._threads.query(_targets, compiled, context, source, self._domain(caller), most)
+        asked = await self._targeting(caller, text)
+        if self._execution is None:
+            return await self._threads.query(_targets, asked, most)
+        uids = await self._meant(asked, most, Purpose.INTERACTIVE)
+        facts = partial(device_facts, platform=True)
+        return uids, await self._threads.query(facts, asked.source, uids, asked.domain)
 
-    async def meant(self, caller: Caller, text: str, most: int) -> list[str]:
-        """As `targets`, without facts: for those who show the devices to nobody."""
-        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
+    async def meant(self, caller: Caller, text: str, most: int, at: Instant | None = None) -> list[str]:
+        """As `targets`, without facts: for those who show the devices to nobody. `at` is the instant that several
+        queries are asked at; open executions and presences are those of now all the same."""
+        return await self._meant(await self._targeting(caller, text, at), most, Purpose.SCHEDULE)
+
+    async def instant(self) -> Instant:
+        """The tables as they are now, for many queries to be asked of them one after the other."""
+        return Instant(self._clock(), shared(await self._sources.stored()))
+
+    async def _meant(self, asked: Asked, most: int, purpose: Purpose) -> list[str]:
+        if self._execution is None:
+            return await self._threads.query(_meant, asked, most)
+        answer = await self._answer(asked, Wanted(most + 1), purpose)
+        return await self._threads.query(_uids, answer.result)
+
+    async def _answer(self, asked: Asked, wanted: Wanted, purpose: Purpose) -> Answer:
+        """Rows, from wherever they are computed."""
+        if self._execution is None:
+            return await self._threads.query(_answered, asked, wanted)
+        plan, spent = await self._threads.small(self._bound, asked)
+        domain = asked.caller.domain
+        bounds = (wanted.limit, wanted.offset, purpose, domain, wanted.media)
+        ran = await self._execution.run(Question(plan, asked.source, self.catalog, _cost(spent), *bounds))
+        facts: Facts = {}
+        if ran.written is None and ran.result.devices is not None and purpose is Purpose.INTERACTIVE:
+            facts = await self._threads.query(_facts, asked, ran.result)
+        spent = replace(spent, where=ran.where) if asked.domain.whole else Spent()
+        return Answer(ran.result, facts, 0.0, spent, ran.written)
+
+    def _bound(self, asked: Asked) -> tuple[ResolvedPlan, Spent]:
+        """The plan for what the caller sees, and what it will read."""
+        plan = asked.domain.bound(nql.resolve(asked.compiled.plan, asked.context))
+        base, _ = apart(asked.source)
+        if base is None or self._execution is None:
+            return plan, Spent()
+        found = cost(plan, base)
+        return plan, Spent(found.rows, found.bytes, self._execution.where(found))
+
+    async def _asked(
+        self, caller: Caller, text: str, parameters: Values | None, zone: str | None, rules: nql.Rules
+    ) -> Asked:
+        check_zone(zone or caller.account.zone)
+        compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
+        if not caller.may(Permission.ADMINISTER):
+            nql.check_tables(text, compiled.plan, ADMINISTERED)
         source = await self._source(compiled)
-        context = self._context(caller, None, None)
-        return await self._threads.query(_meant, compiled, context, source, self._domain(caller), most)
+        return Asked(caller, compiled, self._context(caller, parameters, zone), source, self._domain(caller))
+
+    async def _targeting(self, caller: Caller, text: str, at: Instant | None = None) -> Asked:
+        compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
+        if at is None or _open(compiled):
+            at = Instant(self._clock(), await self._source(compiled))
+        context = replace(self._context(caller, None, None), now=at.now)  # so that windows of one instant are the same
+        domain = Domain(caller, self.catalog, now=at.now, zone=self.zone)
+        return Asked(caller, compiled, context, at.source, domain)
 
     async def claimed(self, text: str) -> tuple[str, ...]:
         """What decides the target of a query and is said by devices alone."""
@@ -169,7 +284,7 @@ class Queries:
 
     async def _source(self, compiled: nql.Compiled) -> Source:
         """Open executions are read only for queries that ask for executions."""
-        asked = {scan.table for scan in scans(compiled.plan.relation)} & OPEN
+        asked = _open(compiled)
         return await (self._sources.open(asked) if asked else self._sources.stored())
 
     def _domain(self, caller: Caller) -> Domain:
@@ -179,28 +294,40 @@ class Queries:
         return nql.Context(self._clock(), self.zone, zone or caller.account.zone, parameters or {})
 
 
-def _answered(
-    compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, limit: int | None, offset: int
-) -> Answer:
-    most = EXPORT_ROWS if limit is None else offset + limit
-    result = run(domain.bound(nql.resolve(compiled.plan, context)), source, limit=most)
-    result = replace(result, warnings=(*compiled.warnings, *result.warnings))
-    if offset:
-        devices = result.devices
-        result = replace(result, table=result.table.slice(offset), devices=devices and devices.slice(offset))
+def _open(compiled: nql.Compiled) -> frozenset[str]:
+    """The tables of a query that have open rows beside them."""
+    return frozenset(scan.table for scan in scans(compiled.plan.relation)) & OPEN
+
+
+def _cost(spent: Spent) -> Cost:
+    return Cost(spent.rows or 0, spent.bytes or 0)
+
+
+def _run(asked: Asked, limit: int) -> Result:
+    return run(asked.domain.bound(nql.resolve(asked.compiled.plan, asked.context)), asked.source, limit=limit)
+
+
+def _answered(asked: Asked, wanted: Wanted) -> Answer:
+    result = cut(_run(asked, wanted.offset + wanted.limit), wanted.offset)
+    return Answer(result, _facts(asked, result), 0.0)
+
+
+def _facts(asked: Asked, result: Result) -> Facts:
+    """Facts about the devices of some rows."""
     uids = [] if result.devices is None else pc.unique(result.devices).drop_null().to_pylist()
-    return Answer(result, device_facts(source, uids, domain), 0.0)
+    return device_facts(asked.source, uids, asked.domain)
 
 
-def _targets(
-    compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, most: int
-) -> tuple[list[str], Facts]:
-    uids = _meant(compiled, context, source, domain, most)
-    return uids, device_facts(source, uids, domain, platform=True)
+def _targets(asked: Asked, most: int) -> tuple[list[str], Facts]:
+    uids = _meant(asked, most)
+    return uids, device_facts(asked.source, uids, asked.domain, platform=True)
 
 
-def _meant(compiled: nql.Compiled, context: nql.Context, source: Source, domain: Domain, most: int) -> list[str]:
-    result = run(domain.bound(nql.resolve(compiled.plan, context)), source, limit=most + 1)
+def _meant(asked: Asked, most: int) -> list[str]:
+    return _uids(_run(asked, most + 1))
+
+
+def _uids(result: Result) -> list[str]:
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")
     return sorted(set(result.devices.drop_null().to_pylist()))

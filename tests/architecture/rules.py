@@ -73,6 +73,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
         "engine/rewrites.py",
         "storage/tables/",
         "portal/queries",
+        "portal/workers/process.py",
         "muster/",
     ),
     "starlette": ("portal/",),

@@ -10,7 +10,7 @@ import random
 import pyarrow.ipc
 import pyarrow.parquet
 
-from portal.queries.routes import ARROW, CSV, PARQUET
+from portal.queries.forms import ARROW, CSV, PARQUET
 from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, MANIFEST, SECOND, House, Play
@@ -204,7 +204,7 @@ def test_a_query_needs_no_more_threads_than_there_are(play: Play) -> None:
         await house.settle()
         client = await house.program()
         answers = await asyncio.gather(*(client.post(f"{API}/query", json={"text": DEVICES}) for _ in range(100)))
-        assert {answer.status_code for answer in answers} <= {200, 503}
+        assert {answer.status_code for answer in answers} <= {200, 429, 503}
         assert sum(answer.status_code == 200 for answer in answers) >= 60
         busy = [answer for answer in answers if answer.status_code == 503]
         assert all(answer.json()["error"]["code"] == "busy" for answer in busy)

@@ -1,0 +1,1 @@
+"""Processes that run queries apart from the one that serves."""
