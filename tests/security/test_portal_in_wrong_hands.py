@@ -166,6 +166,7 @@ def test_a_key_that_is_no_successor(attack: Attack) -> None:
     run = served.ask([attack.agent.device], attack.evil, signed=False)
     ring = served.portal.keys
     own, ring._keys = ring.keys, (stranger,)  # the portal's process speaks with a key that it was never enrolled with
+    ring._named.clear()
     try:
         attack.agent.stop()
         attack.agent.start()
@@ -174,6 +175,7 @@ def test_a_key_that_is_no_successor(attack: Attack) -> None:
         assert served.execution(run, attack.agent.device).state is State.WAITING_ON_DEVICE
     finally:
         ring._keys = own
+        ring._named.clear()
     eventually(lambda: served.connected(attack.agent.device))
     attack.refused(run, "no trusted author")
     assert load_enrolment(attack.agent.folder).portal_key == before

@@ -199,7 +199,12 @@ class Device:
             portal = await self.net.reach(self.uid)
             welcome = portal.welcome(self.uid)
             trail = await self._stepped(welcome.last)
-            self.net.deliver(partial(portal.hello, self.uid, cable, trail, welcome.before))
+            hello = partial(portal.hello, self.uid, cable, trail, welcome.before)
+            if self.net.fails():  # the connection breaks, and what was said last arrives nevertheless, some time later
+                asyncio.get_running_loop().call_later(self.net.random.uniform(0, HELLO_SECONDS), hello)
+                cable.close(OVERTAKEN)
+            else:
+                self.net.deliver(hello)
             opened = self.now
             self._learn(portal)
             self.post(e.ChannelOpened(welcome.tag))
