@@ -91,7 +91,7 @@ class Scheduler:
         if not await self._hold():
             return []
         due = await self._p.threads.control(self._p.control.schedules.due, now=self._p.clock())
-        round_ = Round(self._p.access, self._p.control, self._p.queries, self._p.threads)
+        round_ = Round(self._p.access, self._p.control, self._p.queries, self._p.threads, self._p.clock)
         made: list[Firing] = []
         for schedule in due:
             if not await self._hold():

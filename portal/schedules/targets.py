@@ -2,16 +2,18 @@
 
 In: schedules that are due in one tick. Out: the owner, devices, or Unfit with what is in the way. Invariants: the
 owner's rights are read anew in each tick; a query that several schedules ask under the same rights is evaluated once
-in a tick.
+in a tick; the tables are looked at as they were at one instant, at most SHARED_FOR ago.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from nql.diagnostics import QueryError
 from portal.access.service import Access
 from portal.caller import Caller, Permission
 from portal.errors import ApiError
-from portal.queries.service import Queries
+from portal.queries.service import Instant, Queries
 from portal.threads import Threads
 from storage.control.actions import Action
 from storage.control.api import Control
@@ -20,6 +22,7 @@ from storage.control.plans import MOST_DEVICES
 from storage.control.schedules import Schedule
 
 SCHEDULE = "schedule"
+SHARED_FOR = 15_000_000  # microseconds
 
 
 class UnfitError(Exception):
@@ -29,8 +32,12 @@ class UnfitError(Exception):
 class Round:
     """What the firings of one tick have in common."""
 
-    def __init__(self, access: Access, control: Control, queries: Queries, threads: Threads) -> None:
+    def __init__(
+        self, access: Access, control: Control, queries: Queries, threads: Threads, clock: Callable[[], int]
+    ) -> None:
         self._access, self._control, self._queries, self._threads = access, control, queries, threads
+        self._clock = clock
+        self._at: Instant | None = None
         self._owners: dict[str, Caller | None] = {}
         self._actions: dict[str, Action] = {}
         self._drafts: dict[str, bool] = {}
@@ -82,9 +89,14 @@ class Round:
             self._actions[nql_id] = await self._threads.control(self._control.actions.action, nql_id)
         return self._actions[nql_id]
 
+    async def _instant(self) -> Instant:
+        if self._at is None or not 0 <= self._clock() - self._at.now < SHARED_FOR:
+            self._at = await self._queries.instant()
+        return self._at
+
     async def _evaluated(self, caller: Caller, text: str) -> list[str] | UnfitError:
         try:
-            devices = await self._queries.meant(caller, text, MOST_DEVICES)
+            devices = await self._queries.meant(caller, text, MOST_DEVICES, await self._instant())
         except QueryError as error:
             return UnfitError(f"the query cannot run: {error.diagnostics[0].message}")
         except ApiError as error:

@@ -332,9 +332,11 @@ def test_identical_queries_are_evaluated_once_in_a_tick(play: Play) -> None:
         asked_for: list[str] = []
 
         class Counting:
-            async def meant(self, caller: Any, text: str, most: int) -> Any:
+            instant = p.queries.instant
+
+            async def meant(self, caller: Any, text: str, most: int, at: Any) -> Any:
                 asked_for.append(text)
-                return await p.queries.meant(caller, text, most)
+                return await p.queries.meant(caller, text, most, at)
 
         parts = Parts(p.control, p.access, Counting(), p.nudges, p.threads, house.time)  # type: ignore[arg-type]
         assert p.control.leases.acquire("scheduler", "counting", now=FULL + HOUR)  # the portal's own has run out
@@ -365,10 +367,12 @@ def test_a_failure_that_nobody_foresaw_holds_up_no_other_schedule(play: Play) ->
         p = house.portal
 
         class Breaking:
-            async def meant(self, caller: Any, text: str, most: int) -> Any:
+            instant = p.queries.instant
+
+            async def meant(self, caller: Any, text: str, most: int, at: Any) -> Any:
                 if "pc-1" in text:
                     raise RuntimeError("a defect")
-                return await p.queries.meant(caller, text, most)
+                return await p.queries.meant(caller, text, most, at)
 
         parts = Parts(p.control, p.access, Breaking(), p.nudges, p.threads, house.time)  # type: ignore[arg-type]
         assert p.control.leases.acquire("scheduler", "breaking", now=FULL + HOUR)  # the portal's own has run out
