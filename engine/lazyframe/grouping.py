@@ -8,7 +8,6 @@ are grouped by their order, without a hash; attributes of objects are joined to 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -19,7 +18,7 @@ from engine.lazyframe.dtypes import col
 from engine.lazyframe.pairs import different
 from engine.lazyframe.parts import Below, OnePart, below, representatives
 from engine.lazyframe.scans import Rows
-from engine.lazyframe.states import States, counted_value, occurrences, states
+from engine.lazyframe.states import Placed, States, counted_value, occurrences, states
 from engine.source import Grain, Laid, Part, Rollup, Source, laid
 from nql.datatypes import NUMERIC
 from nql.plan.expressions import Column
@@ -184,9 +183,7 @@ class _Parted:
         parts = [part for first, last in gaps for part in self.source.parts(table, columns, start=first, end=last)]
         if gaps and not parts:
             parts = [Part(self.source.scan(table, columns, start=end, end=end), 0, None, False)]
-        days = Counter(part.day for part in parts)
-        for part in parts:
-            yield self._of_part(part, alone=days[part.day] == 1 and None not in days)
+        yield from map(self._of_part, parts)
 
     def _of_rollup(self, rollup: Rollup) -> pl.LazyFrame:
         """Stored states, named as those of rows are."""
@@ -198,19 +195,24 @@ class _Parted:
             *map(col, self._first), *(made for item in self.states.values() for made in item.rolled or ())
         )
 
-    def _of_part(self, part: Part, *, alone: bool) -> pl.LazyFrame:
-        """The states of one part's rows. `alone` says that no other part has rows of its day."""
+    def _of_part(self, part: Part) -> pl.LazyFrame:
+        """The states of one part's rows."""
         in_order = part.by_device and self._first == [_DEVICE] and not self.under.linked
-        raw, places = list[pl.Expr](), list[pl.Expr]()
+        raw, placed = list[pl.Expr](), list[Placed]()
         for item in self.of.measures:
             known = self.states[item.name]
-            if alone and part.day is not None and known.placed is not None and self._by_time(item):
-                raw.append(known.placed.ordered if in_order else known.placed.unordered)
-                places.append(known.placed.on(part.day))
+            if known.placed is not None and in_order and self._by_time(item):
+                raw += known.placed.ends
+                placed.append(known.placed)
             else:
                 raw += known.raw
         groups = _by(self._rows(part.frame.set_sorted(_DEVICE) if in_order else part.frame), self._first, raw)
-        return groups.with_columns(places) if places else groups
+        if not placed:
+            return groups
+        groups = groups.with_columns(one.place for one in placed)
+        return groups.select(
+            *map(col, self._first), *(col(name) for item in self.states.values() for name in item.names)
+        )
 
     def _rows(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows to be grouped that a part of the table gives, with what they are grouped by."""

@@ -17,7 +17,7 @@ from engine.bounds import GREATEST, LOWEST
 from engine.lazyframe.dtypes import INT64, col, comparable, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
-from nql.datatypes import MICROSECONDS, Kind
+from nql.datatypes import Kind
 from nql.plan.relations import Measure
 
 ROWS = "@rows"
@@ -26,18 +26,11 @@ _EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empt
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """A value and its place in an order of time and row number, as states `what` and `at`: the value over rows in any
-    order, and over rows in the measure's order. The place of rows that have a day for themselves is that day."""
+    """The states of a value and its place in an order, over rows that come in that order: `ends` are taken from the
+    last or first row with a value, and `place` is made of them."""
 
-    what: str
-    at: str
-    unordered: pl.Expr
-    ordered: pl.Expr
-
-    def on(self, day: int) -> pl.Expr:
-        """The place of a value in a day; null where there is none."""
-        start = pl.lit(day * MICROSECONDS["d"] * 2**64, dtype=pl.Int128())
-        return pl.when(col(self.what).is_not_null()).then(start).alias(self.at)
+    ends: tuple[pl.Expr, ...]
+    place: pl.Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +45,12 @@ class States:
     final: pl.Expr
     placed: Placed | None = None
     told: Callable[[pl.Expr], pl.Expr] | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the states."""
+        return [made.meta.output_name() for made in self.raw]
+
     stored: tuple[str, ...] = ()
     rolled: tuple[pl.Expr, ...] | None = None
 
@@ -160,16 +159,20 @@ def _placed(of: _Named, *, newest: bool) -> States:
     what, at = of.state("is"), of.state("at")
     present = of.over.value.is_not_null()
     present = present if of.over.where is None else present & of.over.where
-    order = ordering(of.over.order, LOWEST if newest else GREATEST)
-    place = pl.when(present).then(order)
+    missing = LOWEST if newest else GREATEST
+    place = pl.when(present).then(ordering(of.over.order, missing))
     best, by = (pl.Expr.max, pl.Expr.max_by) if newest else (pl.Expr.min, pl.Expr.min_by)
     end = pl.Expr.last if newest else pl.Expr.first
-    unordered = by(of.over.value, place).alias(what)
+    between = tuple(f"{at}.{name}" for name in of.over.order)
+    keys = [pl.when(present).then(col(name)).alias(to) for name, to in zip(of.over.order, between, strict=True)]
     return States(
-        raw=(unordered, best(place).alias(at)),
+        raw=(by(of.over.value, place).alias(what), best(place).alias(at)),
         merged=(by(col(what), col(at)), best(col(at))),
         final=col(what),
-        placed=Placed(what, at, unordered, end(of.over.values, ignore_nulls=True).alias(what)),
+        placed=Placed(
+            ends=tuple(end(one, ignore_nulls=True) for one in (of.over.values.alias(what), *keys)),
+            place=pl.when(col(what).is_not_null()).then(ordering(between, missing)).alias(at),
+        ),
     )
 
 
