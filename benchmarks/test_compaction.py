@@ -66,6 +66,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.abandon()
 
 
+@pytest.mark.timeout(600)
 def test_compaction(benchmark: BenchmarkFixture, store: Store) -> None:
     (task,) = tasks(store.snapshot(), store.schemas, store.clock())
     cpu: list[float] = []
@@ -89,6 +90,7 @@ def test_compaction(benchmark: BenchmarkFixture, store: Store) -> None:
     print(benchmark.extra_info)
 
 
+@pytest.mark.timeout(600)
 def test_reading(benchmark: BenchmarkFixture, store: Store) -> None:
     def least(work: Callable[[], pl.DataFrame]) -> float:
         times = []

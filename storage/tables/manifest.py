@@ -70,6 +70,20 @@ class DayFile(msgspec.Struct, frozen=True):
     rollups: dict[str, RollupFile] = {}
 
 
+class DailyFile(msgspec.Struct, frozen=True):
+    """The daily rows of a compacted file that has left, whose rows were kept for a shorter time."""
+
+    file: str
+    table: str
+    day: int
+    rows: int
+    bytes: int
+    sha256: str
+
+
+SealedFile = Segment | DayFile | RollupFile | DailyFile | Sealed
+
+
 class Manifest(msgspec.Struct, frozen=True):
     """The store at one instant. `number` counts manifests, `next_file` names of sealed files, `next_row` event rows;
     `lake` tells by table with which manifest its days last changed."""
@@ -86,9 +100,10 @@ class Manifest(msgspec.Struct, frozen=True):
     objects: dict[str, Sealed] = {}
     marks: Sealed | None = None
     days: list[DayFile] = []
+    dailies: list[DailyFile] = []
     lake: dict[str, int] = {}
 
-    def sealed_files(self) -> Iterator[tuple[Segment | DayFile | RollupFile | Sealed, str]]:
+    def sealed_files(self) -> Iterator[tuple[SealedFile, str]]:
         """Every file it names, with words for what it holds."""
         for segment in self.segments:
             yield segment, f"{segment.rows} rows of {segment.table}"
@@ -96,6 +111,8 @@ class Manifest(msgspec.Struct, frozen=True):
             yield day, f"{day.rows} rows of {day.table}"
             for kind, rollup in day.rollups.items():
                 yield rollup, f"the {kind} rollup of {day.table}, which can be computed again from {day.file}"
+        for daily in self.dailies:
+            yield daily, f"the daily rows of {daily.table}"
         for name, item in self.objects.items():
             yield item, f"the objects of {name}"
         if self.marks is not None:

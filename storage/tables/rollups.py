@@ -17,7 +17,7 @@ import polars as pl
 
 from storage.tables.daily import dimensions, one_a_day
 from storage.tables.days import DAY, next_start
-from storage.tables.manifest import DayFile
+from storage.tables.manifest import DailyFile, DayFile, RollupFile
 from storage.tables.parts import Stored, complete, together
 from storage.tables.states import (
     FROM,
@@ -77,13 +77,21 @@ def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | 
         made = item.rollups.get("daily")
         if made is None:
             frames.append(stored.day(item, needed, first, last).frame)
-            continue
-        rows = pl.scan_ipc(stored.snapshot.folder / made.file, glob=False)
-        held = stored.held(made.file, made.sha256)  # their time is the day's start, on which windows are cut
-        time = pl.col(schema.time)
-        rows = rows if first is None else rows.filter(time >= first)
-        frames.append(complete(rows if last is None else rows.filter(time < last), schema, held, needed))
+        else:
+            frames.append(_daily_rows(stored, made, needed, first, last))
+    gone = [item for item in stored.snapshot.dailies if item.table == schema.name]
+    frames += [_daily_rows(stored, made, needed, first, last) for made in gone]
     return one_a_day(together(frames, schema, needed), schema, columns, dimensions(schema), zone)
+
+
+def _daily_rows(
+    stored: Stored, made: RollupFile | DailyFile, columns: Sequence[str], first: int | None, last: int | None
+) -> pl.LazyFrame:
+    """Stored daily rows. Their time is the start of their day, which is what windows are cut at."""
+    rows, time = pl.scan_ipc(stored.snapshot.folder / made.file, glob=False), pl.col(stored.schema.time)
+    rows = rows if first is None else rows.filter(time >= first)
+    rows = rows if last is None else rows.filter(time < last)
+    return complete(rows, stored.schema, stored.held(made.file, made.sha256), columns)
 
 
 def _wanted(stored: Stored, states: Sequence[str]) -> Mapping[str, pl.DataType] | None:

@@ -57,6 +57,7 @@ POLARS: Mapping[Physical, pl.DataType] = {
 }
 DEVICES = "device.devices"
 Frame = TypeVar("Frame", pl.DataFrame, pl.LazyFrame)
+_ROWS_DAYS = {"execution.events": 14, "connection.events": 14}  # of high resolution; their daily samples have 30
 SEPARATOR = "\x1f"  # between the parts of a key: ids of linked objects first, at most one text, last
 
 
@@ -83,6 +84,11 @@ class TableSchema:
     def is_object(self) -> bool:
         """Whether rows are objects, upserted by key, and not events."""
         return self.table.kind is TableKind.OBJECT
+
+    @property
+    def rows_days(self) -> int | None:
+        """For how many days rows are kept whose daily samples are kept longer, None where they are kept as long."""
+        return _ROWS_DAYS.get(self.name)
 
     @property
     def time(self) -> str:

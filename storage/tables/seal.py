@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
-from storage.tables.manifest import Manifest, Sealed, Segment, write_manifest
+from storage.tables.manifest import DailyFile, DayFile, Manifest, Sealed, Segment, write_manifest
 from storage.tables.schema import Schemas, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
@@ -81,12 +81,12 @@ def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: 
         segments = _merge(work, kept + fresh)
         objects = dict(manifest.objects) | _seal_objects(work, state)
         marks = _seal_marks(work, state) if state.marks.dirty or manifest.marks is None else manifest.marks
-        days = [item for item in manifest.days if not expired(state.schemas, item.table, item.day, now)]
+        days, dailies = _kept(state.schemas, manifest, now)
         gone = {item.table for item in manifest.days if item not in days}
         lake = manifest.lake | dict.fromkeys(gone, manifest.number + 1)
         result = replace(
             manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=work.next_file,
-            journal=journal, segments=segments, objects=objects, marks=marks, days=days, lake=lake,
+            journal=journal, segments=segments, objects=objects, marks=marks, days=days, dailies=dailies, lake=lake,
         )  # fmt: skip
         files.sync_folder(folder / SEGMENTS)
         files.sync_folder(folder / OBJECTS)
@@ -104,7 +104,27 @@ def expired(schemas: Schemas, table: str, day: int, now: int) -> bool:
     """Whether all rows of a day are older than the table keeps them."""
     schema = schemas.get(table)
     days = schema.table.retention_days if schema else None
-    return days is not None and (day + 1) * DAY <= now - days * DAY
+    return days is not None and _older(day, days, now)
+
+
+def _older(day: int, days: int, now: int) -> bool:
+    return (day + 1) * DAY <= now - days * DAY
+
+
+def _kept(schemas: Schemas, manifest: Manifest, now: int) -> tuple[list[DayFile], list[DailyFile]]:
+    """The compacted days that are kept as they are, and those of which daily rows are."""
+    days: list[DayFile] = []
+    dailies = [item for item in manifest.dailies if not expired(schemas, item.table, item.day, now)]
+    for item in manifest.days:
+        schema, daily = schemas.get(item.table), item.rollups.get("daily")
+        most = None if schema is None else schema.rows_days
+        if expired(schemas, item.table, item.day, now):
+            continue
+        if daily is None or most is None or not _older(item.day, most, now):
+            days.append(item)
+        else:
+            dailies.append(DailyFile(daily.file, item.table, item.day, daily.rows, daily.bytes, daily.sha256))
+    return days, dailies
 
 
 def _seal_tail(work: Sealing, state: State, now: int) -> Iterator[Segment]:

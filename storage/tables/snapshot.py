@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from storage.tables.manifest import DayFile, Segment
+from storage.tables.manifest import DailyFile, DayFile, Segment
 from storage.tables.tail import TailPart
 
 
@@ -32,6 +32,7 @@ class Snapshot:
     tail: tuple[TailPart, ...]
     objects: Mapping[str, Any]
     days: tuple[DayFile, ...] = ()
+    dailies: tuple[DailyFile, ...] = ()
 
 
 class Holds:

@@ -269,4 +269,5 @@ class Store:
             state.tail.parts(),
             objects,
             tuple(manifest.days),
+            tuple(manifest.dailies),
         )

@@ -15,6 +15,7 @@ import pytest
 
 from nql.catalog.model import TableKind
 from storage.tables.days import DAY
+from storage.tables.doctor import verify
 from storage.tables.rollups import Grain, Rollup
 from storage.tables.rows import Ack, Batch, Rows
 from storage.tables.schema import schemas_of
@@ -216,3 +217,42 @@ def test_daily_samples_are_stored_where_they_are_fewer(tmp_path: Path) -> None:
         path.unlink()  # the day's own rows are not read
     assert source_of(store).scan(SAMPLES, ["@row"], daily=True).collect().height == before.height
     store.abandon()
+
+
+def test_daily_samples_outlive_their_rows(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    store = open_store(tmp_path)
+    rows = [sample(chance, 2) | {"@binary": "one"} for _ in range(600)]
+    commit(store, rows, 0)
+    columns = ["@device", "start_time", "cpu_time", "memory.max"]
+    before = source_of(store).scan(SAMPLES, columns, daily=True).collect().sort(columns)
+    compact(store)
+    store.abandon()
+
+    def left(days: int) -> Store:
+        """The store so many days after the first day's end, when something was sealed."""
+        later = open_store(tmp_path, now=(FIRST + 1 + days) * DAY)
+        commit(later, [sample(chance, 1, days)], days)
+        later.seal()
+        return later
+
+    for days, rest in ((13, 2), (14, 1), (15, 0)):
+        store = left(days)
+        assert len(store.manifest.days) == rest
+        assert store.manifest.lake.keys() == {SAMPLES}
+        daily = source_of(store).scan(SAMPLES, columns, end=(FIRST + 2) * DAY, daily=True)
+        assert daily.collect().sort(columns).equals(before)
+        held = source_of(store).scan(SAMPLES, ["start_time"], end=(FIRST + 2) * DAY).collect()["start_time"] // DAY
+        assert held.n_unique() == rest
+        store.close()
+        assert verify(tmp_path) == ()
+    commit(store := left(16), [rows[0]], 100)  # a late row of what has left
+    compact(store)
+    again = source_of(store).scan(SAMPLES, columns, start=FIRST * DAY, end=(FIRST + 2) * DAY, daily=True).collect()
+    assert again.height == before.height
+    assert again["cpu_time"].sum() == before["cpu_time"].sum() + (rows[0]["cpu_time"] or 0)
+    store.close()
+    store = left(31)
+    assert store.manifest.dailies == []
+    assert not list((tmp_path / "rollups").glob("*2023-11-0*"))
+    store.close()
