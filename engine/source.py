@@ -15,6 +15,8 @@ from typing import Protocol, TypeGuard
 
 import polars as pl
 
+from engine.cost import Extent
+
 Grain = Choice["device", "quarter"]
 
 
@@ -70,6 +72,10 @@ class Rollup:
 class Laid(Source, Protocol):
     """A source that tells how its rows lie."""
 
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        """How many rows a scan touches at most, told at once."""
+        ...
+
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
     ) -> Sequence[Part]:
@@ -77,7 +83,7 @@ class Laid(Source, Protocol):
         ...
 
     def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
-        """Stored states of the rows whose time lies in `[start, end)`, None where there are none.
+        """Stored states of the rows whose time lies in `[start, end)`, None where there are none or one is never kept.
 
         Grain `device` has the key `@device`, `quarter` the key `@quarter` (start of a quarter of an hour, microseconds
         UTC). `states` are names such as `cpu_time:sum`; of numeric columns there may be `sum`, `count` (of values),
@@ -89,4 +95,4 @@ class Laid(Source, Protocol):
 
 def laid(source: Source) -> TypeGuard[Laid]:
     """Whether a source tells how its rows lie; of any other, rows are scanned."""
-    return hasattr(source, "parts") and hasattr(source, "rollup")
+    return hasattr(source, "parts") and hasattr(source, "rollup") and hasattr(source, "extent")

@@ -61,7 +61,7 @@ def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
     if under is None:
         return None
     start, end = under.window
-    if sum(part.rows for part in source.parts(under.scan.table, [], start=start, end=end)) < LARGE:
+    if source.extent(under.scan.table, start=start, end=end).rows < LARGE:
         return None
     found = {item.name: states(item, _stored(item, under)) for item in of.measures}
     counted = [item for item in of.measures if found[item.name] is None]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from zlib import crc32
@@ -26,6 +27,13 @@ QUARTER = 900_000_000
 MANY = 10**9
 STATES = {None: ("sum", "count", "min", "max"), "sum": ("sum", "count"), "count": ("sum", "count")}
 STATES |= {"min": ("min", "count"), "max": ("max", "count")}
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many rows there are, at most."""
+
+    rows: int
 
 
 class CutSource:
@@ -75,6 +83,10 @@ class CutSource:
             loose.append(here.filter(~sealed & ~compacted))
         tail = pl.concat(loose).sample(fraction=1, shuffle=True, seed=self._seed)
         return [_part(tail, columns, None), *found]
+
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        """See `engine.source.Laid.extent`."""
+        return Extent(MANY)
 
     def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
         """See `engine.source.Laid.rollup`."""

@@ -4,7 +4,6 @@ the same is held by every logic record and property, over tables cut at random."
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -15,7 +14,7 @@ from engine.lazyframe.relations import translate
 from engine.source import Grain, Part, Rollup
 from nql.api import Compiler, Context, resolve
 from nql.plan.plan import ResolvedPlan
-from tests.logic.cut_source import CutSource
+from tests.logic.cut_source import CutSource, Extent
 from tests.logic.fixture import load
 from tests.logic.memory_source import MemorySource
 from tests.properties.tables import CATALOG, NOW, USER_ZONE, ZONE, source
@@ -49,9 +48,11 @@ class Watched(CutSource):
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
     ) -> Sequence[Part]:
-        if columns:
-            self.read.append((table, tuple(columns)))
-        return [replace(part, rows=self.least) for part in super().parts(table, columns, start=start, end=end)]
+        self.read.append((table, tuple(columns)))
+        return super().parts(table, columns, start=start, end=end)
+
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        return Extent(self.least)
 
     def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
         self.asked.append((grain, tuple(states)))
