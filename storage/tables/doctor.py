@@ -16,7 +16,7 @@ from storage.tables.errors import Corrupt, FormatTooNew, JournalCorrupt, Segment
 from storage.tables.files import Files, write_whole
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
 from storage.tables.lock import FolderLock
-from storage.tables.manifest import Manifest, read_manifest
+from storage.tables.manifest import Manifest, RollupFile, read_manifest
 from storage.tables.recover import QUARANTINE
 from storage.tables.seal import LAKE
 from storage.tables.sealed import check
@@ -84,7 +84,11 @@ def _sealed(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         try:
             check(folder, item.file, item.sha256)
         except SegmentCorrupt as damage:
-            yield Finding(damage.path, True, f"{damage.detail}; it holds {what}", "Restore this file from a backup.")
+            lost = not isinstance(item, RollupFile)
+            yield Finding(
+                damage.path, lost, f"{damage.detail}; it holds {what}",
+                "Restore this file from a backup." if lost else "Nothing is lost: its rows answer instead.",
+            )  # fmt: skip
 
 
 def _logs(folder: Path, manifest: Manifest) -> Iterator[Finding]:

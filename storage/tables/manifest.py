@@ -110,7 +110,7 @@ class Manifest(msgspec.Struct, frozen=True):
         for day in self.days:
             yield day, f"{day.rows} rows of {day.table}"
             for kind, rollup in day.rollups.items():
-                yield rollup, f"the {kind} rollup of {day.table}, which can be computed again from {day.file}"
+                yield rollup, f"the {kind} rollup of {day.file}"
         for daily in self.dailies:
             yield daily, f"the daily rows of {daily.table}"
         for name, item in self.objects.items():

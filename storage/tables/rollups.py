@@ -8,6 +8,7 @@ stands against that (a file without, a column whose sum left 64 bits, many late 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,7 @@ import polars as pl
 
 from storage.tables.daily import dimensions, one_a_day
 from storage.tables.days import DAY, next_start
+from storage.tables.errors import SegmentCorrupt
 from storage.tables.manifest import DailyFile, DayFile, RollupFile
 from storage.tables.parts import Stored, complete, together
 from storage.tables.states import (
@@ -31,6 +33,7 @@ from storage.tables.states import (
     states_of,
 )
 
+log = logging.getLogger(__name__)
 Grain = Literal["device", "quarter"]
 Span = tuple[int, int]
 MOST_LATE = 262_144  # rows of a day whose states are computed on the way; with more it is read from its rows
@@ -75,23 +78,38 @@ def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | 
     frames = [part.frame for part in stored.fresh(needed, first, last)]
     for item in stored.days(None if first is None else first - DAY, None if last is None else last + DAY):
         made = item.rollups.get("daily")
-        if made is None:
+        held = None if made is None else _held(stored, made)
+        if made is None or held is None:
             frames.append(stored.day(item, needed, first, last).frame)
         else:
-            frames.append(_daily_rows(stored, made, needed, first, last))
+            frames.append(_daily_rows(stored, made, held, needed, first, last))
     gone = [item for item in stored.snapshot.dailies if item.table == schema.name]
-    frames += [_daily_rows(stored, made, needed, first, last) for made in gone]
+    frames += [_daily_rows(stored, i, stored.held(i.file, i.sha256), needed, first, last) for i in gone]
     return one_a_day(together(frames, schema, needed), schema, columns, dimensions(schema), zone)
 
 
+def _held(stored: Stored, made: RollupFile) -> Mapping[str, pl.DataType] | None:
+    """The columns of a file of states, None if it is damaged: the rows tell the same."""
+    try:
+        return stored.held(made.file, made.sha256)
+    except SegmentCorrupt as damage:
+        log.error("stored states are not used: %s", damage)
+        return None
+
+
 def _daily_rows(
-    stored: Stored, made: RollupFile | DailyFile, columns: Sequence[str], first: int | None, last: int | None
+    stored: Stored,
+    made: RollupFile | DailyFile,
+    held: Mapping[str, pl.DataType],
+    columns: Sequence[str],
+    first: int | None,
+    last: int | None,
 ) -> pl.LazyFrame:
     """Stored daily rows. Their time is the start of their day, which is what windows are cut at."""
     rows, time = pl.scan_ipc(stored.snapshot.folder / made.file, glob=False), pl.col(stored.schema.time)
     rows = rows if first is None else rows.filter(time >= first)
     rows = rows if last is None else rows.filter(time < last)
-    return complete(rows, stored.schema, stored.held(made.file, made.sha256), columns)
+    return complete(rows, stored.schema, held, columns)
 
 
 def _wanted(stored: Stored, states: Sequence[str]) -> Mapping[str, pl.DataType] | None:
@@ -135,8 +153,8 @@ class _Question:
             made = item.rollups.get(self.grain)
             if made is None or set(made.lacks) & set(self.columns):
                 return None
-            held = self.stored.held(made.file, made.sha256)
-            if not self._stand_for(self.stored.held(item.file, item.sha256), held):
+            held = _held(self.stored, made)
+            if held is None or not self._stand_for(self.stored.held(item.file, item.sha256), held):
                 return None
             rows = pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False)
             if span != (day * DAY, (day + 1) * DAY):

@@ -188,7 +188,7 @@ def test_a_damaged_day_is_an_error_that_names_it(tmp_path: Path) -> None:
     for path in [*(tmp_path / "lake").rglob("*.parquet"), *(tmp_path / "rollups").iterdir()][::5]:
         data = path.read_bytes()
         path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
-        assert [(finding.path, finding.serious) for finding in verify(tmp_path)] == [(path, True)]
+        assert [(finding.path, finding.serious) for finding in verify(tmp_path)] == [(path, path.suffix == ".parquet")]
         path.write_bytes(data)
     assert verify(tmp_path) == ()
 

@@ -256,3 +256,20 @@ def test_daily_samples_outlive_their_rows(tmp_path: Path) -> None:
     assert store.manifest.dailies == []
     assert not list((tmp_path / "rollups").glob("*2023-11-0*"))
     store.close()
+
+
+def test_damaged_states_are_not_used_where_rows_are(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    chance = random.Random(1)
+    commit(store, [sample(chance, 1) | {"@binary": "one"} for _ in range(300)], 0)
+    compact(store)
+    before = source_of(store).scan(SAMPLES, ["@row", "cpu_time"], daily=True).collect().sort("@row")
+    store.close()
+    for path in (tmp_path / "rollups").iterdir():
+        data = path.read_bytes()
+        path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    store = open_store(tmp_path)
+    assert check(store, "device", FIRST * DAY, (FIRST + 1) * DAY) == ()
+    assert source_of(store).scan(SAMPLES, ["@row", "cpu_time"], daily=True).collect().sort("@row").equals(before)
+    assert [finding.serious for finding in verify(tmp_path)] == [False] * 3
+    store.abandon()
