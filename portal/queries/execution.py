@@ -165,9 +165,9 @@ def apart(source: Source) -> tuple[SnapshotSource | None, Rows]:
 
 
 def _what(asked: Question) -> tuple[Hashable, ...]:
-    """What is asked, by whom as far as it matters."""
+    """What is asked, by whom as far as it matters, and what for: nobody waits for a turn of another class."""
     plan = sha256(question(asked.plan)).digest()
-    return plan, asked.catalog.version, asked.domain, asked.limit, asked.offset, asked.media
+    return plan, asked.catalog.version, asked.domain, asked.limit, asked.offset, asked.media, asked.purpose
 
 
 def _here(asked: Question) -> Result:
