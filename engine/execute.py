@@ -2,8 +2,8 @@
 
 In: a resolved plan, a snapshot of the tables, and how many rows are wanted. Out: the rows in the types of
 `engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object
-tables lie in memory, so a query over them alone runs in memory (a third of the latency); one that reads events
-streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
+tables lie in memory, so a query over them, or over few events, runs in memory (a third of the latency); one over many
+events streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
 meaning; engine and optimizations change how long an answer takes, never the answer. It runs to the end: whoever calls
 it bounds the time.
 """
@@ -21,12 +21,13 @@ import pyarrow as pa
 from engine.bounds import CALENDAR
 from engine.lazyframe.relations import DEVICE, translate
 from engine.result import Result, ResultColumn, arrow_type
-from engine.source import Source
+from engine.source import Source, laid
 from nql.datatypes import Kind, ip_shown
 from nql.plan.plan import Output, ResolvedPlan
-from nql.plan.relations import scans
+from nql.plan.relations import absolute, scans
 
 Engine = Choice["in-memory", "streaming"]
+FEW = 100_000  # rows with a time, below which starting to stream takes longer than the answer
 
 
 def run(
@@ -42,7 +43,7 @@ def run(
     if limit is not None:
         frame = frame.head(limit + 1)
     flags = pl.QueryOptFlags() if optimized else pl.QueryOptFlags.none()
-    rows = frame.collect(engine=engine or fitting(plan), optimizations=flags)
+    rows = frame.collect(engine=engine or fitting(plan, source), optimizations=flags)
     return finish(plan, rows, source, limit=limit)
 
 
@@ -64,9 +65,16 @@ def finish(plan: ResolvedPlan, rows: pl.DataFrame, source: Source, *, limit: int
     )
 
 
-def fitting(plan: ResolvedPlan) -> Engine:
-    """The engine for a plan: in memory when only object tables are read, streaming as soon as one table has time."""
-    return "in-memory" if all(scan.time is None for scan in scans(plan.relation)) else "streaming"
+def fitting(plan: ResolvedPlan, source: Source | None = None) -> Engine:
+    """The engine for a plan: in memory when only object tables are read or the source says that rows with a time are
+    few, streaming else."""
+    windows = [(scan.table, window) for scan in scans(plan.relation) if (window := absolute(scan)) is not None]
+    if not windows:
+        return "in-memory"
+    if source is None or not laid(source):
+        return "streaming"
+    rows = sum(source.extent(table, start=window.start, end=window.end).rows for table, window in windows)
+    return "in-memory" if rows < FEW else "streaming"
 
 
 def result_columns(outputs: Sequence[Output]) -> tuple[ResultColumn, ...]:

@@ -8,6 +8,7 @@ from engine.result import Result
 from nql.api import Compiler, Context, resolve
 from nql.datatypes import INT
 from nql.plan.plan import Output, ResolvedPlan
+from tests.logic.cut_source import CutSource, Extent
 from tests.logic.fixture import load
 
 
@@ -35,6 +36,17 @@ def answer(text: str, *, limit: int | None = None, devices: bool = False) -> Res
 )
 def test_the_engine_follows_what_is_read(text: str, engine: str) -> None:
     assert fitting(planned(text)) == engine
+
+
+@pytest.mark.parametrize(("rows", "engine"), [(99_999, "in-memory"), (100_000, "streaming")])
+def test_few_events_are_read_in_memory(rows: int, engine: str) -> None:
+    class Known(CutSource):
+        def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+            return Extent(rows)
+
+    fleet = load("fleet")
+    source = Known(fleet.source(), fleet.catalog, fleet.instance_zone, 1)
+    assert fitting(planned("session.logins | list device.name"), source) == engine
 
 
 @pytest.mark.parametrize(("limit", "rows", "truncated"), [(None, 6, False), (6, 6, False), (5, 5, True), (0, 0, True)])
