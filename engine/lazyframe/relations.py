@@ -19,12 +19,13 @@ from polars import selectors
 from engine.bounds import LOWEST
 from engine.buckets import Run, runs
 from engine.comparing import picks_few
-from engine.lazyframe.dtypes import EMPTY, col, held, orderable, renamed, shown, some
-from engine.lazyframe.exprs import expression, value
-from engine.lazyframe.functions import MEASURES, Measured, ordering
+from engine.lazyframe.dtypes import col, held, orderable, renamed, shown
+from engine.lazyframe.exprs import value
+from engine.lazyframe.functions import MEASURES, ordering
 from engine.lazyframe.grouping import BUCKET, Grouping, grouped
 from engine.lazyframe.parts import conjuncts
 from engine.lazyframe.scans import Rows, of_few, scanned
+from engine.lazyframe.states import measured
 from engine.order import ordered
 from engine.source import Source, laid
 from nql.datatypes import Kind
@@ -248,18 +249,7 @@ def _of_rows(
     weight: Expr | None,
 ) -> pl.Expr:
     """A measure without its name."""
-    values = None if operand is None else value(operand)
-    if values is not None and operand is not None and operand.dtype.kind in EMPTY:
-        values = pl.when(some(values, operand.dtype)).then(values)
-    over = Measured(
-        operand=values,
-        dtype=None if operand is None else operand.dtype,
-        where=None if where is None else expression(where),
-        order=order,
-        weight=None if weight is None else value(weight),
-        rank=rank,
-    )
-    return MEASURES[function](over)
+    return MEASURES[function](measured(operand, where, weight, order, rank))
 
 
 _of_column = lru_cache(maxsize=1024)(_of_rows)  # of rows or a column as it is, which most measures are

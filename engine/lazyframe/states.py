@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from engine.bounds import GREATEST, LOWEST
-from engine.lazyframe.dtypes import INT64, col, comparable, some
+from engine.lazyframe.dtypes import EMPTY, INT64, col, comparable, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
 from nql.datatypes import Kind
+from nql.plan.expressions import Expr
 from nql.plan.relations import Measure
 
 ROWS = "@rows"
-_EMPTY = frozenset({Kind.STRINGS, Kind.OBJECTS, Kind.MAP})  # kinds with an empty value, which is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,29 @@ class States:
     rolled: tuple[pl.Expr, ...] | None = None
 
 
-def measured(measure: Measure) -> Measured:
+def measured(
+    operand: Expr | None,
+    where: Expr | None,
+    weight: Expr | None,
+    order: tuple[str, ...] = (),
+    rank: int | None = None,
+) -> Measured:
     """What a measure is over, in Polars. Empty arrays, lists of objects and maps are no values."""
-    operand = None if measure.operand is None else value(measure.operand)
-    if operand is not None and measure.operand is not None and measure.operand.dtype.kind in _EMPTY:
-        operand = pl.when(some(operand, measure.operand.dtype)).then(operand)
+    values = None if operand is None else value(operand)
+    if values is not None and operand is not None and operand.dtype.kind in EMPTY:
+        values = pl.when(some(values, operand.dtype)).then(values)
     return Measured(
-        operand=operand,
-        dtype=None if measure.operand is None else measure.operand.dtype,
-        where=None if measure.where is None else expression(measure.where),
-        order=measure.order,
-        weight=None if measure.weight is None else value(measure.weight),
-        rank=measure.rank,
+        operand=values,
+        dtype=None if operand is None else operand.dtype,
+        where=None if where is None else expression(where),
+        order=order,
+        weight=None if weight is None else value(weight),
+        rank=rank,
     )
+
+
+def _of(measure: Measure) -> Measured:
+    return measured(measure.operand, measure.where, measure.weight, measure.order, measure.rank)
 
 
 def states(measure: Measure, stored: str | None = None) -> States | None:
@@ -77,7 +87,7 @@ def states(measure: Measure, stored: str | None = None) -> States | None:
     if build is None or (measure.function == "avg" and measure.dtype.kind is Kind.DATETIME):
         return None  # a mean of instants loses microseconds where it is put together in floats
     whole = measure.where is None and measure.weight is None
-    return build(_Named(measure.name, measured(measure), stored if whole else None, whole))
+    return build(_Named(measure.name, _of(measure), stored if whole else None, whole))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +205,7 @@ COUNTED = frozenset({"percentile", "median", "distinct"})  # known from how ofte
 
 def counted_value(measure: Measure) -> pl.Expr | None:
     """The value whose occurrences tell a measure; None if they do not."""
-    over = measured(measure)
+    over = _of(measure)
     if measure.function not in COUNTED or over.dtype is None or over.dtype.kind is Kind.DATETIME:
         return None
     return comparable(over.value, over.dtype) if measure.function == "distinct" else over.value
@@ -203,7 +213,7 @@ def counted_value(measure: Measure) -> pl.Expr | None:
 
 def occurrences(measure: Measure) -> States:
     """How often one value occurs, as the state of a measure that is told by that."""
-    over, name = measured(measure), f"@{measure.name}:occurs"
+    over, name = _of(measure), f"@{measure.name}:occurs"
     counts = over.value.is_not_null() if over.where is None else over.value.is_not_null() & over.where
     raw = counts.sum() if over.weight is None else pl.when(counts & (over.weight > 0)).then(over.weight).sum()
 
