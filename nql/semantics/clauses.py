@@ -147,29 +147,38 @@ def _compute_rows(state: State, node: ast.Compute) -> None:
             state.broken(item.name.text)
         raise
     found: list[tuple[str, Column, bool]] = []
-    for place, item in enumerate(node.items):
+    values: list[tuple[str, Expr]] = []
+    before: set[str] = set()
+    for item in node.items:
         try:
-            check_name(state, item, [earlier.name.text.lower() for earlier in node.items[:place]])
+            check_name(state, item, before)
             value = row_value(state, item.value, "compute")
             column = Column(state.free(item.name.text), value.dtype)
-            state.step(partial(extended, ((column.name, value.expr),)), keeps_order=True)
+            values.append((column.name, value.expr))
             found.append((item.name.text, column, value.computed))
         except Reported:
             state.broken(item.name.text)
+        before.add(item.name.text.lower())
+    if values:
+        state.step(partial(extended, tuple(values)), keeps_order=True)  # one step, for they do not see each other
     for name, column, computed in found:
         state.define(name, column).plain = not computed
-        if state.summary is not None:
-            _show(state.summary, Shown(name, name, column))
+    if state.summary is not None:
+        _show(state.summary, [Shown(name, name, column) for name, column, _ in found])
 
 
-def _show(summary: Summary, new: Shown) -> None:
-    """Shows a column, in the place of an earlier one of that name: the name means the new value from here on. Those of
-    a period stay, since they tell rows apart."""
+def _show(summary: Summary, computed: list[Shown]) -> None:
+    """Shows columns, each in the place of an earlier one of its name: the name means the new value from here on. Those
+    of a period stay, since they tell rows apart."""
+    places: dict[str, int] = {}
     for place, old in enumerate(summary.shown):
-        if old.header.lower() == new.header.lower() and old.column.name not in BUCKET:
-            summary.shown[place] = new
-            return
-    summary.shown.append(new)
+        if old.column.name not in BUCKET:
+            places.setdefault(old.header.lower(), place)
+    for new in computed:
+        if (at := places.get(new.header.lower())) is None:
+            summary.shown.append(new)
+        else:
+            summary.shown[at] = new
 
 
 def _sort(state: State, nodes: tuple[ast.SortItem, ...]) -> None:

@@ -6,6 +6,7 @@ Invariant: a group key is of a kind whose values can be told apart and are worth
 
 from __future__ import annotations
 
+from collections.abc import Set
 from functools import partial
 
 from nql.datatypes import DATETIME, DURATION, Kind
@@ -107,19 +108,21 @@ def metrics_of(state: State, nodes: tuple[ast.Assign, ...], word: str) -> tuple[
     metrics = Metrics(state, word, frozenset(names))
     items: list[tuple[str, str, Expr]] = []
     broken: list[str] = []
-    for place, node in enumerate(nodes):
+    before: set[str] = set()
+    for node, name in zip(nodes, names, strict=True):
         try:
-            check_name(state, node, names[:place])
+            check_name(state, node, before)
             column = state.free(node.name.text)
             items.append((node.name.text, column, metrics.item(node.value, column)))
         except Reported:
             broken.append(node.name.text)
+        before.add(name)
     for name in broken:
         state.broken(name)
     return metrics, items
 
 
-def check_name(state: State, node: ast.Assign, before: list[str]) -> None:
+def check_name(state: State, node: ast.Assign, before: Set[str]) -> None:
     """Whether a new name may be given. Raises Reported for one given twice; a field's name is only warned of."""
     name, problems = node.name, state.problems
     if node.op == "==":
@@ -145,9 +148,11 @@ def _path_of(state: State, item: ast.Expr | ast.Assign) -> str | None:
 def listed(state: State, node: ast.ListClause) -> None:
     """Chooses the columns; `distinct` groups by them. Raises Reported."""
     names = [item.name for item in node.items if isinstance(item, ast.Assign)]
-    for place, name in enumerate(names):
-        if name.text.lower() in [earlier.text.lower() for earlier in names[:place]]:
+    before: set[str] = set()
+    for name in names:
+        if name.text.lower() in before:
             state.problems.error("NQL209", f"{name.text} is defined twice.", name.span, "Give the second another name.")
+        before.add(name.text.lower())
     if node.distinct is None:
         state.shown = shown_of(state, node.items)
         return

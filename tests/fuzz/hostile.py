@@ -89,6 +89,9 @@ FAMILIES: Mapping[str, Callable[[int], str]] = {
     "group keys": repeated("devices | summarize n = count() by entity", ", entity"),
     "periods": repeated("execution.crashes | summarize n = count() by 1d", ", 1d"),
     "metrics": numbered("devices | summarize n = count()", ", n@ = count()"),
+    "values of rows": numbered("devices | compute v = 1", ", v@ = @"),
+    "values of groups": numbered("devices | summarize n = count() | compute v = n", ", v@ = n"),
+    "listed under names": numbered("devices | list v = name", ", v@ = name"),
     "metrics of metrics": numbered(
         "execution.crashes | summarize n = count()", ", n@ = number_of_crashes.sumif(time > 2024-11)"
     ),
