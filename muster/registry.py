@@ -36,6 +36,8 @@ COMMANDS = {
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
     "devices": ("muster.commands.devices", "revoke a device; decide about one that was copied"),
     "load": ("muster.commands.load", "measure a portal under many light devices"),
+    "backup": ("muster.commands.backup", "copy a data folder beside a running portal"),
+    "restore": ("muster.commands.restore", "make a data folder of a backup"),
     "doctor": ("muster.commands.doctor", "check that a data folder holds what was written to it"),
 }
 PARTS = {
@@ -43,6 +45,7 @@ PARTS = {
     "folder_accounts": "muster.folder_accounts",
     "folder_load": "muster.folder_load",
     "checkup": "muster.checkup",
+    "backup": "muster.backup",
     "load": "muster.estate.load",
     "send": "muster.send",
     "serve": "muster.serve",

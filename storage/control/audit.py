@@ -145,7 +145,7 @@ class Audit:
             return planned, [_entry(row) for row in rows if not row.action.startswith(EXECUTION)]
 
     def mark(self, sequence: int) -> None:
-        """The tables have the log up to here."""
+        """The tables have the log up to here, no more and no less."""
         self._database.write(lambda connection: _put(connection, "tables", sequence))
 
 

@@ -113,3 +113,9 @@ class Outbox:
             )
 
         self._database.write(work)
+
+    def rewind(self, sequence: int) -> None:
+        """The tables were set back to a backup and have everything up to this number: what comes after is sent
+        again."""
+        gone = update(TABLE).where(TABLE.c.sequence > sequence).values(relayed_at=None)
+        self._database.write(lambda connection: connection.execute(gone))

@@ -70,4 +70,5 @@ def _combined(name: str, how: str) -> pl.Expr:
 def _starts(dates: pl.Series, zone: ZoneInfo, later: int) -> pl.Series:
     """The first instants of calendar days, or of the days after."""
     known = {day: day_start(day + timedelta(days=later), zone) for day in dates.unique() if isinstance(day, date)}
-    return dates.replace_strict(list(known), list(known.values()), return_dtype=pl.Int64)
+    found = dates.replace_strict(list(known), list(known.values()), return_dtype=pl.Int64)
+    return found.cast(pl.Int64)  # without any days it is still of theirs

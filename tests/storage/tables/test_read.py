@@ -214,6 +214,14 @@ def test_daily_samples_are_those_of_the_slow_way(tmp_path: Path, name: str, firs
     store.abandon()
 
 
+def test_daily_samples_of_a_table_without_rows(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    frame = source_of(store).scan(TABLE, ["start_time", "end_time", "bucket_duration", "@device"], daily=True).collect()
+    assert frame.height == 0
+    assert set(frame.dtypes) == {pl.Int64()}
+    store.abandon()
+
+
 def test_daily_windows_take_whole_days(tmp_path: Path) -> None:
     zone = ZoneInfo("Europe/Zurich")
     rows = samples(zone, date(2023, 10, 27), 5)

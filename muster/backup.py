@@ -1,0 +1,313 @@
+"""Backups of a data folder and what is made of them again: tables, control database, keys.
+
+In: a folder, of a running portal or a stopped one; where to. Out: a folder or one file (tar) whose `backup.json` names
+every file with its size and SHA-256. Invariants: the tables are those of one instant, and the control database is of
+one a moment later, so that a restored portal finds in it whatever the tables still lack; what is written is read back
+and compared; a restored folder gets its name only when all is whole, and nothing is ever written over.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path, PurePosixPath
+
+import msgspec
+
+from muster.clock import now
+from muster.errors import MusterError, UsageError
+from muster.folder import actor, control
+from nql.catalog.load import builtin
+from portal.settings import Settings
+from storage.control import audit
+from storage.control.copying import copy
+from storage.control.errors import ControlError
+from storage.tables.copying import digests, hold, marked
+from storage.tables.errors import StoreError
+from storage.tables.store import Store
+
+FORMAT = 1
+LISTING = "backup.json"
+STAGING = ".backup-"  # in the data folder: second names of its files are of use on one file system only
+LOCK = "backup.lock"
+MOST_LISTING = 1 << 28  # bytes
+_PIECE = 1 << 20
+
+
+class Item(msgspec.Struct, frozen=True):
+    """A file of a backup: its path in the data folder."""
+
+    file: str
+    bytes: int
+    sha256: str
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """What a backup holds. `created` is the instant of its tables, in microseconds UTC, `manifest` their number."""
+
+    format: int
+    created: int
+    manifest: int
+    files: list[Item]
+
+    @property
+    def bytes(self) -> int:
+        """Of all its files."""
+        return sum(item.bytes for item in self.files)
+
+
+def make(data: Path, to: Path) -> Listing:
+    """Write a backup: one file if the name ends in `.tar`, else a new folder. Raises UsageError, MusterError."""
+    if not Settings(data).control.is_file() and not Settings(data).tables.is_dir():
+        raise UsageError(
+            f"There is no data folder at {data}.", "Give the folder of `muster serve --data DIR`.", "no_folder"
+        )
+    if os.path.lexists(to):
+        raise UsageError(f"{to} is there already.", "A backup is never written over; give another name.", "exists")
+    try:
+        with _staging(data) as staging:
+            listing = _collect(data, staging)
+            part = to.with_name(f".{to.name}.{secrets.token_hex(4)}.part")
+            try:
+                (_write_tar if to.suffix == ".tar" else _write_folder)(staging, part, listing)
+                _free(part, to)
+            finally:
+                _remove(part)
+    except (OSError, StoreError, ControlError) as error:
+        raise MusterError(f"No backup was made: {error}.", "`muster doctor` says whether the folder is whole.") from (
+            error
+        )
+    return listing
+
+
+def restore(source: Path, data: Path) -> Listing:
+    """Make a data folder of a backup. Raises UsageError where one is, MusterError if the backup is not whole."""
+    if os.path.lexists(data) and (not data.is_dir() or any(data.iterdir())):
+        raise UsageError(f"{data} is there already.", "Restore into a folder that is new or empty.", "exists")
+    part = data.with_name(f".{data.name}.{secrets.token_hex(4)}.part")
+    try:
+        part.mkdir(parents=True, mode=0o700)
+        listing = (_read_folder if source.is_dir() else _read_tar)(source, part)
+        _join(part, listing)
+        _sync(part)
+        _free(part, data)
+    except (OSError, StoreError, ControlError, tarfile.TarError) as error:
+        raise MusterError(f"Nothing was restored: {error}.", "Use another backup.", "damaged") from error
+    finally:
+        _remove(part)
+    return listing
+
+
+# --- making --------------------------------------------------------------------------------------
+@contextmanager
+def _staging(data: Path) -> Iterator[Path]:
+    """A folder for what is held; those of backups that were killed go. One backup at a time. Raises UsageError."""
+    handle = os.open(data / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError("Another backup of this folder is under way.", "Wait until it is over.", "busy") from None
+        for left in data.glob(f"{STAGING}*"):
+            shutil.rmtree(left)
+        staging = data / f"{STAGING}{secrets.token_hex(4)}"
+        staging.mkdir(mode=0o700)
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging)
+    finally:
+        os.close(handle)
+
+
+def _collect(data: Path, staging: Path) -> Listing:
+    """Hold the tables, then the control database and the keys; every file with its digest."""
+    settings, held = Settings(data), Settings(staging)
+    created = now()
+    manifest = hold(settings.tables, held.tables) if settings.tables.is_dir() else None
+    if settings.control.is_file():
+        copy(settings.control, held.control)
+    for key in sorted(data.glob("*.key")):
+        shutil.copy(key, staging / key.name)
+    known = {f"{held.tables.name}/{file}": digest for file, digest in (digests(manifest) if manifest else {}).items()}
+    files = [_item(staging, path) for path in sorted(staging.rglob("*")) if path.is_file()]
+    for item in files:
+        if known.get(item.file, item.sha256) != item.sha256:
+            raise MusterError(
+                f"{data / item.file} does not hold what was written to it; no backup was made.",
+                "`muster doctor` says what is damaged and what can be repaired.",
+                "damaged",
+            )
+    return Listing(FORMAT, created, manifest.number if manifest else 0, files)
+
+
+def _item(folder: Path, path: Path) -> Item:
+    digest, size = _digest(path)
+    return Item(path.relative_to(folder).as_posix(), size, digest)
+
+
+def _write_folder(staging: Path, to: Path, listing: Listing) -> None:
+    to.mkdir(parents=True, mode=0o700)
+    for item in listing.files:
+        target = to / item.file
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _copy_file(staging / item.file, target)
+    (to / LISTING).write_bytes(msgspec.json.encode(listing))
+    _sync(to)
+    for item in listing.files:
+        _check(item, *_digest(to / item.file))
+
+
+def _write_tar(staging: Path, to: Path, listing: Listing) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    (staging / LISTING).write_bytes(msgspec.json.encode(listing))
+    handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+            for name in (LISTING, *(item.file for item in listing.files)):
+                archive.add(staging / name, name, recursive=False)
+        file.flush()
+        os.fsync(file.fileno())
+    for _ in _members(to, listing):
+        pass
+
+
+def _copy_file(source: Path, target: Path) -> None:
+    """Copy bytes into a new file that its owner alone may read, durably."""
+    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with source.open("rb") as read, os.fdopen(handle, "wb") as file:
+        shutil.copyfileobj(read, file, _PIECE)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+# --- restoring -----------------------------------------------------------------------------------
+def _read_folder(source: Path, part: Path) -> Listing:
+    listing = _listing((source / LISTING).read_bytes())
+    for item in listing.files:
+        target = part / item.file
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _copy_file(source / item.file, target)
+        _check(item, *_digest(target))
+    return listing
+
+
+def _read_tar(source: Path, part: Path) -> Listing:
+    with tarfile.open(source, "r:") as archive:
+        first = archive.next()
+        read = archive.extractfile(first) if first is not None and first.isreg() else None
+        if first is None or read is None or first.name != LISTING or first.size > MOST_LISTING:
+            raise MusterError(f"{source} is no backup.", "`muster backup` makes them.", "no_backup")
+        listing = _listing(read.read())
+    for item, piece in _members(source, listing):
+        target = part / item.file
+        target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "wb") as file:
+            file.write(piece)
+    return listing
+
+
+def _members(source: Path, listing: Listing) -> Iterator[tuple[Item, bytes]]:
+    """The bytes of each file in pieces; at its end a file is compared. Raises MusterError."""
+    with tarfile.open(source, "r:") as archive:
+        archive.next()
+        for item in listing.files:
+            member = archive.next()
+            if member is None or member.name != item.file or not member.isreg() or member.size != item.bytes:
+                raise MusterError(f"The backup lacks {item.file}.", "Use another backup.", "damaged")
+            read = archive.extractfile(member)
+            assert read is not None  # it is a file
+            found, size = sha256(), 0
+            yield item, b""
+            while piece := read.read(_PIECE):
+                found.update(piece)
+                size += len(piece)
+                yield item, piece
+            _check(item, found.hexdigest(), size)
+
+
+def _listing(raw: bytes) -> Listing:
+    """What a backup says of itself. Raises MusterError."""
+    try:
+        listing = msgspec.json.decode(raw, type=Listing)
+    except msgspec.MsgspecError as error:
+        raise MusterError(f"{LISTING} of the backup cannot be read: {error}.", "Use another backup.", "damaged") from (
+            error
+        )
+    if listing.format > FORMAT:
+        raise MusterError(f"The backup has format {listing.format}, this program knows {FORMAT}.", "Use a newer one.")
+    names = [item.file for item in listing.files]
+    if len(set(names)) < len(names) or not all(map(_is_inside, names)):
+        raise MusterError("The backup names a file outside of the data folder, or one twice.", "", "damaged")
+    return listing
+
+
+def _is_inside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return not path.is_absolute() and path.as_posix() == name and not {"..", "."} & set(path.parts) and "\0" not in name
+
+
+def _join(part: Path, listing: Listing) -> None:
+    """Open what was restored, and let the control database know what the tables have of it."""
+    settings = Settings(part)
+    if not settings.tables.is_dir() or not settings.control.is_file():
+        return
+    store = Store(settings.tables, builtin(), zone=None, clock=now)
+    marks = store.state.marks
+    store.abandon()
+    with control(part) as opened:
+        epoch = opened.epoch
+        opened.outbox.rewind(marked(marks, "portal", epoch))
+        opened.audit.mark(marked(marks, "audit", epoch))
+        detail = {"backup_of": listing.created, "manifest": listing.manifest}
+        opened.audit.note(audit.Entry(now(), actor(), "portal.restored", "portal", detail))
+
+
+# --- files ---------------------------------------------------------------------------------------
+def _check(item: Item, digest: str, size: int) -> None:
+    if (digest, size) != (item.sha256, item.bytes):
+        raise MusterError(f"{item.file} of the backup is not what was written to it.", "Use another one.", "damaged")
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    found, size = sha256(), 0
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE):
+            found.update(piece)
+            size += len(piece)
+    return found.hexdigest(), size
+
+
+def _free(part: Path, to: Path) -> None:
+    """Give what is whole its name, unless somebody took that meanwhile."""
+    if os.path.lexists(to) and not to.is_dir():
+        raise FileExistsError(f"{to} is there already")
+    part.rename(to)  # over an empty folder at most
+    _sync_one(to.parent)
+
+
+def _sync(folder: Path) -> None:
+    """Make files and names of a folder durable."""
+    for path in [*folder.rglob("*"), folder]:
+        _sync_one(path)
+
+
+def _sync_one(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(part: Path) -> None:
+    if part.is_dir():
+        shutil.rmtree(part)
+    else:
+        part.unlink(missing_ok=True)
