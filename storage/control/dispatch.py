@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     BindParameter,
+    ColumnElement,
     Connection,
     Row,
     Text,
@@ -42,9 +43,8 @@ from storage.control.states import FINAL, NEXT, OPEN, REPORTED, RUNNING, State
 
 TABLE = schema.executions
 SECOND = 1_000_000
-LEASE = (
-    15 * SECOND
-)  # an order whose start was not reported by then is handed out again; the device knows it by run and attempt
+# An order whose start was not reported by then is handed out again; the device knows it by run and attempt.
+LEASE = 15 * SECOND
 GRACE = 300 * SECOND  # after start + timeout, before contact is lost
 AT_ONCE = 2
 LONGEST_WAIT = 86_400 * SECOND  # that a script may wait for its user at a time
@@ -209,19 +209,18 @@ class Dispatch:
         NotFoundError, RefusedError."""
         if outcome.state not in REPORTED:
             raise RefusedError("bad_state", f"a device does not report the state {outcome.state.value}")
+        body = _body(outcome)
 
         def work(connection: Connection) -> tuple[Recorded, list[Change]]:
             row = _reported(connection, run, device, attempt, nonce)
             if attempt < row.attempt:
-                return _older(connection, row, attempt, outcome.state, _body(outcome), now), []
+                return _older(connection, row, attempt, outcome.state, body, now), []
             if State(row.state) in FINAL:
                 if row.state != outcome.state.value:
-                    executions.keep(
-                        connection, row, "after_the_end", attempt, outcome.state.value, _body(outcome), now=now
-                    )
+                    executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
                 return Recorded.DUPLICATE, []
             if row.settled_at is not None:
-                executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, _body(outcome), now=now)
+                executions.keep(connection, row, "after_the_end", attempt, outcome.state.value, body, now=now)
                 return Recorded.STALE, []
             if row.state == State.LOST_CONTACT.value:
                 before = {"detail": row.detail, "changed_at": row.changed_at}
@@ -295,16 +294,22 @@ def _claimable(leased: bool) -> tuple[Any, ...]:
     states = among(TABLE.c.state, (State.WAITING_ON_DEVICE, State.LOST_CONTACT))
     apart = select(func.json_each(bindparam("apart", type_=Text)).table_valued("value").c.value)
     other = (TABLE.c.run + " " + cast(TABLE.c.attempt, Text)).not_in(apart)
-    free = (or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now),) if leased else ()
-    return TABLE.c.device == bindparam("of_device"), states, *free, other, or_(fresh, handed, unknown)
+    mine = (TABLE.c.device == bindparam("of_device"), states, other, or_(fresh, handed, unknown))
+    return (*mine, _unleased(now)) if leased else mine
+
+
+def _unleased(now: BindParameter[int]) -> ColumnElement[bool]:
+    """Not handed out shortly ago. No lease ends further ahead than LEASE, unless the clock was set back meanwhile."""
+    until = TABLE.c.lease_until
+    return or_(until.is_(None), until <= now, until > now + LEASE)
 
 
 def _to_fetch() -> tuple[Any, ...]:
     """What a device is nudged for."""
     now: BindParameter[int] = bindparam("now", type_=BigInteger)
-    free = or_(TABLE.c.lease_until.is_(None), TABLE.c.lease_until <= now)
-    waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & free & (TABLE.c.open_from <= now)
-    lost = (TABLE.c.state == State.LOST_CONTACT.value) & free & TABLE.c.started_at.is_(None)
+    open_now = (TABLE.c.open_from <= now) | TABLE.c.claimed_at.is_not(None)  # as `_claimable` has it
+    waiting = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & _unleased(now) & open_now
+    lost = (TABLE.c.state == State.LOST_CONTACT.value) & _unleased(now) & TABLE.c.started_at.is_(None)
     states = among(TABLE.c.state, (State.WAITING_ON_DEVICE, State.LOST_CONTACT, *RUNNING))
     stop = (TABLE.c.state != State.LOST_CONTACT.value) & TABLE.c.cancel_at.is_not(None)
     return states, or_(waiting, lost & TABLE.c.settled_at.is_(None), stop)

@@ -50,7 +50,11 @@ FAULTS = (
     Fault(
         "no attempt fence",
         "storage/control/dispatch.py",
-        (("return _older(connection, row, attempt, outcome.state, _body(outcome), now), []", "pass"),),
+        (
+            ("return _older(connection, row, attempt, outcome.state, body, now), []", "pass"),
+            ("max(outcome.started_at, row.claimed_at)", "outcome.started_at"),  # the next attempt may wait unclaimed
+            ("row.started_at) or row.claimed_at", "row.started_at) or now"),
+        ),
     ),
     Fault(
         "lease token unchecked",

@@ -109,6 +109,21 @@ def test_leases_and_two_at_once(control: Control) -> None:
     assert [order.run for order in control.dispatch.claim_work("a", now=NOW + 5 * LEASE)] == [runs[2].id]
 
 
+def test_a_lease_does_not_outlive_a_clock_that_was_set_back(control: Control) -> None:
+    run = ask(control, "a")
+    assert [order.run for order in control.dispatch.claim_work("a", now=NOW)] == [run.id]
+    dispatch = control.dispatch
+    for now, free in ((NOW, False), (NOW - SECOND, True), (NOW - 24 * HOUR, True)):
+        assert dispatch.waiting_devices(now=now) == ({"a"} if free else set())
+        assert dispatch.is_waited_for("a", now=now) is free
+        assert dispatch.has_work("a", now=now) is free
+    back = NOW - 24 * HOUR
+    assert [order.run for order in dispatch.claim_work("a", now=back)] == [run.id]
+    assert dispatch.claim_work("a", now=back + LEASE - 1) == []  # its lease is of the clock as it is now
+    assert not dispatch.is_waited_for("a", now=back + LEASE - 1)
+    assert dispatch.record_finished(run.id, "a", 1, GOOD, now=back + SECOND) is Recorded.ACCEPTED
+
+
 def test_a_device_that_says_what_it_holds_need_not_wait(control: Control) -> None:
     run = ask(control, "a")
     assert [order.run for order in control.dispatch.claim_work("a", now=NOW, held=[])] == [run.id]
