@@ -125,6 +125,8 @@ class _Run:
             check(self.by.folder, item.file, item.sha256)
         try:
             days = [self._file(rows, f"{self.stem}-{piece}") for piece, rows in enumerate(self._pieces())]
+            if sum(day.rows for day in days) != self.task.rows:
+                raise RuntimeError(f"{self.task.rows} rows would become {sum(day.rows for day in days)}")
             self._sync()
         except BaseException:
             for name in self.written:
@@ -150,7 +152,7 @@ class _Run:
         place = (pl.col("len").cum_sum() * count // (self.task.rows + 1)).alias("place")
         firsts = held.with_columns(place).drop_nulls(device.meta.output_name()).group_by("place").agg(device.min())
         cuts = [None, *sorted(firsts["@device"])[1:], None]
-        return [_within(device, low, high) for low, high in pairwise(cuts)]
+        return [None if len(cuts) == 2 else _within(device, low, high) for low, high in pairwise(cuts)]
 
     def _scan(self) -> pl.LazyFrame:
         """The inputs in order of arrival, each column in the type that the catalog gives it now."""

@@ -7,6 +7,7 @@ import errno
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -18,6 +19,7 @@ from storage.tables.doctor import verify
 from storage.tables.errors import SegmentCorrupt, StorageFull
 from storage.tables.fakes import FaultyFiles
 from storage.tables.files import Files
+from storage.tables.rows import Batch, Rows
 from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, FOREVER, NOW, batch, compact, open_store, problems, source_of
 
@@ -76,6 +78,31 @@ def test_a_large_day_becomes_files_of_ranges_of_devices(tmp_path: Path) -> None:
         held = [set(frame["@device"]) for frame in frames]
         assert sum(map(len, held)) == len(set().union(*held))
     assert list(problems(source_of(store), BATCHES[:6])) == []
+    store.abandon()
+
+
+@pytest.mark.parametrize("devices", [["one"], [None], [None, "one"], [None, *"abcdefgh"]])
+def test_no_device_and_one_of_all_rows_are_ranges_too(tmp_path: Path, devices: list[str | None]) -> None:
+    store = open_store(tmp_path)
+    day = NOW // DAY * DAY
+    for sequence in range(4):
+        rows: dict[str, list[Any]] = {
+            "@device": devices * 8,
+            "start_time": [day + row for row in range(8 * len(devices))],
+        }
+        store.commit([Batch("import:x", 0, "e", sequence, NOW, (Rows(TABLE, rows),))])
+        store.seal()
+    before = source_of(store).scan(TABLE, ["@row", "@device", "start_time"]).collect().sort("@row")
+    compact(store, most_rows=10)
+    assert source_of(store).scan(TABLE, ["@row", "@device", "start_time"]).collect().sort("@row").equals(before)
+    for part in source_of(store).parts(TABLE, ["@device", "start_time", "@row"]):
+        frame = part.frame.collect()
+        assert frame.equals(frame.sort("@device", "start_time", "@row"))
+    if len(devices) > 2:
+        found = source_of(store).rollup(TABLE, "device", [], start=day, end=day + DAY)
+        assert found is not None
+        wanted = before.group_by("@device").len().sort("@device").rows()
+        assert found.frame.group_by("@device").sum().sort("@device").collect().rows() == wanted
     store.abandon()
 
 
