@@ -15,13 +15,14 @@ from typing import Any, Protocol
 
 from agent import wire, wire_channel
 from portal.agents import frames
-from portal.nudges import REVOKED
+from portal.nudges import CLONED, REVOKED
 
 NUDGE = frames.text(wire.encode(wire_channel.Nudge()))
 MOST_FRAMES = 200  # of a device between two looks of the wheel
 MOST_UNREAD = 64 << 10  # bytes that a device has not fetched
 NORMAL, POLICY = 1000, 1008
-LEFT, SILENT, CLOSED = "left", "silent", "revoked"  # why it ended
+LEFT, SILENT = "left", "silent"  # why it ended
+CLOSED = {REVOKED: "revoked", CLONED: "cloned"}
 
 
 class Owner(Protocol):
@@ -121,8 +122,7 @@ class Link(asyncio.Protocol):
         """End it, for this reason."""
         if self._transport.is_closing():
             return
-        if code == REVOKED:
-            self.reason = CLOSED
+        self.reason = CLOSED.get(code, self.reason)
         self._write(frames.close(code))
         self._transport.close()
         self._owner.closing(self)

@@ -24,7 +24,7 @@ EMPTY: Mapping[str, str] = {}  # table.column: why no row has a value
 OPEN_RUN = "only final executions are stored; open ones are in the portal's control database"
 IN_THE_HOUSE = "virtual desktops stand in the company's data centres"
 UNSEEN: Mapping[str, tuple[set[str], str]] = {  # table.column: members that do not occur, and why
-    "device.presences.reason": ({"revoked"}, "no device of the estate was revoked"),
+    "device.presences.reason": ({"revoked", "cloned"}, "no device of the estate was revoked or copied"),
     "device.presences.status": ({"connected"}, "what is open is in the portal's control database"),
     "remote_action.executions.status": ({"in_progress", "waiting_on_device", "waiting_on_user"}, OPEN_RUN),
     "remote_action.executions_summary.status": ({"in_progress", "waiting_on_device", "waiting_on_user"}, OPEN_RUN),

@@ -51,6 +51,8 @@ def test_who_came_before_has_to_come_again_and_shows(served: Served, device: Dev
     run = served.ask([device.told.device], "true")
     assert device.connect(A).ended() == 4409
     assert copy.ended() == 4409
+    [one] = eventually(lambda: [one for one in served.portal.control.presence.rows_after(0) if one["end_time"]])
+    assert one["reason"] == "cloned"
     refused = device.dial()
     assert (refused.status, refused.given["retry-after"]) == (409, "60")
     assert wire.SIGNATURE_HEADER.lower() in refused.given
