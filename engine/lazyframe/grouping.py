@@ -209,10 +209,10 @@ class _Parted:
         groups = _by(self._rows(part.frame.set_sorted(_DEVICE) if in_order else part.frame), self._first, raw)
         if not placed:
             return groups
-        groups = groups.with_columns(one.place for one in placed)
-        return groups.select(
-            *map(col, self._first), *(col(name) for item in self.states.values() for name in item.names)
-        )
+        names = [name for item in self.states.values() for name in item.names]
+        ends = groups.with_columns(one.place for one in placed).select([*self._first, *names])
+        # Taking the ends of runs costs the streaming engine twice as much.
+        return pl.defer(lambda: ends.collect(engine="in-memory"), schema=ends.collect_schema())
 
     def _rows(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows to be grouped that a part of the table gives, with what they are grouped by."""
