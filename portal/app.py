@@ -65,6 +65,7 @@ from portal.schedules import routes as schedules_routes
 from portal.schedules import scheduler as scheduling
 from portal.schedules.local import LocalOrders
 from portal.schedules.service import Schedules
+from portal.scrub import Scrubbing
 from portal.settings import Settings
 from portal.threads import Threads
 from portal.ticks import Ticks
@@ -80,7 +81,7 @@ from portal.workers.spool import Spool
 from storage.control.api import Control, open_control
 from storage.control.key_ring import KeyRing
 from storage.control.sealing import Sealer
-from storage.tables.api import Tables, open_tables
+from storage.tables.api import Scrub, Tables, open_tables
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
 from storage.tables.validate import rows_from_wire
@@ -119,6 +120,7 @@ class Portal:
     progress: Progress
     webhooks: Webhooks
     scheduler: scheduling.Scheduler
+    scrubbing: Scrubbing
 
     def stop_waiting(self) -> None:
         """End what would wait for ever: watchers of runs and devices' connections. Called before the server closes."""
@@ -166,6 +168,7 @@ def _lifespan(
                 portal.progress.run(),
                 portal.webhooks.run(),
                 portal.scheduler.run(),
+                portal.scrubbing.run(),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
             stack.push_async_callback(portal.presence.stop)
@@ -239,6 +242,7 @@ async def _open(
         progress=progress,
         webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
+        scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
     )
 
 
@@ -281,7 +285,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     return [
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
-        *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics),
+        *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]
 

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from engine.formats import diagnostic_json
 from nql.diagnostics import QueryError, Severity
 from storage.control.errors import ConflictError, ControlError, NotFoundError, RefusedError, UnavailableError
-from storage.tables.api import Closed, Corrupt, Refused, StorageFailed, StorageFull
+from storage.tables.api import Closed, Corrupt, Refused, SegmentCorrupt, StorageFailed, StorageFull
 
 
 class ApiError(Exception):
@@ -59,6 +59,9 @@ def answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
             return 507, body("storage_full", _sentence(error.reason), "Make room on the portal's disk."), _retry(True)
         case StorageFailed() | Closed():
             return 503, body("storage_unavailable", _sentence(str(error))), _retry(True)
+        case SegmentCorrupt() if error.holds:
+            said = f"Stored rows of {error.holds} are damaged, so there is no answer."
+            return 500, body("damaged_file", said, "A window without that day has one. `muster doctor` says more."), {}
         case Corrupt():
             return 500, body("damaged_file", "A stored file is damaged; the portal's log names it."), {}
         case HTTPException():

@@ -33,6 +33,7 @@ class Settings:
     local_webhooks: bool = False  # whether webhooks may reach this machine and its link
     certificate: Certificate | None = None  # what it serves TLS with itself
     coming: tuple[Path, ...] = ()  # certificates that its server will show later
+    scrub_rate: int = 8 << 20  # bytes a second of sealed files that are looked over again; 0: none
     query_here: int = 256 << 20  # bytes that a query may read to be run by the serving process itself
     query_memory: int = 1 << 30  # bytes of memory that a query in a process of its own may have
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again

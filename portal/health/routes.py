@@ -17,6 +17,7 @@ from starlette.routing import Route
 from portal.endpoints import Asked, Endpoint
 from portal.metrics import Metrics
 from portal.nudges import Nudges
+from portal.scrub import Scrubbing
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.errors import ControlError
@@ -25,7 +26,9 @@ from storage.tables.api import StoreError, Tables
 log = structlog.get_logger("health")
 
 
-def routes(control: Control, tables: Tables, threads: Threads, nudges: Nudges, metrics: Metrics) -> list[Route]:
+def routes(
+    control: Control, tables: Tables, threads: Threads, nudges: Nudges, metrics: Metrics, scrubbing: Scrubbing
+) -> list[Route]:
     """The routes beside the API."""
 
     async def healthz(_request: Request) -> Response:
@@ -40,7 +43,11 @@ def routes(control: Control, tables: Tables, threads: Threads, nudges: Nudges, m
             log.warning("tables_unwell", reason=str(error))
             checks["tables"] = "unavailable"
         well = set(checks.values()) == {"ok"}
-        return JSONResponse({"status": "ok" if well else "unwell", "checks": checks}, 200 if well else 503)
+        status = "ok" if well else "unwell"
+        if scrubbing.damaged:  # some days have no answer; all else goes on, so the portal stays in service
+            checks["files"] = "damaged"
+            status = "damaged" if well else status
+        return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)
 
     async def figures(_request: Request) -> Response:
         counts = await threads.control(control.executions.open_counts)

@@ -33,6 +33,7 @@ from storage.tables.errors import (
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
+from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
@@ -52,6 +53,7 @@ __all__ = [
     "ManifestCorrupt",
     "Refused",
     "Rows",
+    "Scrub",
     "SegmentCorrupt",
     "Snapshot",
     "SnapshotSource",

@@ -9,8 +9,12 @@ them nothing was acknowledged that is not stored, and nothing stored is shown wr
 from __future__ import annotations
 
 import errno
+import re
 from dataclasses import dataclass
 from pathlib import Path
+
+_DAY = r"(\d{4}-\d\d-\d\d)"
+_ROWS = re.compile(rf"(?:segments|rollups)/([^/]+?)-{_DAY}-[^/]+$|lake/([^/]+)/day={_DAY}/[^/]+$")
 
 
 class StoreError(Exception):
@@ -97,6 +101,12 @@ class JournalCorrupt(Corrupt):
 
 class SegmentCorrupt(Corrupt):
     """A sealed file is missing, or its digest is wrong."""
+
+    @property
+    def holds(self) -> str:
+        """Which rows it held, by its name: `execution.events of 2026-11-22`; empty if it held no rows."""
+        found = _ROWS.search(self.path.as_posix())
+        return "" if found is None else f"{found[1] or found[3]} of {found[2] or found[4]}"
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}

@@ -97,7 +97,7 @@ class HotColumns:
             for name in columns:
                 key = (item.sha256, name)
                 path = self._left[folder].pop(key, None)
-                if path is None or not _is_sound(path):
+                if path is None or not is_sound(path):
                     path = _write(folder / CACHE, item.sha256, _column(folder / item.file, name))
                 with self._lock:
                     self._open[folder][key] = (path, _mapped(path, name))
@@ -139,6 +139,11 @@ def _write(place: Path, digest: str, series: pl.Series) -> Path:
     return final
 
 
+def belongs_to(path: Path) -> str:
+    """The SHA-256 of the compacted file that a file of the cache is of, by its name."""
+    return path.name.partition("-")[0]
+
+
 def _named(path: Path) -> Key | None:
     """Which column a file holds by its name."""
     digest, _, rest = path.name.partition("-")
@@ -146,7 +151,7 @@ def _named(path: Path) -> Key | None:
     return (digest, column) if column else None
 
 
-def _is_sound(path: Path) -> bool:
+def is_sound(path: Path) -> bool:
     """Whether a file has the bytes that its name says; if not it goes."""
     try:
         sound = path.name.endswith(f"-{_digest(path)}.arrow")

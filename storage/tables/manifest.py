@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from storage.tables.days import day_name
 from storage.tables.errors import Corrupt, FormatTooNew, ManifestCorrupt, Unsure
 from storage.tables.files import Files, write_whole
 
@@ -106,13 +107,13 @@ class Manifest(msgspec.Struct, frozen=True):
     def sealed_files(self) -> Iterator[tuple[SealedFile, str]]:
         """Every file it names, with words for what it holds."""
         for segment in self.segments:
-            yield segment, f"{segment.rows} rows of {segment.table}"
+            yield segment, _told(segment)
         for day in self.days:
-            yield day, f"{day.rows} rows of {day.table}"
+            yield day, _told(day)
             for kind, rollup in day.rollups.items():
-                yield rollup, f"the {kind} rollup of {day.file}"
+                yield rollup, f"the {kind} states of {_told(day)}"
         for daily in self.dailies:
-            yield daily, f"the daily rows of {daily.table}"
+            yield daily, f"{daily.rows:,} daily rows of {daily.table} of {day_name(daily.day)}"
         for name, item in self.objects.items():
             yield item, f"the objects of {name}"
         if self.marks is not None:
@@ -121,6 +122,14 @@ class Manifest(msgspec.Struct, frozen=True):
     def files(self) -> set[str]:
         """The names of these files."""
         return {item.file for item, _ in self.sealed_files()}
+
+    def holding(self, file: str) -> str:
+        """In words, what a file holds; empty if it is none of these."""
+        return next((holds for item, holds in self.sealed_files() if item.file == file), "")
+
+
+def _told(item: Segment | DayFile) -> str:
+    return f"{item.rows:,} rows of {item.table} of {day_name(item.day)}"
 
 
 class _Envelope(msgspec.Struct):

@@ -13,6 +13,7 @@ import stat
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,6 +22,7 @@ from muster import backup
 from muster.cli import main
 from muster.errors import MusterError, UsageError
 from portal.settings import Settings
+from storage.control import copying
 from storage.control.enrolment import Seen
 from storage.tables.api import Ack, Batch, Rows
 from tests.portal.conftest import API, NOW, House, play_in
@@ -56,7 +58,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-async def answers(house: House) -> list[list[object]]:
+async def answers(house: House) -> list[list[Any]]:
     """What the portal says to all questions."""
     await house.settle()
     client = await house.program("asking")
@@ -80,7 +82,7 @@ async def fill(house: House) -> None:
 
 @pytest.mark.parametrize("name", ["kept", "kept.tar"])
 def test_a_restored_portal_answers_the_same(data: Path, tmp_path: Path, name: str) -> None:
-    said: list[list[list[object]]] = []
+    said: list[list[list[Any]]] = []
 
     async def at_work(house: House) -> None:
         await fill(house)
@@ -115,7 +117,7 @@ def test_what_is_relayed_meanwhile_is_there_once(data: Path, tmp_path: Path, mon
     async def at_work(house: House) -> None:
         house.enrol(1)
         await house.settle()
-        loop, copied = asyncio.get_running_loop(), backup.copy
+        loop, copied = asyncio.get_running_loop(), copying.copy
 
         def later(path: Path, to: Path) -> None:
             house.enrol(2)  # the tables are held already: they get to know of it in vain

@@ -54,6 +54,20 @@ def test_a_missing_file_is_found(data: Path) -> None:
     assert [finding.file for finding in findings(data) if finding.problem] == [str(sealed)]
 
 
+def test_what_is_given_up_by_name_is_no_longer_damaged(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tables = data / "tables"
+    sealed = max((tables / "segments").glob("*.arrow"), key=lambda path: path.stat().st_size)
+    sealed.write_bytes(sealed.read_bytes()[:-1])
+    name = sealed.relative_to(tables).as_posix()
+    assert main(["doctor", "--data", str(data), "--repair"]) == 1
+    assert f"--give-up {name}" in "".join(capsys.readouterr().out.split("\n"))
+    assert main(["doctor", "--data", str(data), "--give-up", name]) == 2
+    assert main(["doctor", "--data", str(data), "--repair", "--give-up", "nothing"]) == 2
+    assert main(["doctor", "--data", str(data), "--repair", "--give-up", name]) == 0
+    assert "rows of" in capsys.readouterr().out
+    assert main(["doctor", "--data", str(data)]) == 0
+
+
 def test_a_broken_manifest_is_found(data: Path) -> None:
     (data / "tables" / "manifest.json").write_text("{}")
     assert any(finding.problem for finding in findings(data))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
 from contextlib import redirect_stderr
+from pathlib import Path
 
+import pytest
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,7 +17,10 @@ from starlette.routing import Route
 
 from portal.logs import configure
 from portal.metrics import REASONS, Metrics
+from portal.scrub import MOST_RATE, Scrubbing
+from storage.tables.api import Scrub
 from tests.portal.conftest import API, MANIFEST, House, Play
+from tests.storage.tables.world import batch, open_store
 
 
 def test_healthz(play: Play) -> None:
@@ -102,3 +108,43 @@ def test_an_unforeseen_error_is_logged_and_not_told(play: Play) -> None:
     assert (access["route"], access["status"]) == ("/broken", 500)
     assert "in-the-query" not in said.getvalue()
     assert "hunter2-in-a-local" not in said.getvalue().replace('password = \\"hunter2', "")
+
+
+def test_a_flipped_bit_is_told_and_does_not_end_the_service(play: Play) -> None:
+    async def scene(house: House) -> None:
+        house.enrol(1)
+        await house.settle()
+        await house.portal.tables.seal()
+        client, scrubbing = await house.client(), house.portal.scrubbing
+        await scrubbing.round()
+        assert (await client.get("/healthz")).json()["status"] == "ok"
+        sealed = max((house.portal.settings.tables / "objects").glob("device.devices*"))
+        whole = sealed.read_bytes()
+        sealed.write_bytes(whole[:40] + bytes([whole[40] ^ 1]) + whole[41:])
+        await scrubbing.round()
+        told = await client.get("/healthz")
+        assert (told.status_code, told.json()["status"], told.json()["checks"]["files"]) == (200, "damaged", "damaged")
+        assert "device" not in told.text
+
+    play(scene)
+
+
+@pytest.mark.parametrize("rate", [-1, MOST_RATE + 1])
+def test_the_pace_has_bounds(rate: int) -> None:
+    with pytest.raises(ValueError, match="bytes a second"):
+        Scrubbing(Scrub(Path()), rate)
+
+
+def test_the_pace_is_kept(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.commit([batch(0)])
+    store.close()
+    read = sum(Scrub(tmp_path).round())
+
+    async def timed(seconds: float) -> float:
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        await Scrubbing(Scrub(tmp_path), int(read / seconds)).round()
+        return loop.time() - start
+
+    assert asyncio.run(timed(0.5)) >= 0.4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -57,7 +58,8 @@ def test_beside_a_store_at_work(tmp_path: Path) -> None:
 def test_a_manifest_that_is_replaced_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(tmp_path / "store")
     store.commit([batch(0, rows=2)])
-    whole, done = copying._copy, []
+    whole = copying._copy
+    done: list[bool] = []
 
     def replaced(*given: object) -> None:
         if not done:
@@ -118,7 +120,7 @@ def test_without_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = open_store(tmp_path / "store")
     store.commit([batch(0, rows=2)])
     store.close()
-    monkeypatch.setattr(copying.os, "link", refused)
+    monkeypatch.setattr(os, "link", refused)
     hold(tmp_path / "store", tmp_path / "copy")
     shutil.rmtree(tmp_path / "store")
     assert stored_in(tmp_path / "copy") == 1

@@ -1,0 +1,87 @@
+"""Looking all sealed files over, slowly, beside a store at work: does each still hold what was written to it?
+
+In: a folder. Out: how much was read, piece by piece, so that whoever asks sets the pace; what is damaged. Invariant: it
+only reads, and calls a file damaged only if the manifest still names it afterwards: what was replaced meanwhile is no
+damage. A file that is sound again (restored from a backup) is no longer told.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+from storage.tables.errors import Corrupt, FormatTooNew
+from storage.tables.hot import CACHE, is_sound
+from storage.tables.manifest import NAME, Manifest, RollupFile, read_manifest
+
+log = logging.getLogger(__name__)
+PIECE = 1 << 20  # bytes read at once
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A file that does not hold what was written to it: what it should hold, and whether that is `lost` with it."""
+
+    file: str
+    holds: str
+    problem: str
+    lost: bool
+
+
+class Scrub:
+    """Rounds over the files of one folder. One thread at a time goes on with it; `damaged` may be read in any."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.damaged: Mapping[str, Damage] = {}
+        self.rounds = 0
+
+    def round(self) -> Iterator[int]:
+        """One look at everything; gives the bytes read since the last step."""
+        found: dict[str, Damage] = {}
+        try:
+            manifest = read_manifest(self._folder)
+        except (Corrupt, FormatTooNew, OSError) as error:
+            self._tell(found, Damage(NAME, "what is valid", str(error), lost=True))
+            self.damaged = found
+            return
+        for item, holds in manifest.sealed_files() if manifest else ():
+            problem = yield from self._look(item.file, item.sha256)
+            if problem and self._is_named(item.file):
+                self._tell(found, Damage(item.file, holds, problem, not isinstance(item, RollupFile)))
+        for path in sorted((self._folder / CACHE).glob("*.arrow")):
+            try:
+                yield path.stat().st_size
+            except FileNotFoundError:
+                continue
+            is_sound(path)  # else it goes, and is made again when it is wanted
+        self.damaged = found
+        self.rounds += 1
+
+    def _look(self, name: str, digest: str) -> Generator[int, None, str]:
+        """Read a file; what is wrong with it."""
+        found = sha256()
+        try:
+            with (self._folder / name).open("rb", buffering=0) as file:
+                while piece := file.read(PIECE):
+                    found.update(piece)
+                    yield len(piece)
+        except OSError as error:
+            return f"it cannot be read ({error.strerror})"
+        return "" if found.hexdigest() == digest else "its bytes are not the ones that were written (wrong digest)"
+
+    def _is_named(self, name: str) -> bool:
+        try:
+            manifest: Manifest | None = read_manifest(self._folder)
+        except (Corrupt, FormatTooNew, OSError):
+            return True
+        return manifest is not None and name in manifest.files()
+
+    def _tell(self, found: dict[str, Damage], damage: Damage) -> None:
+        found[damage.file] = damage
+        if damage.file not in self.damaged:
+            log.error("%s is damaged: %s; it holds %s", damage.file, damage.problem, damage.holds)
+            self.damaged = {**self.damaged, damage.file: damage}
