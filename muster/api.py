@@ -11,11 +11,12 @@ import json
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
+from uuid import uuid4
 
 import httpx
 
@@ -33,6 +34,7 @@ PREFIX = "/api/muster/v1"
 DEFAULT_URL = "http://127.0.0.1:8080"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 TIMEOUT = httpx.Timeout(10.0, read=120.0)
+LONGEST_QUERY = 1200.0  # seconds: an export may wait as long as it may run
 TOKEN_HINT = "Make one with `muster tokens create NAME --data DIR` and put it into MUSTER_TOKEN or a token file."
 
 
@@ -81,9 +83,17 @@ class Api:
         self._send("DELETE", path)
 
     def query(self, text: str, accept: str, **body: Any) -> bytes:
-        """The answer to a query in the form of a media type. Raises QueryFailedError."""
-        asked = {"text": text, **{name: value for name, value in body.items() if value is not None}}
-        return self._send("POST", "/query", json=asked, headers={"Accept": accept}, text=text).content
+        """The answer to a query in the form of a media type. Who interrupts it (Ctrl-C) has it cancelled in the portal.
+        Raises QueryFailedError."""
+        identifier = uuid4().hex
+        asked = {"text": text, "id": identifier, **{name: item for name, item in body.items() if item is not None}}
+        headers, longest = {"Accept": accept}, httpx.Timeout(10.0, read=LONGEST_QUERY)
+        try:
+            return self._send("POST", "/query", json=asked, headers=headers, timeout=longest, text=text).content
+        except KeyboardInterrupt:
+            with suppress(MusterError):  # it may have ended by itself
+                self.delete(f"/queries/{identifier}")
+            raise
 
     @contextmanager
     def events(self, path: str) -> Iterator[Iterator[tuple[str, Any]]]:

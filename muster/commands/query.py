@@ -119,6 +119,8 @@ def _footer(result: dict[str, Any], text: str) -> None:
     if result["window"]:
         said.append(result["window"]["text"])
     said.append(f"complete until {result['complete_until']}")
+    if rows := (result.get("cost") or {}).get("rows"):
+        said.append(f"read up to {rows:,} row" + ("" if rows == 1 else "s"))
     print("\n" + " · ".join(said), file=sys.stderr)
     if result["warnings"]:
         print(render(text, map(diagnostic, result["warnings"])), file=sys.stderr)

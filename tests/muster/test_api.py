@@ -4,6 +4,7 @@ Comes in: answers of a made-up portal, by httpx's own transport for tests. Goes 
 token never leaves for another address, nor unencrypted over a network.
 """
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +121,18 @@ def test_the_token_of_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_a_segment_of_a_path_is_one_segment() -> None:
     assert segment("#a/../b?c") == "%23a%2F..%2Fb%3Fc"
+
+
+def test_who_interrupts_a_query_has_it_cancelled() -> None:
+    seen: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        if request.method == "POST":
+            raise KeyboardInterrupt
+        return httpx.Response(404, json={"error": {"code": "not_running", "message": "It ended.", "hint": ""}})
+
+    with pytest.raises(KeyboardInterrupt):
+        Api(URL, transport=httpx.MockTransport(handle)).query("devices", "text/csv")
+    identifier = json.loads(seen[0].content)["id"]
+    assert [(one.method, one.url.path) for one in seen[1:]] == [("DELETE", f"/api/muster/v1/queries/{identifier}")]

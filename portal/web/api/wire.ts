@@ -60,7 +60,16 @@ export interface Window {
   text: string;
 }
 
+/** What a query reads; null for who does not see the whole estate. */
+export interface Cost {
+  rows: number | null;
+  bytes: number | null;
+  where: "portal" | "worker" | "kept" | null;
+}
+
 export interface QueryResult {
+  id: string;
+  cost: Cost;
   columns: Column[];
   rows: Value[][];
   devices: (DeviceRef | null)[] | null;

@@ -4,7 +4,7 @@
  * Invariants: one question at a time, the newest wins; what is on the page stays until an answer comes or PATIENCE (ms) is
  * over; a page seen before is shown again as it was when going back or forward, not asked anew.
  */
-import { asFailure, isAbort, json } from "../api/client";
+import { asFailure, isAbort, json, send } from "../api/client";
 import type { QueryResult } from "../api/wire";
 import { say } from "../parts/toast";
 import type { Kept } from "./address";
@@ -23,7 +23,7 @@ interface Seen {
 }
 
 const seen = new Map<string, Seen>();
-let under: AbortController | null = null;
+let under: { abort: AbortController; id: string } | null = null;
 
 /** Ask what stands in the editor: a new step in the history. */
 export async function run(): Promise<void> {
@@ -64,22 +64,28 @@ export async function again(): Promise<void> {
   if (asked.value) await ask(null);
 }
 
-/** Give up the question under way. */
+/** Give up the question under way; the portal is told, so that nothing goes on computing. */
 export function cancel(): void {
-  under?.abort();
-  under = null;
+  drop();
   if (outcome.value.kind === "asking") outcome.value = { kind: "none" };
 }
 
+function drop(): void {
+  if (!under) return;
+  under.abort.abort();
+  void send(`/queries/${under.id}`, { method: "DELETE" }).catch(() => undefined); // it may have ended by itself
+  under = null;
+}
+
 async function ask(reselect: Kept | null): Promise<void> {
-  under?.abort();
-  const abort = new AbortController();
-  under = abort;
+  drop();
+  const [abort, id] = [new AbortController(), newId()];
+  under = { abort, id };
   const query = asked.value;
   const since = performance.now();
   const waiting = setTimeout(() => (outcome.value = { kind: "asking", since }), PATIENCE);
   try {
-    const found = await json<QueryResult>("/query", { body: question(query, 0), signal: abort.signal });
+    const found = await json<QueryResult>("/query", { body: { ...question(query, 0), id }, signal: abort.signal });
     if (abort.signal.aborted) return;
     clearTimeout(waiting);
     outcome.value = { kind: "rows", result: found, more: false };
@@ -90,7 +96,13 @@ async function ask(reselect: Kept | null): Promise<void> {
     if (!isAbort(error)) outcome.value = { kind: "failed", failure: asFailure(error) };
   } finally {
     clearTimeout(waiting);
+    if (under?.id === id) under = null;
   }
+}
+
+/* A name under which the portal knows the question while it runs; `crypto.randomUUID` is for secure addresses alone. */
+function newId(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function question(query: string, offset: number) {

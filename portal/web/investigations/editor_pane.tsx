@@ -16,6 +16,7 @@ import { type Entry, Menu } from "../parts/menu";
 import { say } from "../parts/toast";
 import { moment } from "../values/times";
 import { run, runText } from "./ask";
+import { costText, estimate, estimateSoon, noEstimate } from "./cost";
 import { copyText } from "./copy";
 import { EXAMPLES } from "./examples";
 import { recent } from "./recent";
@@ -42,7 +43,7 @@ export function EditorPane() {
         text={text}
         strict={() => strict.peek()}
         onText={typed}
-        onProblems={(found) => (problems.value = found)}
+        onProblems={looked}
         onRun={() => void run()}
         onExplain={explain}
         onStrict={toggleStrict}
@@ -60,7 +61,14 @@ export function EditorPane() {
 function typed(next: string): void {
   if (next === text.peek()) return;
   text.value = next;
+  noEstimate();
   keepSoon();
+}
+
+function looked(found: Problem[]): void {
+  problems.value = found;
+  if (found.some((one) => one.severity === "error")) noEstimate();
+  else estimateSoon(text.peek());
 }
 
 function ProblemLine() {
@@ -73,6 +81,7 @@ function ProblemLine() {
           <span class="muted problemline-fine">
             <Icon node={CircleCheck} size={14} />
             No problems found
+            {estimate.value && costText(estimate.value) && <span class="problemline-cost">Will read {costText(estimate.value)}</span>}
           </span>
         )}
       </div>

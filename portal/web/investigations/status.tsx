@@ -3,7 +3,7 @@
  *
  * Invariant: always there and of one height, whatever the outcome, so that nothing below it moves.
  */
-import { CalendarRange, CircleAlert, Timer, TriangleAlert, X } from "lucide";
+import { CalendarRange, CircleAlert, Database, Timer, TriangleAlert, X } from "lucide";
 import { useEffect, useState } from "preact/hooks";
 import type { QueryResult } from "../api/wire";
 import { Button } from "../parts/button";
@@ -11,6 +11,7 @@ import { Icon } from "../parts/icon";
 import { duration, number, plural } from "../values/text";
 import { clock, moment, zoneName } from "../values/times";
 import { cancel, more } from "./ask";
+import { costText, estimate, placeText } from "./cost";
 import { ExportMenu } from "./export";
 import { outcome, sort, zone } from "./state";
 
@@ -49,12 +50,14 @@ function Waiting({ since }: { since: number }) {
     const ticks = setInterval(() => setSeconds(Math.floor((performance.now() - since) / 1000)), 250);
     return () => clearInterval(ticks);
   }, [since]);
+  const reads = estimate.value ? costText(estimate.value) : "";
   return (
     <>
       <span>
         <span class="spinner" />
         {seconds < 1 ? "Asking…" : `Asking for ${seconds} s…`}
       </span>
+      {reads && <span class="muted nowrap">Reads {reads}</span>}
       <Button small icon={X} onClick={cancel}>
         Cancel
       </Button>
@@ -70,9 +73,15 @@ function Asked({ result }: { result: QueryResult }) {
       <strong class={result.truncated ? "status-warn" : ""}>{rows}</strong>
       <Window result={result} />
       {result.elapsed_ms !== null && (
-        <span class="muted nowrap" title="Time the portal took">
+        <span class="muted nowrap" title={["Time the portal took", placeText(result.cost)].filter(Boolean).join("; ")}>
           <Icon node={Timer} size={14} />
           {duration(result.elapsed_ms / 1000)}
+        </span>
+      )}
+      {costText(result.cost) && (
+        <span class="muted nowrap" title="Rows and bytes of columns that the answer was computed from, at most">
+          <Icon node={Database} size={14} />
+          {costText(result.cost)}
         </span>
       )}
       {result.warnings.map((warning) => (
