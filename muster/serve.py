@@ -14,7 +14,7 @@ from muster import serving
 from muster.errors import UsageError
 from portal import logs
 from portal.app import Portal
-from portal.settings import Settings
+from portal.settings import LEAST_NEW, MOST_NEW, Settings
 from portal.tls import Certificate, CertificateError, Pins
 
 
@@ -31,6 +31,7 @@ def serve(
     log_level: str,
     certificate: tuple[Path, Path] | None,
     coming: Sequence[Path],
+    most_new: int,
     say: Callable[[str], None],
 ) -> None:
     """Serve until told to stop. Raises MusterError."""
@@ -40,7 +41,10 @@ def serve(
     hosts = frozenset(names) or None
     own = None if certificate is None else Certificate(*certificate)
     secure = tls or own is not None
-    settings = Settings(data, host, port, zone, imports, hosts, secure, log_level, local_webhooks, own, tuple(coming))
+    if not LEAST_NEW <= most_new <= MOST_NEW:
+        raise UsageError(f"{most_new} is no bound of new ids.", f"It is {LEAST_NEW} to {MOST_NEW}.")
+    made = (data, host, port, zone, imports, hosts, secure, log_level, local_webhooks, own, tuple(coming))
+    settings = Settings(*made, most_new=most_new)
     try:
         Pins(settings.certificates)
         if own is not None:

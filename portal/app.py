@@ -214,7 +214,7 @@ async def _open(
     secrets = Secrets(control, sealer, threads, clock)
     trails = Trails(control, nudges, threads, clock)
     made = (control, tables, builtin(), keys, secrets, threads, metrics, configurations, trails)
-    desk = Desk(AgentParts(*made, clock, relay.wake), door)
+    desk = Desk(AgentParts(*made, clock, settings.most_new, relay.wake), door)
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
     return Portal(
         settings=settings,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from portal.tls import Certificate
 
+LEAST_NEW, MOST_NEW = 1000, 10_000_000
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -33,6 +34,7 @@ class Settings:
     local_webhooks: bool = False  # whether webhooks may reach this machine and its link
     certificate: Certificate | None = None  # what it serves TLS with itself
     coming: tuple[Path, ...] = ()  # certificates that its server will show later
+    most_new: int = 20_000  # ids that a device may bring into being a day in each object table; the rest is `other`
     scrub_rate: int = 8 << 20  # bytes a second of sealed files that are looked over again; 0: none
     query_here: int = 256 << 20  # bytes that a query may read to be run by the serving process itself
     query_memory: int = 1 << 30  # bytes of memory that a query in a process of its own may have

@@ -54,6 +54,14 @@ def arguments(parser: Parser) -> None:
         help="let webhooks reach this machine and its link (for trying them out)",
     )
     parser.add_argument(
+        "--new-ids",
+        type=int,
+        default=20_000,
+        metavar="N",
+        help="new binaries, users, ... that one device may bring into being a day, of each kind; what is beyond counts "
+        "as `other` (default: 20000)",
+    )
+    parser.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
         default="info",
@@ -77,5 +85,6 @@ def run(options: Options) -> None:
         log_level=options.log_level,
         certificate=None if options.tls_cert is None else (options.tls_cert, options.tls_key),
         coming=options.tls_next_cert,
+        most_new=options.new_ids,
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

@@ -62,6 +62,7 @@ class Parts:
     configurations: Configurations
     trails: Trails
     clock: Callable[[], int]
+    most_new: int  # ids that a device may bring into being a day, in each object table
     finished: Callable[[], None]  # called on the event loop when executions ended
 
 
@@ -141,7 +142,7 @@ class Agents:
         try:
             batch, rows = await self._p.threads.control(self._rows, device, packed, now)
             ack = await self._p.tables.append(
-                Batch(device.uid, device.generation, batch.epoch, batch.sequence, now, rows)
+                Batch(device.uid, device.generation, batch.epoch, batch.sequence, now, rows, self._p.most_new)
             )
         except Refused as error:
             raise self.refuse(422, "refused_rows", error.reason, device) from None

@@ -8,7 +8,7 @@ fits the schema, so applying it cannot fail. Rights and bounds of a sender are n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,7 @@ from nql.datatypes import Physical
 from storage.tables.errors import Refused
 from storage.tables.frames import BatchPart, NewKeys, Prepared, TablePart, encode_rows
 from storage.tables.objects import ObjectTable
+from storage.tables.quota import OTHER
 from storage.tables.rows import MAX_EPOCH, MAX_ROWS, MAX_SOURCE, Batch, Rows
 from storage.tables.schema import ARROW, DEVICES, SEPARATOR, Schemas, TableSchema
 
@@ -35,12 +36,15 @@ _MOST = (1 << 63) - 1
 Objects = Mapping[str, ObjectTable]
 
 
-def prepare(batch: Batch, schemas: Schemas, objects: Objects, row: int) -> Prepared:
-    """Encode a batch whose first event row gets the number `row`. Raises Refused."""
+def prepare(
+    batch: Batch, schemas: Schemas, objects: Objects, row: int, left: Callable[[str], int | None] = lambda _: None
+) -> Prepared:
+    """Encode a batch whose first event row gets the number `row`; `left` tells of an object table how many new ids the
+    batch may bring (None: any number). Raises Refused."""
     _check_name(batch)
     before = {name: len(table.keys) for name, table in objects.items()}
     try:
-        encoder = _Encoder(batch, objects)
+        encoder = _Encoder(batch, objects, left)
         for rows in batch.rows:
             schema = schemas.get(rows.table)
             if schema is None:
@@ -73,6 +77,8 @@ def _check_name(batch: Batch) -> None:
 class _Encoder:
     batch: Batch
     objects: Objects
+    bound: Callable[[str], int | None]
+    left: dict[str, int | None] = field(default_factory=dict)
     tables: list[TablePart] = field(default_factory=list)
     batches: list[Any] = field(default_factory=list)
     payloads: list[Any] = field(default_factory=list)
@@ -126,7 +132,7 @@ class _Encoder:
             _check_types(schema, name, texts, _TYPES[Physical.UTF8])
             if target.schema.key_links:
                 texts = [_joined(target.schema, name, ids, row, text) for row, text in enumerate(texts)]
-            ids[name] = _ids(target, texts)
+            ids[name] = self._ids(target, texts)
             found[name] = pa.array(ids[name], type=pa.int64())
         return found
 
@@ -135,12 +141,36 @@ class _Encoder:
         parts = [self._key_part(schema, name, rows, columns) for name in schema.key]
         table = self.objects[schema.name]
         keys = parts[0] if len(parts) == 1 else [SEPARATOR.join(key) for key in zip(*parts, strict=True)]
-        result = {"@id": pa.array([table.allocate(key) for key in keys], type=pa.int64())}
+        ids = [self._id(table, key) for key in keys]
+        result = {"@id": pa.array(ids, type=pa.int64())}
         result |= {name: values for name, values in columns.items() if name not in schema.key}
         if not schema.owned:
             return result, []
         result["@device"] = columns.get("@device", pa.array([], type=pa.int64()))
         return result, sorted(set(result["@device"].to_pylist())) or self._own_device()
+
+    def _ids(self, target: ObjectTable, texts: Sequence[str | None]) -> list[int | None]:
+        ids: list[int | None] = list(map(target.ids.get, texts))  # type: ignore[arg-type]
+        if ids.count(None) == list(texts).count(None):
+            return ids
+        if "" in texts:
+            raise Refused(f"an empty key for {target.schema.name}")
+        return [None if text is None else self._id(target, text) for text in texts]
+
+    def _id(self, target: ObjectTable, key: str) -> int:
+        """The id of a key; that of `other` if it is a new one and there were too many."""
+        found = target.ids.get(key)
+        if found is not None:
+            return found
+        name = target.schema.name
+        if name not in self.left:
+            self.left[name] = self.bound(name)
+        left = self.left[name]
+        if left is not None:
+            if left <= 0:
+                return target.allocate(_other(target.schema, key))
+            self.left[name] = left - 1
+        return target.allocate(key)
 
     def _key_part(self, schema: TableSchema, name: str, rows: Rows, columns: Mapping[str, Any]) -> list[str]:
         values = rows.columns.get(name)
@@ -173,13 +203,12 @@ def _check_types(schema: TableSchema, name: str, values: Sequence[Any], allowed:
         raise Refused(f"{schema.name}.{name} cannot hold {wrong.pop().__name__} values")
 
 
-def _ids(target: ObjectTable, texts: Sequence[str | None]) -> list[int | None]:
-    ids: list[int | None] = list(map(target.ids.get, texts))  # type: ignore[arg-type]
-    if ids.count(None) == list(texts).count(None):
-        return ids
-    if "" in texts:
-        raise Refused(f"an empty key for {target.schema.name}")
-    return [None if text is None else target.allocate(text) for text in texts]
+def _other(schema: TableSchema, key: str) -> str:
+    """The key of what stands for all that is beyond the bound, beside the same objects. Raises Refused where a key has
+    no text that could say so."""
+    if schema.key_text is None:
+        raise Refused(f"too many new {schema.name} from one sender in a day")
+    return SEPARATOR.join([*key.split(SEPARATOR)[: len(schema.key_links)], OTHER])
 
 
 def _joined(

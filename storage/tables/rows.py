@@ -34,7 +34,8 @@ class Rows:
 class Batch:
     """Rows that are stored together or not at all. `source` is a device's uid, `portal` or `import:<name>`;
     `generation` counts its enrolments, `epoch` names one life of its outbox, `sequence` counts in it; `received` is
-    microseconds UTC."""
+    microseconds UTC. `most_new` bounds the ids that its source may bring into being a day, in each object table; what
+    is beyond counts as `other`. None: no bound, for those who are trusted."""
 
     source: str
     generation: int
@@ -42,6 +43,7 @@ class Batch:
     sequence: int
     received: int
     rows: tuple[Rows, ...]
+    most_new: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

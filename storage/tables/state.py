@@ -17,6 +17,7 @@ import pyarrow as pa
 from storage.tables.frames import BatchPart, Prepared, TablePart
 from storage.tables.marks import Marks
 from storage.tables.objects import ObjectTable
+from storage.tables.quota import Invented
 from storage.tables.schema import DEVICES, Schemas, TableSchema, typed
 from storage.tables.tail import Tail
 
@@ -31,6 +32,7 @@ class State:
         self.objects: Mapping[str, ObjectTable] = {schema.name: ObjectTable(schema) for schema in schemas.objects()}
         self.marks = Marks()
         self.tail = Tail()
+        self.invented = Invented()
         self.next_row = 0
         self.version = 0
         self.lock = threading.Lock()  # held by whoever applies, or reads more than one thing
@@ -57,6 +59,7 @@ class State:
         self._see_sender(part)
         self._see_new(part)
         self.marks.add(part.source, part.generation, part.epoch, part.sequence)
+        self.invented.note(part)
         self.version += 1
 
     def sealed(self) -> None:

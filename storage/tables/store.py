@@ -104,7 +104,11 @@ class Store:
             if name in group.names or self.state.marks.seen(*name):
                 group.outcomes.append(Ack(batch.sequence, 0, duplicate=True))
                 return
-            prepared = prepare(batch, self.schemas, self.state.objects, group.row)
+            waiting = [item for _, item in group.prepared]
+            left = self.state.invented.left
+            prepared = prepare(
+                batch, self.schemas, self.state.objects, group.row, lambda table: left(batch, table, waiting)
+            )
         except StoreError as error:
             group.outcomes.append(error)
             return

@@ -170,7 +170,7 @@ class Portal:
         vault = Secrets(control, Sealer(outside.folder / "vault.key"), threads, self.clock)
         self.trails = Trails(control, self.nudges, threads, self.clock)
         parts = (control, outside.tables, builtin(), keys, vault, threads, METRICS, self.configurations, self.trails)
-        self.agents = Agents(Parts(*parts, self.clock, self._finished))
+        self.agents = Agents(Parts(*parts, self.clock, 20_000, self._finished))
         self.ticks = Ticks(control, self.nudges, self.relay, threads, self.clock)
         slow = Turns(outside.random, self._look, stalls=0.03)
         scheduled = scheduling.Parts(
