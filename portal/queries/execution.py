@@ -25,6 +25,7 @@ from engine.result import Result
 from engine.source import Source
 from nql.catalog.model import Catalog
 from nql.plan.plan import ResolvedPlan
+from nql.plan.relations import absolute, scans
 from portal.errors import ApiError
 from portal.queries.admission import HINTS, Admission, Purpose
 from portal.queries.answers import Answers
@@ -99,7 +100,7 @@ class Execution:
     async def run(self, asked: Question) -> Ran:
         """The answer. Raises ApiError where it is too much, or too many want some; what `engine.execute.run` raises."""
         base, beside = apart(asked.source)
-        if base is None or beside:
+        if base is None or beside or isinstance(asked.source, Shared):  # who shares an instant asks nothing twice of it
             return await self._ran(asked)
         what = (*_what(asked), base.snapshot.folder)
         kept = await self._mark(asked, base)
@@ -114,6 +115,8 @@ class Execution:
     async def _mark(self, asked: Question, base: SnapshotSource) -> str | None:
         if asked.media is not None or asked.cost.rows < WORTH_KEEPING or not self.answers.budget:
             return None
+        if all(absolute(scan) is None for scan in scans(asked.plan.relation)):
+            return None  # values of objects are what a mark is made of, which takes longer than asking for them
         return await self._threads.query(mark, asked.plan, asked.catalog, base)
 
     async def _ran(self, asked: Question) -> Ran:

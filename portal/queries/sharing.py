@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from engine.cost import Extent
 from engine.source import Grain, Laid, Part, Rollup, Source, laid
 
 SHORT = 48 * 3_600_000_000  # microseconds: of longer windows, whole days may be answered by what was computed before
@@ -73,7 +74,8 @@ class Shared:
         if rows > self._room:
             return None
         self._room -= rows
-        return found.collect().rechunk()
+        kept = found.collect()
+        return (kept.sort("@device") if "@device" in kept.columns else kept).rechunk()
 
 
 class SharedLaid(Shared):
@@ -82,6 +84,10 @@ class SharedLaid(Shared):
     def __init__(self, source: Laid) -> None:
         super().__init__(source)
         self._laid = source
+
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        """As the source under it."""
+        return self._laid.extent(table, start=start, end=end)
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
