@@ -40,11 +40,10 @@ log = structlog.get_logger("workers")
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one worker process may have: threads, bytes of memory of its own; `nice` is how far it stands back."""
+    """What one worker process may have: threads, bytes of memory of its own."""
 
     threads: int = field(default_factory=lambda: min(os.cpu_count() or 1, MOST_THREADS))
     memory: int = 1 << 30
-    nice: int = 5
 
     def __post_init__(self) -> None:
         if not (1 <= self.threads <= MOST_THREADS and LEAST_MEMORY <= self.memory <= MOST_MEMORY):
@@ -210,7 +209,7 @@ class Workers:
         said = self.spool.new("log")
         with said.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", MODULE, str(self.limits.memory), str(self.limits.nice)),
+                *(sys.executable, "-P", "-m", MODULE, str(self.limits.memory)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

@@ -38,12 +38,11 @@ MOST_SAID = 2000  # characters of what went wrong
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Work until the portal is gone. The arguments are bytes of memory, and how far to stand back for others."""
-    memory, nice = map(int, arguments)
+    """Work until the portal is gone. The argument is how many bytes of memory it may have."""
+    [memory] = map(int, arguments)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the portal
-    os.nice(nice)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     waiting: SimpleQueue[Message] = SimpleQueue()

@@ -29,6 +29,8 @@ NOW = 1_767_264_000_000_000
 CATALOG = builtin()
 TABLE = "device_performance.system_crashes"
 COUNT = f"{TABLE} during past 24h | summarize n = count()"
+COUNTS = ", ".join(f"n{one} = countif(error_code > {one} and error_code != {one * 7})" for one in range(60))
+LONG = f"{TABLE} during past 24h | summarize {COUNTS}"  # seconds over millions of rows, in little memory
 CODES = f"{TABLE} during past 24h | summarize n = count() by error_code | sort n desc"
 MIB = 1 << 20
 
