@@ -31,13 +31,13 @@ from storage.tables.errors import (
     WrongZone,
 )
 from storage.tables.files import Files
-from storage.tables.read import SnapshotSource
+from storage.tables.read import HOT, SnapshotSource
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
-from storage.tables.writer import Append, Compact, Item, Seal, Stop, Writer
+from storage.tables.writer import Append, Compact, Erase, Item, Seal, Stop, Writer
 
 __all__ = [
     "MAX_MESSAGE",
@@ -67,6 +67,7 @@ __all__ = [
     "rows_from_wire",
 ]
 
+LOOKS, LOOK_SECONDS = 100, 0.1  # for files that somebody still reads
 MOST_WAITING = 4096  # batches taken and not yet answered; more wait in their callers
 
 
@@ -124,6 +125,19 @@ class Tables:
         """Compact the days that end at or before an instant (microseconds UTC, by default now), which happens by itself
         in time. Rows may be appended and asked meanwhile. Raises StorageFailed, Corrupt, Closed."""
         await self._ask(lambda answer: Compact(answer, until))
+
+    async def erase(self, table: str, key: str) -> bool:
+        """Erase an object, what belongs to it, and its rows. True when no file has anything of it; False if files that
+        were replaced are still read by somebody: they go when that ends. Nobody may send under its name any more.
+        Raises StorageFailed, Corrupt (it is tried again by itself then), Closed."""
+        await self._ask(lambda answer: Erase(answer, table, key))
+        for _ in range(LOOKS):
+            await self._ask(Seal)
+            if not self._store.leaving:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.to_thread(HOT.forget, self._store.folder, {item.sha256 for item in self._store.manifest.days})
+        return not self._store.leaving
 
     async def close(self) -> None:
         """Answer what is waiting, seal, and let the folder go. Closing twice does nothing."""

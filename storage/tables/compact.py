@@ -9,7 +9,7 @@ that memory is bounded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
@@ -22,8 +22,8 @@ from nql.catalog.model import TableKind
 from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
 from storage.tables.days import DAY, day_name
 from storage.tables.files import Files, discard
-from storage.tables.manifest import DayFile, RollupFile, Segment
-from storage.tables.schema import Schemas, TableSchema, typed
+from storage.tables.manifest import DailyFile, DayFile, RollupFile, Segment
+from storage.tables.schema import Frame, Schemas, TableSchema, typed
 from storage.tables.seal import LAKE, ROLLUPS
 from storage.tables.sealed import check, write_frame, write_parquet
 from storage.tables.snapshot import Snapshot
@@ -51,16 +51,18 @@ class Task:
     day: int
     segments: tuple[Segment, ...]
     days: tuple[DayFile, ...]
+    dailies: tuple[DailyFile, ...] = ()
+    erased: Mapping[str, Sequence[int]] = field(default_factory=dict)  # ids by link column, to write the day without
 
     @property
-    def inputs(self) -> tuple[Segment | DayFile, ...]:
+    def inputs(self) -> tuple[Segment | DayFile | DailyFile, ...]:
         """All its files."""
-        return (*self.segments, *self.days)
+        return (*self.segments, *self.days, *self.dailies)
 
     @property
     def rows(self) -> int:
-        """All its rows."""
-        return sum(item.rows for item in self.inputs)
+        """All its rows, without daily ones."""
+        return sum(item.rows for item in self.segments) + sum(item.rows for item in self.days)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +71,15 @@ class Compacted:
 
     task: Task
     days: tuple[DayFile, ...]
+    dailies: tuple[DailyFile, ...] = ()
 
     def undo(self, files: Files, folder: Path) -> None:
         """Remove the files: they will not become valid."""
         for day in self.days:
             for name in (day.file, *(item.file for item in day.rollups.values())):
                 discard(files, folder / name)
+        for daily in self.dailies:
+            discard(files, folder / daily.file)
 
 
 def tasks(snapshot: Snapshot, schemas: Schemas, now: int, until: int | None = None) -> Iterator[Task]:
@@ -124,18 +129,23 @@ class _Run:
             self._go_on()
             check(self.by.folder, item.file, item.sha256)
         try:
-            days = [self._file(rows, f"{self.stem}-{piece}") for piece, rows in enumerate(self._pieces())]
-            if sum(day.rows for day in days) != self.task.rows:
-                raise RuntimeError(f"{self.task.rows} rows would become {sum(day.rows for day in days)}")
+            pieces = (rows for rows in self._pieces() if not rows.is_empty())
+            days = [self._file(rows, f"{self.stem}-{piece}") for piece, rows in enumerate(pieces)]
+            wanted = self._rows_left() if self.task.erased else self.task.rows
+            if sum(day.rows for day in days) != wanted:
+                raise RuntimeError(f"{wanted} rows would become {sum(day.rows for day in days)}")
+            dailies = [self._less(item, piece) for piece, item in enumerate(self.task.dailies)]
             self._sync()
         except BaseException:
             for name in self.written:
                 discard(self.by.files, self.by.folder / name)
             raise
-        return Compacted(self.task, tuple(days))
+        return Compacted(self.task, tuple(days), tuple(dailies))
 
     def _pieces(self) -> Iterator[pl.DataFrame]:
         """The rows, sorted, in pieces that fit memory."""
+        if not self.task.rows:
+            return
         order = [name for name in ("@device", self.schema.time, "@row") if name in self.schema.columns]
         for wanted in self._ranges():
             self._go_on()
@@ -161,7 +171,17 @@ class _Run:
         scans += [
             pl.scan_parquet(self.by.folder / item.file, glob=False, hive_partitioning=False) for item in self.task.days
         ]
-        return pl.concat([typed(scan, self.schema) for scan in scans], how="diagonal")
+        whole = pl.concat([typed(scan, self.schema) for scan in scans], how="diagonal")
+        return without(whole, self.task.erased)
+
+    def _rows_left(self) -> int:
+        return self._scan().select(pl.len()).collect().item() if self.task.rows else 0
+
+    def _less(self, item: DailyFile, piece: int) -> DailyFile:
+        """Daily rows without what is erased."""
+        rows = without(pl.scan_ipc(self.by.folder / item.file, glob=False).collect(), self.task.erased)
+        made = self._rollup(f"{self.stem}-less{piece}", "daily", rows)
+        return DailyFile(made.file, item.table, item.day, made.rows, made.bytes, made.sha256)
 
     def _file(self, rows: pl.DataFrame, stem: str) -> DayFile:
         """Write a piece and what is made of it."""
@@ -203,7 +223,8 @@ class _Run:
     def _sync(self) -> None:
         """Make the names of the files durable, and those of the folders made for them."""
         place = self.by.folder / LAKE / self.task.table / f"day={day_name(self.task.day)}"
-        for path in (place, place.parent, place.parent.parent, self.by.folder / ROLLUPS):
+        made = (place, place.parent, place.parent.parent) if place.exists() else ()
+        for path in (*made, self.by.folder / ROLLUPS):
             self.by.files.sync_folder(path)
 
     def _named(self, name: str) -> str:
@@ -213,6 +234,20 @@ class _Run:
     def _go_on(self) -> None:
         if self.by.stop():
             raise Stopped
+
+
+def without(rows: Frame, erased: Mapping[str, Sequence[int]]) -> Frame:
+    """Rows without those of devices that are erased, and without links to what else is."""
+    held = rows.collect_schema().names()
+    for column, ids in erased.items():
+        if column not in held:
+            continue
+        leads = pl.col(column).is_in(list(ids)).fill_null(value=False)
+        if column == "@device":
+            rows = rows.filter(~leads)
+        else:
+            rows = rows.with_columns(pl.when(leads).then(None).otherwise(pl.col(column)).alias(column))
+    return rows
 
 
 def new_stem() -> str:

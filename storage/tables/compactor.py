@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from storage.tables.compact import Compacted, Stopped, Task
+from storage.tables.erasing import touched
 from storage.tables.errors import Closed, StorageFailed, StoreError, failure
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Store
@@ -68,6 +69,11 @@ class Compactor:
         store = self._store
         by = store.compaction(self._stop.is_set)
         try:
+            if task.erased:
+                less = touched(by, task)
+                if less is None:
+                    return None
+                task = less
             alone = task.rows >= ALONE and can_do(store.files, store.schemas.catalog)
             made = worker.run(by, task) if alone else by.run(task)
         except Stopped:

@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -70,6 +70,17 @@ class HotColumns:
             if wanted:
                 self._make_later(folder, item, wanted)
         return None
+
+    def forget(self, folder: Path, keep: Collection[str]) -> None:
+        """Remove all columns but those of files with these digests."""
+        self.settle()
+        with self._lock:
+            for known in (self._open.get(folder, {}), self._left.get(folder, {})):
+                for key in [key for key in known if key[0] not in keep]:
+                    del known[key]
+        for path in (folder / CACHE).glob("*.arrow"):
+            if belongs_to(path) not in keep:
+                _remove(path)
 
     def settle(self) -> None:
         """Wait until what is being made is there."""

@@ -87,7 +87,8 @@ SealedFile = Segment | DayFile | RollupFile | DailyFile | Sealed
 
 class Manifest(msgspec.Struct, frozen=True):
     """The store at one instant. `number` counts manifests, `next_file` names of sealed files, `next_row` event rows;
-    `lake` tells by table with which manifest its days last changed."""
+    `lake` tells by table with which manifest its days last changed, `erasing` by table which ids of objects are on
+    their way out of all files."""
 
     format: int
     number: int
@@ -103,6 +104,7 @@ class Manifest(msgspec.Struct, frozen=True):
     days: list[DayFile] = []
     dailies: list[DailyFile] = []
     lake: dict[str, int] = {}
+    erasing: dict[str, list[int]] = {}
 
     def sealed_files(self) -> Iterator[tuple[SealedFile, str]]:
         """Every file it names, with words for what it holds."""

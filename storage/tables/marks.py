@@ -63,6 +63,10 @@ class Marks:
             del marks.epochs[next(iter(marks.epochs))]
         _insert(ranges, sequence)
 
+    def forget(self, source: str) -> None:
+        """A source is erased."""
+        self.dirty = self._sources.pop(source, None) is not None or self.dirty
+
     def encode(self) -> bytes:
         """The marks as JSON."""
         return msgspec.json.encode(self._sources)

@@ -19,6 +19,7 @@ from storage.tables.schema import ARROW, SEPARATOR, TEXT, TableSchema
 
 KEY = "@key"
 LIVE = "@live"
+ERASED = "\x00erased "  # before the id: the key of what was erased
 
 
 class ObjectTable:
@@ -35,6 +36,7 @@ class ObjectTable:
         self._columns: dict[str, Column] = {}
         self._live = Column(pa.bool_())
         self._sets: dict[int, set[int]] = {}
+        self._erased: set[int] = set()
         self._arrow: tuple[int, Any] | None = None
 
     def allocate(self, key: str) -> int:
@@ -110,13 +112,44 @@ class ObjectTable:
                 column.set(row, instant)
         self._changed()
 
+    def keyed_by(self, gone: Mapping[str, Sequence[int]]) -> list[int]:
+        """The rows whose keys name one of these objects, by table."""
+        found: set[int] = set()
+        for name in self.schema.key_links:
+            ids = set(gone.get(self.schema.links[name], ()))
+            column = self._column(name)
+            found.update(row for row in range(self.rows) if ids and column.get(row) in ids)
+        return sorted(found - self._erased)
+
+    def erase(self, rows: Sequence[int], gone: Mapping[str, Sequence[int]]) -> None:
+        """Forget what was said of rows, and links of others to what is gone; they stay as numbers that nobody sees."""
+        for row in rows:
+            for column in self._columns.values():
+                column.set(row, None)
+            if not self.keys[row].startswith(ERASED):
+                del self.ids[self.keys[row]]
+            self.keys[row] = f"{ERASED}{row}"
+            self.ids[self.keys[row]] = row
+            self._live.set(row, False)
+            self._erased.add(row)
+        for name, target in self.schema.links.items():
+            ids = set(gone.get(target, ())) if name in self._columns else set()
+            for row in range(self.rows) if ids else ():
+                if self._columns[name].get(row) in ids:
+                    self._columns[name].set(row, None)
+        self._sets = {owner: held - set(rows) for owner, held in self._sets.items()}
+        if rows:
+            self._changed()
+
     def arrow(self) -> Any:
-        """All set columns as Arrow, with `@id`, and `@live` where objects can leave; made anew only after a change."""
+        """All set columns as Arrow, with `@id`, and `@live` where objects can leave; made anew after a change."""
         if self._arrow is None or self._arrow[0] != self.version:
             columns = {"@id": pa.arange(0, self.rows)}
             columns |= {name: column.arrow(self.rows) for name, column in self._columns.items()}
             if self.schema.owned:
                 columns[LIVE] = self._live.arrow(self.rows)
+            elif self._erased:
+                columns[LIVE] = pa.array([row not in self._erased for row in range(self.rows)], type=pa.bool_())
             self._arrow = (self.version, pa.table(columns))
         return self._arrow[1]
 
@@ -139,7 +172,8 @@ class ObjectTable:
                 if held.type != wanted:
                     held = pa.chunked_array([pa.array(held.to_pylist(), type=wanted)], type=wanted)
                 self._columns[name] = Column(wanted, held)
-        if LIVE in table.column_names:
+        self._erased = {row for row, key in enumerate(self.keys) if key == f"{ERASED}{row}"}
+        if self.schema.owned and LIVE in table.column_names:
             self._load_live(table[LIVE].to_pylist())
         self._changed()
         self.dirty = False

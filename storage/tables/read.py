@@ -23,14 +23,14 @@ from storage.tables.sealed import Checked
 from storage.tables.snapshot import Snapshot
 
 _CHECKED = Checked()
-_HOT = HotColumns()
+HOT = HotColumns()
 
 
 class SnapshotSource:
     """One snapshot of all tables, to be asked by queries. Keeps the snapshot, and so its files, alive."""
 
     def __init__(
-        self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED, hot: HotColumns = _HOT
+        self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED, hot: HotColumns = HOT
     ) -> None:
         self.snapshot = snapshot
         self.catalog = catalog
@@ -88,12 +88,10 @@ class SnapshotSource:
         held = self.snapshot.objects.get(schema.name)
         if held is None:
             return nothing(schema, columns)
-        present = [
-            name for name in dict.fromkeys([*columns, *([LIVE] if schema.owned else [])]) if name in held.column_names
-        ]
+        present = [name for name in dict.fromkeys([*columns, LIVE]) if name in held.column_names]
         frame = pl.from_arrow(held.select(present or ["@id"]))
         assert isinstance(frame, pl.DataFrame)
-        if schema.owned:
+        if LIVE in frame.columns:
             frame = frame.filter(pl.col(LIVE))
         return complete(frame.lazy(), schema, frame.schema, columns)
 

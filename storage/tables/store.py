@@ -20,6 +20,7 @@ from nql.catalog.model import Catalog
 from storage.tables.compact import Compacted, Compaction
 from storage.tables.delta import DeltaLogs
 from storage.tables.encode import prepare, take_back
+from storage.tables.erasing import reach
 from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, Unsure, failure
 from storage.tables.files import Files, discard
 from storage.tables.frames import Prepared, encode_body
@@ -219,10 +220,17 @@ class Store:
             return False
         segments = [item for item in before.segments if item.file not in gone]
         days = [item for item in before.days if item.file not in gone]
+        dailies = [item for item in before.dailies if item.file not in gone]
         manifest = structs.replace(
             before, number=before.number + 1, segments=segments, days=[*days, *made.days],
+            dailies=[*dailies, *made.dailies],
             lake=before.lake | {made.task.table: before.number + 1},
         )  # fmt: skip
+        self._put(manifest)
+        return True
+
+    def _put(self, manifest: Manifest) -> None:
+        """Make a manifest valid beside what is in memory. Raises StorageFailed."""
         try:
             write_manifest(self.files, self.folder, manifest)
         except Unsure as error:
@@ -232,7 +240,40 @@ class Store:
             raise failure(error) from error
         self._replace(manifest)
         self.tidy()
+
+    # --- erasing --------------------------------------------------------------------------------
+
+    def erase(self, table: str, key: str) -> bool:
+        """Forget an object and what belongs to it, in memory and in the files of objects, and note that its rows are
+        to go; False if there is none. Raises StorageFailed, Corrupt."""
+        self.seal()
+        found = self.state.objects[table].ids.get(key)
+        if found is None:
+            return False
+        gone, before = reach(self.state.objects, table, found), self.manifest
+        names = {*before.erasing, *gone}
+        merged = {name: sorted({*before.erasing.get(name, []), *gone.get(name, [])}) for name in names}
+        with self.state.lock:
+            for name, held in self.state.objects.items():
+                held.erase(gone.get(name, ()), gone)
+            self.state.marks.forget(key)
+        self.manifest = structs.replace(before, erasing=merged)
+        try:
+            self.seal()
+        except (StorageFailed, Corrupt):
+            self.manifest = before  # memory is ahead of the disk: nothing may follow it in the journal
+            self.broken = self.broken or "an erasure could not be stored; open the folder anew"
+            raise
         return True
+
+    def erased(self) -> None:
+        """No file has anything of what was being erased. Raises StorageFailed."""
+        self._put(structs.replace(self.manifest, number=self.manifest.number + 1, erasing={}))
+
+    @property
+    def leaving(self) -> bool:
+        """Whether files that were replaced are still there, as somebody reads them."""
+        return bool(self._leaving) or not self._durable
 
     def _replace(self, manifest: Manifest, *, sealed: bool = False) -> None:
         """Go on with a manifest that is valid, though its name may not be on disk yet; `sealed` tells that it has all

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from storage.tables.compact import Compacted, tasks
 from storage.tables.compactor import Compactor
+from storage.tables.erasing import tasks as erasures
 from storage.tables.errors import Closed, StorageFailed, StoreError
 from storage.tables.rows import Ack, Batch
 from storage.tables.store import Outcome, Store
@@ -65,6 +66,15 @@ class Compact:
 
 
 @dataclass(frozen=True, slots=True)
+class Erase:
+    """A wish to erase an object; answered as Seal is, when no valid file has anything of it."""
+
+    answer: Answer
+    table: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Flip:
     """A day that was compacted, to become valid."""
 
@@ -78,7 +88,7 @@ class Ended:
     error: StoreError | None
 
 
-Item = Append | Seal | Stop | Compact | Flip | Ended
+Item = Append | Seal | Stop | Compact | Erase | Flip | Ended
 
 
 class Writer:
@@ -96,6 +106,10 @@ class Writer:
         self._compacting = False
         self._wishes: list[Compact] = []
         self._wished: Compact | None = None  # for whom compaction is under way
+        self._erasures: list[Erase] = []  # not begun
+        self._begun: list[Erase] = []
+        self._erase_at: int | None = 0  # looking for rows of what is erased; None while there is none
+        self._flips: int | None = None  # of the erasure that is under way
         self._failed: StoreError | None = None  # why something of it did not become valid
         self._closed = False
         self._gate = threading.Lock()
@@ -127,6 +141,7 @@ class Writer:
                 self._do(item)
             item = None
             self._seal_if_due()
+            self._erase_if_due()
             self._compact_if_due()
             self._flush()
         self._stop(item)
@@ -137,6 +152,8 @@ class Writer:
                 answer(self._sealed() or Ack(0, 0))
             case Compact():
                 self._wishes.append(item)
+            case Erase():
+                self._erasures.append(item)
             case Flip(made):
                 self._make_valid(made)
             case Ended(error):
@@ -145,14 +162,15 @@ class Writer:
     def _stop(self, item: Stop) -> None:
         """The last thing done: compaction is given up, what waits for it is told, and all is sealed if wanted."""
         self._compactor.stop()
-        for wish in [*self._wishes, *([self._wished] if self._wished else [])]:
+        wishes: list[Erase | Compact] = [*self._erasures, *self._begun, *self._wishes]
+        for wish in [*wishes, *([self._wished] if self._wished else [])]:
             wish.answer(Closed("the table store is closed"))
         item.answer((self._sealed() if item.seal else None) or Ack(0, 0))
         self._flush()
 
     def _next(self) -> Item | None:
         """What comes next, None when it is time to seal or to compact."""
-        times = [self._seal_at, None if self._compacting else self._compact_at]
+        times = [self._seal_at, *(() if self._compacting else (self._compact_at, self._erase_at))]
         first = min((at for at in times if at is not None), default=None)
         wait = None if first is None else max(0.001, (first - self._store.clock()) / 1_000_000)
         try:
@@ -215,6 +233,46 @@ class Writer:
             self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
         return told
 
+    # --- erasing --------------------------------------------------------------------------------
+
+    def _erase_if_due(self) -> None:
+        """Begin what is asked for, and go on with what is not done, also by a former process."""
+        if self._compacting:
+            return
+        while self._erasures:
+            wish = self._erasures.pop(0)
+            try:
+                self._store.erase(wish.table, wish.key)
+                self._begun.append(wish)
+                self._erase_at = self._store.clock()
+            except StoreError as error:
+                wish.answer(error)
+        if self._erase_at is None or self._store.clock() < self._erase_at:
+            return
+        self._erase_at = None
+        if self._store.manifest.erasing and not self._store.broken:
+            self._compacting, self._failed, self._flips = True, None, 0
+            self._compactor.start(self._store.snapshot(), list(erasures(self._store.manifest, self._store.schemas)))
+        else:
+            self._answer_begun(None)
+
+    def _looked(self, error: StoreError | None) -> None:
+        """All files were looked at: it is done when nothing was found any more, else there is another look."""
+        flips, self._flips = self._flips, None
+        try:
+            if not error and not flips:
+                self._store.erased()
+        except StoreError as failed:
+            error = failed
+        self._erase_at = self._store.clock() + (RETRY_AFTER if error else 0)
+        if error:
+            self._answer_begun(error)
+
+    def _answer_begun(self, error: StoreError | None) -> None:
+        begun, self._begun = self._begun, []
+        for wish in begun:
+            wish.answer(error or Ack(0, 0))
+
     # --- compacting -----------------------------------------------------------------------------
 
     def _compact_if_due(self) -> None:
@@ -241,6 +299,8 @@ class Writer:
         """Let compacted files count; if that fails they go, and will be made again."""
         try:
             self._store.flip(made)
+            if self._flips is not None:
+                self._flips += 1
             return
         except StoreError as error:
             log.warning("a compacted day does not become valid: %s", error)
@@ -258,5 +318,7 @@ class Writer:
     def _end(self, error: StoreError | None) -> None:
         wish, self._wished, self._compacting = self._wished, None, False
         self._store.tidy()
+        if self._flips is not None:
+            self._looked(error or self._failed)
         if wish:
             wish.answer(error or self._failed or Ack(0, 0))
