@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 
 import polars as pl
 
-from engine.cost import Extent
 from engine.lazyframe.dtypes import col
 from engine.lazyframe.scans import Rows
 from engine.order import scan_key
-from engine.source import Grain, Laid, Part, Rollup, Source
+from engine.source import Source
 from nql.datatypes import Physical
 from nql.plan.expressions import And, Expr, columns
 from nql.plan.relations import ID, Extend, Filter, Link, Relation, Scan, ScanColumn, Select, absolute
@@ -85,7 +84,7 @@ class Below:
 class OnePart:
     """A source in which one table is the rows of a frame."""
 
-    base: Laid
+    base: Source
     table: str
     frame: pl.LazyFrame
 
@@ -107,20 +106,6 @@ class OnePart:
         if table == self.table:
             return self.frame.select(columns)
         return self.base.scan(table, columns, start=start, end=end, daily=daily)
-
-    def parts(
-        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
-    ) -> Sequence[Part]:
-        """See `engine.source.Laid.parts`."""
-        return [Part(self.scan(table, columns, start=start, end=end), 0, None, False)]
-
-    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
-        """See `engine.source.Laid.extent`."""
-        return self.base.extent(table, start=start, end=end)
-
-    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
-        """See `engine.source.Laid.rollup`."""
-        return None
 
 
 def below(node: Relation, keys: Sequence[str], read: Collection[str]) -> Below | None:
