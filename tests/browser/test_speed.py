@@ -62,6 +62,8 @@ def many_rows() -> str:
         "zone": "UTC",
         "warnings": [],
         "elapsed_ms": 1.0,
+        "id": "made-up-id",
+        "cost": {"rows": ROWS, "bytes": ROWS, "where": "portal"},
     }
     return json.dumps(answer)
 
