@@ -2,9 +2,10 @@
 the audit log.
 
 In: groups of the outbox and of the log, each in sequence. Out: batches of the sources `portal` and `audit`, one a
-group, named by the sequence of its last message. Invariants: a group is sent again unchanged until it is marked, and
-the tables know what they have, so each message arrives once, over any crash; while somebody holds the relay still, its
-position says exactly what the tables have of the outbox.
+group, named by the sequence of its last message and standing for all numbers up to it, so that no holes are left to
+remember. Invariants: a group is sent again unchanged until it is marked, and the tables know what they have, so each
+message arrives once, over any crash; while somebody holds the relay still, its position says exactly what the tables
+have of the outbox.
 """
 
 from __future__ import annotations
@@ -92,8 +93,7 @@ class Relay:
             rows = [Message(entry.sequence, LOG, log_row(entry)) for entry in entries]
             try:
                 if rows:
-                    batch = Batch("audit", 0, self._control.epoch, sequence, self._clock(), tuple(columnar(rows)))
-                    await self._tables.append(batch)
+                    await self._tables.append(self._batch("audit", sequence, rows))
             except Refused as error:
                 log.error("relay_refused", table=LOG, sequence=sequence, reason=error.reason)
             except StorageFailed as error:
@@ -132,8 +132,10 @@ class Relay:
                     log.error("relay_refused", table=message.table, sequence=message.sequence, reason=error.reason)
 
     async def _append(self, messages: list[Message]) -> None:
-        batch = Batch("portal", 0, self._control.epoch, messages[-1].sequence, self._clock(), tuple(columnar(messages)))
-        await self._tables.append(batch)
+        await self._tables.append(self._batch("portal", messages[-1].sequence, messages))
+
+    def _batch(self, source: str, sequence: int, messages: list[Message]) -> Batch:
+        return Batch(source, 0, self._control.epoch, sequence, self._clock(), tuple(columnar(messages)), first=0)
 
 
 def log_row(entry: Entry) -> dict[str, Any]:

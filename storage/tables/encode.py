@@ -69,6 +69,8 @@ def _check_name(batch: Batch) -> None:
         raise Refused("a batch needs a source and an epoch of reasonable length")
     if not (0 <= batch.generation <= _MOST and 0 <= batch.sequence <= _MOST and 0 <= batch.received <= _MOST):
         raise Refused("generation, sequence and time of a batch are 64-bit numbers, not negative")
+    if batch.first is not None and not 0 <= batch.first <= batch.sequence:
+        raise Refused("the first number of a batch comes before its sequence")
     if sum(rows.count for rows in batch.rows) > MAX_ROWS:
         raise Refused(f"a batch holds at most {MAX_ROWS} rows")
 
@@ -116,8 +118,9 @@ class _Encoder:
         }
         batch = self.batch
         part = BatchPart(
-            batch.source, batch.generation, batch.epoch, batch.sequence, batch.received, row, self.tables, fresh
-        )
+            batch.source, batch.generation, batch.epoch, batch.sequence, batch.received, row, self.tables, fresh,
+            batch.first,
+        )  # fmt: skip
         return Prepared(part, tuple(self.batches), tuple(self.payloads))
 
     def _links(self, schema: TableSchema, columns: Mapping[str, Sequence[Any]]) -> dict[str, Any]:

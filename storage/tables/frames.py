@@ -48,6 +48,7 @@ class BatchPart(msgspec.Struct, frozen=True, omit_defaults=True):
     row: int
     tables: list[TablePart]
     keys: dict[str, NewKeys] = {}
+    first: int | None = None
 
 
 class FrameHeader(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ one range. Invariant: memory is bounded whatever a source sends; a batch is call
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 
 import msgspec
@@ -36,8 +36,9 @@ class Marks:
         self._sources: dict[str, SourceMarks] = {}
         self.dirty = False
 
-    def seen(self, source: str, generation: int, epoch: str, sequence: int) -> bool:
+    def seen(self, source: str, generation: int, epoch: str, sequence: int, *, first: int | None = None) -> bool:
         """Whether the batch is stored. Raises Refused for a superseded generation, or an epoch with too many holes."""
+        first = sequence if first is None else first
         marks = self._sources.get(source)
         if marks is None or generation > marks.generation:
             return False
@@ -47,12 +48,12 @@ class Marks:
         at = bisect_right(ranges, sequence, key=lambda item: item[0]) - 1
         if at >= 0 and sequence <= ranges[at][1]:
             return True
-        if len(ranges) >= MAX_RANGES and sequence != ranges[-1][1] + 1:
+        if len(ranges) >= MAX_RANGES and not first <= ranges[-1][1] + 1 <= sequence:
             raise Refused(f"the sequence of {source} has more than {MAX_RANGES} holes")
         return False
 
-    def add(self, source: str, generation: int, epoch: str, sequence: int) -> None:
-        """Mark a batch as stored."""
+    def add(self, source: str, generation: int, epoch: str, sequence: int, *, first: int | None = None) -> None:
+        """Mark a batch as stored, and with it the numbers from `first` on that it stands for."""
         self.dirty = True
         marks = self._sources.get(source)
         if marks is None or marks.generation < generation:
@@ -61,7 +62,7 @@ class Marks:
         marks.epochs[epoch] = ranges
         if len(marks.epochs) > MAX_EPOCHS:
             del marks.epochs[next(iter(marks.epochs))]
-        _insert(ranges, sequence)
+        _insert(ranges, sequence if first is None else first, sequence)
 
     def forget(self, source: str) -> None:
         """A source is erased."""
@@ -81,19 +82,10 @@ class Marks:
         return self._sources
 
 
-def _insert(ranges: list[list[int]], sequence: int) -> None:
-    """Add a number to sorted, disjoint, non-adjacent ranges."""
-    at = bisect_right(ranges, sequence, key=lambda item: item[0])
-    if at and sequence <= ranges[at - 1][1]:
-        return
-    joins_left = at > 0 and ranges[at - 1][1] == sequence - 1
-    joins_right = at < len(ranges) and ranges[at][0] == sequence + 1
-    if joins_left and joins_right:
-        ranges[at - 1][1] = ranges[at][1]
-        del ranges[at]
-    elif joins_left:
-        ranges[at - 1][1] = sequence
-    elif joins_right:
-        ranges[at][0] = sequence
-    else:
-        ranges.insert(at, [sequence, sequence])
+def _insert(ranges: list[list[int]], first: int, last: int) -> None:
+    """Add numbers to sorted, disjoint, non-adjacent ranges."""
+    begin = bisect_left(ranges, first - 1, key=lambda item: item[1])  # the ranges that it meets, from here
+    end = bisect_right(ranges, last + 1, key=lambda item: item[0])
+    if begin < end:
+        first, last = min(first, ranges[begin][0]), max(last, ranges[end - 1][1])
+    ranges[begin:end] = [[first, last]]

@@ -35,7 +35,8 @@ class Batch:
     """Rows that are stored together or not at all. `source` is a device's uid, `portal` or `import:<name>`;
     `generation` counts its enrolments, `epoch` names one life of its outbox, `sequence` counts in it; `received` is
     microseconds UTC. `most_new` bounds the ids that its source may bring into being a day, in each object table; what
-    is beyond counts as `other`. None: no bound, for those who are trusted."""
+    is beyond counts as `other`. None: no bound, for those who are trusted. `first` is the first number that a batch
+    stands for, where a source sends many of its numbers as one; None: its sequence alone."""
 
     source: str
     generation: int
@@ -44,6 +45,7 @@ class Batch:
     received: int
     rows: tuple[Rows, ...]
     most_new: int | None = None
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

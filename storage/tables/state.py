@@ -58,7 +58,7 @@ class State:
                 self._append(part, schema, rows)
         self._see_sender(part)
         self._see_new(part)
-        self.marks.add(part.source, part.generation, part.epoch, part.sequence)
+        self.marks.add(part.source, part.generation, part.epoch, part.sequence, first=part.first)
         self.invented.note(part)
         self.version += 1
 

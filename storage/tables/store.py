@@ -102,7 +102,7 @@ class Store:
                 raise StorageFailed(self.broken)
             if self.state.tail.rows > MOST_UNSEALED:
                 raise StorageFull("too many rows wait to be sealed")
-            if name in group.names or self.state.marks.seen(*name):
+            if name in group.names or self.state.marks.seen(*name, first=batch.first):
                 group.outcomes.append(Ack(batch.sequence, 0, duplicate=True))
                 return
             waiting = [item for _, item in group.prepared]

@@ -6,11 +6,14 @@ import asyncio
 import errno
 from pathlib import Path
 
+import pytest
+
 from portal.relay import Relay, columnar
 from portal.settings import Settings
 from storage.control.outbox import Message
 from storage.control.outcomes import Outcome
 from storage.control.states import State
+from storage.tables import marks
 from storage.tables.api import Rows
 from storage.tables.fakes import FaultyFiles
 from tests.portal.conftest import API, MANIFEST, House, Play, opened, play_in
@@ -77,6 +80,24 @@ def test_a_bad_row_does_not_hold_up_the_others(play: Play) -> None:
         client = await house.program()
         rows = (await client.post(f"{API}/query", json={"text": "devices | list name"})).json()["rows"]
         assert rows == [["one"]]
+
+    play(scene)
+
+
+def test_many_groups_leave_no_holes(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many groups of several rows were moved, the next ones are taken, and none is left out of the log."""
+    monkeypatch.setattr(marks, "MAX_RANGES", 3)
+
+    async def scene(house: House) -> None:
+        client = await house.program()
+        for number in range(6):
+            for part in ("a", "b"):
+                said = await client.put(f"{API}/saved-queries/q{number}{part}", json={"name": part, "text": "devices"})
+                assert said.status_code == 200, said.text
+            await house.settle()
+        text = 'platform.audit_logs during past 2h | where action == "saved_query.saved" | summarize n = count()'
+        answer = (await client.post(f"{API}/query", json={"text": text})).json()
+        assert answer["rows"] == [[12]], answer
 
     play(scene)
 

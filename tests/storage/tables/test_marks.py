@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 
 import pytest
@@ -65,6 +66,31 @@ def test_a_sender_that_leaves_holes_is_stopped() -> None:
     assert marks.seen("s", 1, "e", 0)
     last = (MAX_RANGES - 1) * 2
     assert not marks.seen("s", 1, "e", last + 1)
+
+
+def test_a_batch_may_stand_for_many_numbers() -> None:
+    chance = random.Random(7)
+    marks = Marks()
+    added: set[int] = set()
+    for _ in range(300):
+        last = chance.randrange(4000)
+        first = max(0, last - chance.randrange(20))
+        assert marks.seen("s", 1, "e", last, first=first) == (last in added)
+        marks.add("s", 1, "e", last, first=first)
+        added.update(range(first, last + 1))
+    assert [number for number in range(4100) if reloaded(marks).seen("s", 1, "e", number)] == sorted(added)
+    ranges = marks.ranges()["s"].epochs["e"]
+    assert all(left[1] + 1 < right[0] for left, right in itertools.pairwise(ranges))
+
+
+def test_who_sends_many_as_one_leaves_no_holes() -> None:
+    marks = Marks()
+    for number in range(MAX_RANGES):
+        marks.add("s", 1, "e", number * 10)  # as they were left before
+    for number in range(MAX_RANGES * 10, MAX_RANGES * 20, 10):
+        assert not marks.seen("s", 1, "e", number, first=0)
+        marks.add("s", 1, "e", number, first=0)
+    assert marks.ranges()["s"].epochs["e"] == [[0, MAX_RANGES * 20 - 10]]
 
 
 def test_a_sender_of_many_epochs_forgets_its_own_oldest() -> None:
