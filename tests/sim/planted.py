@@ -65,6 +65,7 @@ FAULTS = (
         "dedupe forgotten",
         "storage/control/outbox.py",
         (("if rows and rows[0].batch is not None:", "if False:"),),
+        first=70,
     ),
     Fault(
         "once_every unchecked at claim",
