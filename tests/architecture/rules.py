@@ -64,7 +64,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lark": ("nql/syntax/",),
     "sqlglot": ("engine/sql/",),
     "duckdb": (),  # the oracle: tests and benchmarks only
-    "deltalake": ("storage/tables/",),
+    "deltalake": (),  # ADR 13
     "polars": (
         "engine/lazyframe/",
         "engine/execute.py",
