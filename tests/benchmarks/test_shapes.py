@@ -25,7 +25,7 @@ from benchmarks.shapes.shapes import SHAPES, named
 from benchmarks.shapes.sides import SIDES
 from benchmarks.shapes.whole import DifferentError, agree, make
 
-pytestmark = pytest.mark.timeout(600)  # nine seconds on a quiet machine; every engine is asked everything
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # nine seconds when quiet: every engine is asked everything
 NOW = clock.now()
 ESTATE = Estate(devices=60, samples=30_000, crashes=900, executions=1_500, hours=168, now=NOW)
 OURS = ("muster", "muster-rollups")

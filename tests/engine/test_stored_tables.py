@@ -16,6 +16,8 @@ from tests.logic.memory_source import MemorySource
 from tests.storage.tables.test_rollups import FIRST, stored
 from tests.storage.tables.world import CATALOG, source_of
 
+pytestmark = pytest.mark.slow
+
 NOW = (FIRST + 4) * DAY + 1
 TABLES = ("execution.events", "device.devices", "binary.binaries", "user.users")
 EVENTS = ("past 100h", "past 50h", "past 30h")

@@ -29,6 +29,8 @@ from tests.portal.conftest import API, NOW, House, play_in
 from tests.storage.control.template import place
 from tests.storage.tables import world
 
+pytestmark = pytest.mark.slow
+
 QUESTIONS = [
     "devices | list name, uid | sort name asc",
     "execution.events during past 7d | summarize cpu = cpu_time.sum() by device.name | sort device.name asc",

@@ -20,6 +20,8 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, MANIFEST, House, Scene, eventually, play_in
 
+pytestmark = pytest.mark.slow
+
 DEVICES = "devices | list name | sort name asc"
 ID = "a-query-of-ours"
 

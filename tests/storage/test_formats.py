@@ -24,6 +24,8 @@ from storage.tables.journal import journal_numbers, read_journal
 from storage.tables.manifest import read_manifest
 from tests.fixtures.formats.reading import ANSWERS, API, answer, copied, counts, facts, opened
 
+pytestmark = pytest.mark.slow
+
 FORMATS = Path(__file__).parents[1] / "fixtures" / "formats"
 FIXTURES = sorted(path.parent for path in FORMATS.glob(f"*/{ANSWERS}"))
 

@@ -24,6 +24,8 @@ from tests.portal.workers.conftest import CATALOG, CODES, COUNT, asked, executin
 from tests.storage.tables.world import NOW as STORED
 from tests.storage.tables.world import batch, open_store, source_of
 
+pytestmark = pytest.mark.slow
+
 TABLE = "execution.events"
 SUM = f"{TABLE} during past 6d | summarize cpu = cpu_time.sum() by device.name | sort cpu desc"
 

@@ -20,6 +20,8 @@ from portal.queries.forms import CSV
 from storage.tables.api import SnapshotSource
 from tests.portal.workers.conftest import CATALOG, CODES, COUNT, LONG, MIB, asked, executing, heavy, snapshot
 
+pytestmark = pytest.mark.slow
+
 LARGE = 6_000_000
 
 

@@ -12,6 +12,8 @@ from storage.tables.api import Tables, open_tables
 from storage.tables.files import Files
 from tests.storage.tables.world import CATALOG, batch, clock, executions, open_store, problems, source_of
 
+pytestmark = pytest.mark.slow
+
 BATCHES = [batch(number) for number in range(9)]
 GONE = "device-1"
 OTHERS = [item for item in BATCHES if item.source != GONE]

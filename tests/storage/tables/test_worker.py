@@ -20,6 +20,8 @@ from storage.tables.store import Store
 from storage.tables.worker import Worker, can_do
 from tests.storage.tables.world import CATALOG, FOREVER, NOW, batch, open_store, problems, source_of
 
+pytestmark = pytest.mark.slow
+
 BATCHES = [batch(number, rows=150) for number in range(4)]
 
 
