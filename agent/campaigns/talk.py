@@ -102,6 +102,8 @@ class Talk:
         with connection, contextlib.suppress(OSError):
             if self._known(connection):
                 reply = self._answer(connection)
+                if self._cancelled.is_set():
+                    self._over.wait()  # the script is being killed; with a reply it would go on meanwhile
                 connection.sendall(msgspec.json.encode(reply) + b"\n")
         self._serving.discard(current_thread())
         self._room.release()
