@@ -17,7 +17,7 @@ import pytest
 from muster import folder_accounts
 from muster.cli import main
 from muster.folder import control
-from tests.muster.conftest import PASSWORD, Running, portal
+from tests.muster.conftest import PASSWORD, PERMISSIONS, Running, portal
 from tests.muster.demo_process import Demo
 
 Capture = pytest.CaptureFixture[str]
@@ -200,13 +200,27 @@ def test_a_device_that_never_enrolled_cannot_be_revoked(settled: Running, capsys
 
 
 @pytest.mark.parametrize("place", ["portal", "folder"])
-def test_devices_that_two_machines_go_by(settled: Running, place: str, capsys: Capture) -> None:
-    where = ["--data", str(settled.data)] if place == "folder" else []
+def test_devices_that_two_machines_go_by(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """In a folder of their own: others count the devices of the shared portal."""
+    data = tmp_path / "own"
+    folder_accounts.create(data, "admin", PASSWORD, PERMISSIONS, "UTC")
+    if place == "folder":
+        _two_machines(data, place, ["--data", str(data)], capsys)
+        return
+    monkeypatch.setenv("MUSTER_TOKEN", folder_accounts.create_token(data, "admin", "tests")["secret"])
+    with portal(data) as found:
+        monkeypatch.setenv("MUSTER_URL", found.url)
+        _two_machines(data, place, [], capsys)
+
+
+def _two_machines(data: Path, place: str, where: list[str], capsys: Capture) -> None:
     assert json_of(capsys, "devices", "cloned", *where) == []
     assert main(["devices", "release", *where]) == 2
     assert "--all" in capsys.readouterr().err
     held = []
-    with control(settled.data) as opened:
+    with control(data) as opened:
         create = opened.enrolment.create_enrol_keys
         for number, (_, secret) in enumerate(create(2, simulated=False, expires_at=2, by="test", now=1)):
             key = f"{place} {number}".encode().rjust(32)
