@@ -60,12 +60,13 @@ FAULTS = (
         "lease token unchecked",
         "storage/control/schedules.py",
         ((LEASE, LEASE.partition("\n")[2]),),
+        first=30,
     ),
     Fault(
         "dedupe forgotten",
         "storage/control/outbox.py",
         (("if rows and rows[0].batch is not None:", "if False:"),),
-        first=70,
+        first=72,
     ),
     Fault(
         "once_every unchecked at claim",
