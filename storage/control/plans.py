@@ -24,7 +24,7 @@ from storage.control.errors import RefusedError
 SECOND = 1_000_000
 DAY_SECONDS = 86_400
 LONGEST_BACKOFF = DAY_SECONDS
-MOST_DEVICES = 10_000  # of a run
+MOST_DEVICES = 200_000  # of a run: an estate, not a list
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 LOOK_AHEAD = 16  # days: a weekly opening that a change of clocks swallows is found the week after
@@ -37,7 +37,7 @@ WaveText = Annotated[str, Meta(pattern=r"^([1-9][0-9]{0,4}|[0-9]{1,3}(\.[0-9]{1,
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """What stops a run before it starts: more than `devices`, or more than `growth` percent above `preview`."""
 
-    devices: Annotated[int, Meta(ge=1, le=10_000)] | None = None
+    devices: Annotated[int, Meta(ge=1, le=MOST_DEVICES)] | None = None
     preview: Annotated[int, Meta(ge=0, le=1_000_000)] | None = None
     growth: Annotated[float, Meta(ge=0, le=1000)] | None = None
 
