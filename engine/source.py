@@ -96,3 +96,49 @@ class Laid(Source, Protocol):
 def laid(source: Source) -> TypeGuard[Laid]:
     """Whether a source tells how its rows lie; of any other, rows are scanned."""
     return hasattr(source, "parts") and hasattr(source, "rollup") and hasattr(source, "extent")
+
+
+class Around:
+    """A source around another, which it is like until a method says otherwise."""
+
+    def __init__(self, base: Source) -> None:
+        self.base = base
+
+    @property
+    def complete_until(self) -> int:
+        """As the source under it."""
+        return self.base.complete_until
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        daily: bool = False,
+    ) -> pl.LazyFrame:
+        """As the source under it."""
+        return self.base.scan(table, columns, start=start, end=end, daily=daily)
+
+
+class AroundLaid(Around):
+    """The same around a source that tells how its rows lie."""
+
+    def __init__(self, base: Laid) -> None:
+        super().__init__(base)
+        self.laid = base
+
+    def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Extent:
+        """As the source under it."""
+        return self.laid.extent(table, start=start, end=end)
+
+    def parts(
+        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
+    ) -> Sequence[Part]:
+        """As the source under it."""
+        return self.laid.parts(table, columns, start=start, end=end)
+
+    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
+        """As the source under it."""
+        return self.laid.rollup(table, grain, states, start=start, end=end)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import duckdb
-import polars as pl
 import pyarrow as pa
 
 from benchmarks.shapes.by_polars import WRITTEN, Plain
@@ -24,6 +23,7 @@ from benchmarks.shapes.plain import OBJECTS, files
 from benchmarks.shapes.shapes import Shape, sql
 from engine.execute import run
 from engine.result import Result
+from engine.source import AroundLaid, Grain, Source, laid
 from nql.api import Compiler, Context, resolve
 from nql.catalog.load import builtin
 from nql.plan.relations import absolute, scans
@@ -49,36 +49,10 @@ class Side(Protocol):
         ...
 
 
-class Raw:
+class Raw(AroundLaid):
     """A source that keeps its rollups to itself."""
 
-    def __init__(self, source: SnapshotSource) -> None:
-        self._source = source
-
-    @property
-    def complete_until(self) -> int:
-        """See `engine.source.Source`."""
-        return self._source.complete_until
-
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        daily: bool = False,
-    ) -> pl.LazyFrame:
-        """See `engine.source.Source`."""
-        return self._source.scan(table, columns, start=start, end=end, daily=daily)
-
-    def parts(
-        self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
-    ) -> Sequence[Any]:
-        """See `engine.source.Laid`."""
-        return self._source.parts(table, columns, start=start, end=end)
-
-    def rollup(self, table: str, grain: str, states: Sequence[str], *, start: int, end: int) -> None:
+    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> None:
         """None."""
 
 
@@ -96,8 +70,8 @@ class Muster:
     def result(self, text: str) -> Result:
         """The answer to a text. Any thread may ask."""
         plan = resolve(Compiler().compile(text, builtin()).plan, Context(self._now, "UTC", "UTC", {}))
-        source = SnapshotSource(self._wait(self._tables.snapshot()), builtin())
-        return run(plan, source if self._rollups else Raw(source))
+        source: Source = SnapshotSource(self._wait(self._tables.snapshot()), builtin())
+        return run(plan, Raw(source) if laid(source) and not self._rollups else source)
 
     def append(self, batch: Batch) -> None:
         """Store a batch."""

@@ -18,7 +18,7 @@ import polars as pl
 from engine.lazyframe.dtypes import col
 from engine.lazyframe.scans import Rows
 from engine.order import scan_key
-from engine.source import Source
+from engine.source import Around, Source
 from nql.datatypes import Physical
 from nql.plan.expressions import And, Expr, columns
 from nql.plan.relations import ID, Extend, Filter, Link, Relation, Scan, ScanColumn, Select, absolute
@@ -80,18 +80,12 @@ class Below:
         return [] if self.waiting else [link for link in links if link.key not in self.used.union(keys)]
 
 
-@dataclass(frozen=True, slots=True)
-class OnePart:
+class OnePart(Around):
     """A source in which one table is the rows of a frame."""
 
-    base: Source
-    table: str
-    frame: pl.LazyFrame
-
-    @property
-    def complete_until(self) -> int:
-        """As the tables say."""
-        return self.base.complete_until
+    def __init__(self, base: Source, table: str, frame: pl.LazyFrame) -> None:
+        super().__init__(base)
+        self._table, self._frame = table, frame
 
     def scan(
         self,
@@ -103,9 +97,9 @@ class OnePart:
         daily: bool = False,
     ) -> pl.LazyFrame:
         """See `engine.source.Source.scan`; the frame is cut to the window already."""
-        if table == self.table:
-            return self.frame.select(columns)
-        return self.base.scan(table, columns, start=start, end=end, daily=daily)
+        if table == self._table:
+            return self._frame.select(columns)
+        return super().scan(table, columns, start=start, end=end, daily=daily)
 
 
 def below(node: Relation, keys: Sequence[str], read: Collection[str]) -> Below | None:

@@ -24,6 +24,7 @@ from benchmarks.shapes.measuring import measured
 from benchmarks.shapes.shapes import SHAPES, named
 from benchmarks.shapes.sides import SIDES
 from benchmarks.shapes.whole import DifferentError, agree, make
+from engine.source import AroundLaid, Laid, laid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # nine seconds when quiet: every engine is asked everything
 NOW = clock.now()
@@ -227,3 +228,22 @@ def test_the_page_says_what_was_measured_and_what_not(tmp_path: Path) -> None:
     assert (tmp_path / page.CHART).read_text().count("<circle") == 3 + 3 * len(SHAPES)
     assert "<polyline" in (tmp_path / page.GROWTH).read_text()
     shutil.rmtree(tmp_path)
+
+
+def test_the_raw_side_keeps_its_rollups_but_still_tells_how_its_rows_lie(data: Path) -> None:
+    asked: list[AroundLaid] = []
+
+    class Watched(sides.Raw):
+        def __init__(self, base: Laid) -> None:
+            super().__init__(base)
+            asked.append(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sides, "Raw", Watched)
+        side = SIDES["muster"](data, NOW)
+        side.ask(SHAPES[5])
+        side.close()
+    (raw,) = asked
+    assert laid(raw)
+    assert raw.rollup(SAMPLES, "device", [], start=0, end=NOW) is None
+    assert any(part.by_device for part in raw.parts(SAMPLES, ["@device"], start=0, end=NOW))

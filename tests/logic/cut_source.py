@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from engine.source import Grain, Part, Rollup, Source
+from engine.source import Around, Grain, Part, Rollup, Source
 from nql.catalog.model import Catalog, StoredColumn
 from nql.datatypes import NUMERIC
 
@@ -36,31 +36,14 @@ class Extent:
     rows: int
 
 
-class CutSource:
+class CutSource(Around):
     """The rows of another source, in parts."""
 
     def __init__(self, base: Source, catalog: Catalog, zone: str, seed: int) -> None:
-        self._base = base
+        super().__init__(base)
         self._catalog = catalog
         self._zone = ZoneInfo(zone)
         self._seed = seed
-
-    @property
-    def complete_until(self) -> int:
-        """As the rows' source says."""
-        return self._base.complete_until
-
-    def scan(
-        self,
-        table: str,
-        columns: Sequence[str],
-        *,
-        start: int | None = None,
-        end: int | None = None,
-        daily: bool = False,
-    ) -> pl.LazyFrame:
-        """See `engine.source.Source.scan`."""
-        return self._base.scan(table, columns, start=start, end=end, daily=daily)
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
@@ -117,11 +100,11 @@ class CutSource:
         return self._catalog.tables[table].time or ""
 
     def _height(self, table: str) -> int:
-        return int(self._base.scan(table, ["@row"]).collect()["@row"].n_unique())
+        return int(self.base.scan(table, ["@row"]).collect()["@row"].n_unique())
 
     def _rows(self, table: str, start: int | None, end: int | None) -> pl.DataFrame:
         names = [column.name for column in self._catalog.tables[table].stored()]
-        return self._base.scan(table, names, start=start, end=end).collect()
+        return self.base.scan(table, names, start=start, end=end).collect()
 
     def _numbers(self, table: str) -> list[StoredColumn]:
         stored = self._catalog.tables[table].stored()
