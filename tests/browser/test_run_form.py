@@ -166,3 +166,8 @@ def test_a_target_without_devices_and_one_with_other_platforms_are_said(console:
     drawer = form(console, "devices | where operating_system.platform == windows | list name")
     expect(drawer).to_contain_text("with windows: the action has no script for it.")
     console.check_accessible()
+
+
+def test_what_only_devices_say_is_named(console: Console) -> None:
+    drawer = form(console, 'devices | where name != "nobody" | list name | limit 5')
+    expect(drawer).to_contain_text("Rests on what devices say of themselves: device.name.")

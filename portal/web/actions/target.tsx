@@ -69,6 +69,7 @@ export function TargetView({ found, devices, choice, platforms, guard }: Props) 
       {found.preview?.count === 0 && <p class="warning">The target has no device now. Widen the query, or choose other rows.</p>}
       {found.preview && <Sample preview={found.preview} />}
       {found.preview && <Platforms counts={found.preview.platforms ?? {}} known={platforms} />}
+      {found.preview && <Claimed fields={found.preview.claimed ?? []} />}
       {guard && <p class="muted">{guard}</p>}
     </fieldset>
   );
@@ -105,6 +106,16 @@ function Platforms({ counts, known }: { counts: Record<string, number>; known: r
         </p>
       ))}
     </>
+  );
+}
+
+/* Which of the fields that decide the target only the devices themselves say. */
+function Claimed({ fields }: { fields: readonly string[] }) {
+  if (fields.length === 0) return null;
+  return (
+    <p class="muted" title="A device that lies about itself could join or leave the target. uid, entity and first_seen are decided by the portal.">
+      Rests on what devices say of themselves: {fields.join(", ")}.
+    </p>
   );
 }
 

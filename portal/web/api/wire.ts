@@ -164,6 +164,7 @@ export interface Preview {
   count: number;
   sample: DeviceRef[];
   platforms?: Record<string, number>;
+  claimed?: string[];
 }
 
 export type Counts = Record<string, number>;
