@@ -94,6 +94,10 @@ class FaultyFiles(Files):
         """As in Files."""
         self._do(lambda: self._rename(source, target))
 
+    def link(self, path: Path, another: Path) -> None:
+        """As in Files."""
+        self._do(lambda: self._link(path, another), grows=True)
+
     def remove(self, path: Path) -> None:
         """As in Files."""
         self._do(lambda: self._remove(path))
@@ -165,6 +169,10 @@ class FaultyFiles(Files):
                 os.link(kept, target)
 
         self._later(target, undo)
+
+    def _link(self, path: Path, another: Path) -> None:
+        super().link(path, another)
+        self._later(another, lambda: another.unlink(missing_ok=True))
 
     def _remove(self, path: Path) -> None:
         kept = self._keep(path)

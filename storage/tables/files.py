@@ -71,6 +71,10 @@ class Files:
         """Give a file another name, replacing what has it."""
         source.replace(target)
 
+    def link(self, path: Path, another: Path) -> None:
+        """Give a file a second name, which nothing has."""
+        os.link(path, another)
+
     def remove(self, path: Path) -> None:
         """Remove a file; no error if it is gone."""
         path.unlink(missing_ok=True)

@@ -8,17 +8,18 @@ done by the next one.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from nql.catalog.model import Catalog
 from storage.tables.compact import Compacted, Task
-from storage.tables.delta import listed
-from storage.tables.errors import SegmentCorrupt
+from storage.tables.delta import listed, published
+from storage.tables.errors import JournalCorrupt, SegmentCorrupt
+from storage.tables.files import Files, write_whole
 from storage.tables.hot import CACHE, belongs_to, is_sound
+from storage.tables.journal import journal_numbers, journal_path, read_journal
+from storage.tables.lock import FolderLock
 from storage.tables.manifest import DayFile, Manifest, Segment, read_manifest
 from storage.tables.recover import QUARANTINE
 from storage.tables.seal import LAKE
@@ -26,27 +27,69 @@ from storage.tables.sealed import check
 from storage.tables.store import Store
 
 
-def repair(folder: Path, catalog: Catalog, clock: Callable[[], int], give_up: Collection[str] = ()) -> Iterator[str]:
-    """Repair what can be. `give_up` names damaged files of rows, as they are told, that shall leave the store. Raises
-    LockHeld, Corrupt where the store cannot be opened at all, StorageFailed, OSError, ValueError for a file that cannot
-    be given up."""
-    manifest = read_manifest(folder)
+def repair(
+    folder: Path,
+    catalog: Catalog,
+    clock: Callable[[], int],
+    give_up: Collection[str] = (),
+    files: Files | None = None,
+) -> Iterator[str]:
+    """Repair what can be. `give_up` names damaged files of rows, as they are told, that shall leave the store; of a
+    journal that is what follows the damage. Raises LockHeld, Corrupt where the store cannot be opened at all,
+    StorageFailed, OSError, ValueError for a file that cannot be given up."""
+    manifest, files = read_manifest(folder), files or Files()
     if manifest is None:
         return
-    for name in give_up:
+    journals = {journal_path(folder, number).name: number for number in journal_numbers(folder)}
+    sealed = sorted(set(give_up) - journals.keys())
+    damaged = {name: _damage(folder, journals[name]) for name in sorted(journals.keys() & set(give_up))}
+    for name in sealed:
         _may_be_given_up(folder, manifest, name)
-    yield from _logs(folder, manifest)
+    lock = FolderLock(folder, clock())
+    try:
+        yield from _logs(files, folder, manifest)
+        for name, offset in damaged.items():
+            yield _cut(files, folder, name, offset)
+    finally:
+        lock.release()
     orphans = sum(1 for _ in _orphans(folder, manifest))
-    store = Store(folder, catalog, zone=None, clock=clock)
+    store = Store(folder, catalog, zone=None, clock=clock, files=files)
     try:
         if orphans:
             yield f"{orphans} files that nothing names are removed"
-        for name in sorted(give_up):
+        for name in sealed:
             yield _given_up(store, name)
         yield from _rollups(store)
-        yield from _cache(folder, store.manifest)
+        yield from _cache(files, folder, store.manifest)
     finally:
         store.abandon()
+
+
+def _damage(folder: Path, number: int) -> int:
+    """Where the damage of a journal begins. Raises ValueError if there is none."""
+    try:
+        for _ in read_journal(Files(), folder, number):
+            pass
+    except JournalCorrupt as damage:
+        return damage.offset
+    raise ValueError(f"{journal_path(folder, number).name} is as it was written; it is not given up")
+
+
+def _cut(files: Files, folder: Path, name: str, offset: int) -> str:
+    """Copy a journal to quarantine, durably, then cut it where the damage begins."""
+    kept = folder / QUARANTINE / name
+    files.make_folder(kept.parent)
+    handle = files.open(folder / name)
+    try:
+        whole = files.read(handle, files.size(handle), 0)
+        write_whole(files, kept, whole)
+        files.sync_folder(kept.parent)
+        files.sync_folder(folder)
+        files.truncate(handle, offset)
+        files.sync(handle)
+    finally:
+        files.close(handle)
+    return f"{name} ends before its damage now; the whole of it is {QUARANTINE}/{name}"
 
 
 def _may_be_given_up(folder: Path, manifest: Manifest, name: str) -> None:
@@ -75,7 +118,7 @@ def _given_up(store: Store, name: str) -> str:
     kept = store.folder / QUARANTINE / name.replace("/", "-")
     store.files.make_folder(kept.parent)
     if (store.folder / name).exists() and not kept.exists():
-        os.link(store.folder / name, kept)
+        store.files.link(store.folder / name, kept)
         store.files.sync_folder(kept.parent)
         store.files.sync_folder(store.folder)
     store.flip(Compacted(task, ()))
@@ -97,26 +140,28 @@ def _rollups(store: Store) -> Iterator[str]:
                 break
 
 
-def _cache(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _cache(files: Files, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Hot columns that are damaged, or of files that are gone."""
     known, gone = {item.sha256 for item in manifest.days}, 0
     for path in (folder / CACHE).glob("*.arrow"):
         if belongs_to(path) not in known or not is_sound(path):
-            path.unlink(missing_ok=True)
+            files.remove(path)
             gone += 1
     if gone:
         yield f"{gone} files of the cache are removed; they are made again when they are wanted"
 
 
-def _logs(folder: Path, manifest: Manifest) -> Iterator[str]:
+def _logs(files: Files, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Delta logs that other engines would read wrong go; the store makes them again when it opens."""
-    for table in manifest.lake:
+    for table, number in manifest.lake.items():
+        days = {item.file for item in manifest.days if item.table == table}
         try:
-            wrong = listed(folder, table) - {item.file for item in manifest.days if item.table == table}
+            wrong = published(folder, table) >= number and listed(folder, table) != days
         except SegmentCorrupt:
-            wrong = {table}
+            wrong = True
         if wrong:
-            shutil.rmtree(folder / LAKE / table / "_delta_log")
+            for path in sorted((folder / LAKE / table / "_delta_log").glob("*"), reverse=True):
+                files.remove(path)  # the newest first: what is left is a log that ends sooner
             yield f"the Delta log of {table} is made again"
 
 

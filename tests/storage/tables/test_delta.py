@@ -9,10 +9,11 @@ import deltalake
 import polars as pl
 
 from storage.tables.delta import APP, published
-from storage.tables.doctor import verify
+from storage.tables.doctor import findings
 from storage.tables.fakes import FaultyFiles
+from storage.tables.repair import repair
 from storage.tables.store import Store
-from tests.storage.tables.world import CATALOG, NOW, batch, compact, open_store, problems, source_of
+from tests.storage.tables.world import CATALOG, NOW, batch, compact, damaged, open_store, problems, source_of
 
 TABLE = "execution.events"
 BATCHES = [batch(number, rows=150) for number in range(6)]
@@ -62,7 +63,7 @@ def test_late_rows_replace_the_files_of_their_day(tmp_path: Path) -> None:
     assert not before & after
     assert others_read(tmp_path).height == sum(item.rows[2].count for item in BATCHES)
     store.close()
-    assert verify(tmp_path) == ()
+    assert damaged(tmp_path) == []
 
 
 def test_a_commit_is_made_once(tmp_path: Path) -> None:
@@ -88,7 +89,8 @@ def test_what_a_failure_left_out_is_made_up_for(tmp_path: Path) -> None:
     compact(store)
     assert list(problems(source_of(store), BATCHES)) == []
     assert all((tmp_path / "store" / name).exists() for name in old)  # the log still names them
-    assert [finding.serious for finding in verify(tmp_path / "store")] == [False]
+    assert damaged(tmp_path / "store") == []
+    assert any("is behind" in finding.told for finding in findings(tmp_path / "store"))
     log.unlink()
     log.with_name("elsewhere").rename(log)
     store.tidy()
@@ -104,14 +106,15 @@ def test_a_log_that_is_gone_or_damaged_is_made_again(tmp_path: Path) -> None:
     log = tmp_path / "lake" / TABLE / "_delta_log"
     newest = log / log_of(tmp_path)[-1]
     newest.write_bytes(newest.read_bytes()[:-20])
-    (finding,) = verify(tmp_path)
-    assert (finding.path, finding.serious) == (newest, False)
-    assert "Remove the folder" in finding.advice
+    assert damaged(tmp_path) == [newest]
+    assert list(repair(tmp_path, CATALOG, lambda: NOW)) == [f"the Delta log of {TABLE} is made again"]
+    assert damaged(tmp_path) == []
     for path in log.iterdir():
         path.unlink()
     log.rmdir()
+    assert damaged(tmp_path) == []  # it is behind, and made by the next opening
     open_store(tmp_path).close()
-    assert verify(tmp_path) == ()
+    assert damaged(tmp_path) == []
     assert others_read(tmp_path).height == sum(item.rows[2].count for item in BATCHES[:3])
 
 
@@ -124,7 +127,7 @@ def test_expired_days_leave_the_log(tmp_path: Path) -> None:
     assert list((tmp_path / "lake").rglob("*.parquet")) == []
     assert others_read(tmp_path).height == 0
     store.close()
-    assert verify(tmp_path) == ()
+    assert damaged(tmp_path) == []
 
 
 def test_a_new_column_is_told(tmp_path: Path) -> None:

@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from storage.tables.doctor import set_aside, verify
+from storage.tables.doctor import findings
 from storage.tables.errors import FormatTooNew, JournalCorrupt, ManifestCorrupt, SegmentCorrupt
 from storage.tables.files import Files
 from storage.tables.manifest import FORMAT, read_manifest, write_manifest
 from storage.tables.read import SnapshotSource
+from storage.tables.repair import repair
 from storage.tables.rows import Ack
 from storage.tables.sealed import Checked
-from tests.storage.tables.world import CATALOG, NOW, batch, executions, open_store, problems, source_of
+from tests.storage.tables.world import CATALOG, NOW, batch, damaged, executions, open_store, problems, source_of
 
 BATCHES = [batch(number) for number in range(4)]
 
@@ -46,11 +47,13 @@ def flip(path: Path, at: int) -> None:
 
 
 def test_a_sound_folder_has_no_findings(tmp_path: Path) -> None:
-    assert verify(sealed_folder(tmp_path)) == ()
+    folder = sealed_folder(tmp_path)
+    assert damaged(folder) == []
+    assert all(finding.told for finding in findings(folder))
 
 
 def test_an_empty_folder_is_no_damage(tmp_path: Path) -> None:
-    assert [finding.serious for finding in verify(tmp_path)] == [False]
+    assert list(findings(tmp_path)) == []
 
 
 def test_every_flipped_bit_of_a_segment_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -58,13 +61,13 @@ def test_every_flipped_bit_of_a_segment_is_an_error_that_names_it(tmp_path: Path
     path = next(folder.glob("segments/*.arrow"))
     for at in range(0, path.stat().st_size, 97):
         flip(path, at)
-        assert [(finding.path, finding.serious) for finding in verify(folder)] == [(path, True)]
+        assert damaged(folder) == [path]
         store = open_store(folder)
         with pytest.raises(SegmentCorrupt, match=path.name):
             executions(SnapshotSource(store.snapshot(), CATALOG, checked=Checked()))
         store.abandon()
         flip(path, at)
-    assert verify(folder) == ()
+    assert damaged(folder) == []
 
 
 def test_a_segment_that_changes_after_it_was_checked_is_checked_again(tmp_path: Path) -> None:
@@ -81,7 +84,7 @@ def test_a_missing_segment_is_named(tmp_path: Path) -> None:
     folder = sealed_folder(tmp_path)
     path = next(folder.glob("segments/*.arrow"))
     path.unlink()
-    assert [finding.path for finding in verify(folder)] == [path]
+    assert damaged(folder) == [path]
     store = open_store(folder)
     with pytest.raises(SegmentCorrupt, match=path.name):
         executions(source_of(store))
@@ -95,7 +98,7 @@ def test_damaged_objects_and_marks_keep_the_store_shut(tmp_path: Path, name: str
     flip(path, path.stat().st_size // 2)
     with pytest.raises(SegmentCorrupt, match=path.name):
         open_store(folder)
-    assert [finding.path for finding in verify(folder)] == [path]
+    assert damaged(folder) == [path]
 
 
 def test_a_damaged_segment_does_not_keep_the_others_from_being_sealed(tmp_path: Path) -> None:
@@ -136,7 +139,7 @@ def test_damage_in_the_middle_of_the_journal_keeps_the_store_shut(tmp_path: Path
             open_store(tmp_path)
         assert caught.value.offset == begins[1]
         assert path.read_bytes() == before
-        assert [(finding.path, finding.serious) for finding in verify(tmp_path)] == [(path, True)]
+        assert damaged(tmp_path) == [path]
         flip(path, at)
     store = open_store(tmp_path)
     assert list(problems(source_of(store), BATCHES)) == []
@@ -159,22 +162,34 @@ def test_a_damaged_last_frame_is_cut_but_kept_aside(tmp_path: Path) -> None:
     store.abandon()
     kept = tmp_path / "quarantine" / f"journal-00000001-{begins[-1]}.bin"
     assert kept.read_bytes() == last
-    assert [finding.path for finding in verify(tmp_path)] == [kept]
+    assert damaged(tmp_path) == []
+    assert [finding.file for finding in findings(tmp_path) if "set aside" in finding.told] == [str(kept)]
 
 
-def test_setting_a_damaged_journal_aside_keeps_its_beginning(tmp_path: Path) -> None:
+def test_a_damaged_journal_is_given_up_but_for_its_beginning(tmp_path: Path) -> None:
     path, begins = journalled_folder(tmp_path)
     flip(path, begins[2] + 50)
-    damaged = path.read_bytes()
-    kept = set_aside(tmp_path, NOW)
-    assert kept is not None
-    assert kept.read_bytes() == damaged
+    whole = path.read_bytes()
+    with pytest.raises(JournalCorrupt):
+        list(repair(tmp_path, CATALOG, lambda: NOW))
+    [said] = repair(tmp_path, CATALOG, lambda: NOW, [path.name])
+    kept = tmp_path / "quarantine" / path.name
+    assert path.name in said
+    assert kept.read_bytes() == whole
+    assert damaged(tmp_path) == []
     store = open_store(tmp_path)
     assert list(problems(source_of(store), BATCHES[:2])) == []
     assert all(isinstance(outcome, Ack) for outcome in store.commit(BATCHES))
     assert list(problems(source_of(store), BATCHES)) == []
     store.close()
-    assert set_aside(tmp_path, NOW) is None
+
+
+def test_a_sound_journal_is_not_given_up(tmp_path: Path) -> None:
+    path, _ = journalled_folder(tmp_path)
+    whole = path.read_bytes()
+    with pytest.raises(ValueError, match="as it was written"):
+        list(repair(tmp_path, CATALOG, lambda: NOW, [path.name]))
+    assert path.read_bytes() == whole
 
 
 def test_a_damaged_manifest_keeps_the_store_shut(tmp_path: Path) -> None:
@@ -184,7 +199,7 @@ def test_a_damaged_manifest_keeps_the_store_shut(tmp_path: Path) -> None:
         flip(path, at)
         with pytest.raises(ManifestCorrupt):
             open_store(folder)
-        assert [finding.path for finding in verify(folder)] == [path]
+        assert damaged(folder) == [path]
         flip(path, at)
 
 

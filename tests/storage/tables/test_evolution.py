@@ -12,11 +12,10 @@ import pytest
 from nql.catalog.model import Catalog, Field
 from nql.datatypes import FLOAT, INT, STRING, DataType
 from storage.tables.days import DAY
-from storage.tables.doctor import verify
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Ack, Batch, Rows
 from storage.tables.store import Store
-from tests.storage.tables.world import CATALOG, NOW, compact
+from tests.storage.tables.world import CATALOG, NOW, compact, damaged
 
 TABLE, DEVICES = "execution.events", "device.devices"
 FIRST = NOW // DAY * DAY - 2 * DAY
@@ -91,4 +90,4 @@ def test_a_widened_and_a_new_field(tmp_path: Path, before: str, after: str) -> N
     store = opened(tmp_path, new)
     assert SnapshotSource(store.snapshot(), new).scan("devices", ["cost"]).collect()["cost"].to_list() == [0.25]
     store.abandon()
-    assert verify(tmp_path) == ()
+    assert damaged(tmp_path) == []

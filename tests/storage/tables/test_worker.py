@@ -12,13 +12,12 @@ import pytest
 
 from nql.catalog.load import builtin
 from storage.tables.compact import Stopped, Task, tasks
-from storage.tables.doctor import verify
 from storage.tables.errors import SegmentCorrupt, StorageFailed
 from storage.tables.fakes import FaultyFiles
 from storage.tables.files import Files
 from storage.tables.store import Store
 from storage.tables.worker import Worker, can_do
-from tests.storage.tables.world import CATALOG, FOREVER, NOW, batch, open_store, problems, source_of
+from tests.storage.tables.world import CATALOG, FOREVER, NOW, batch, damaged, open_store, problems, source_of
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +60,7 @@ def test_it_makes_what_a_thread_makes(store: Store, worker: Worker) -> None:
         here.undo(store.files, store.folder)
         assert store.flip(there)
     assert list(problems(source_of(store), BATCHES)) == []
-    assert verify(store.folder) == ()
+    assert damaged(store.folder) == []
 
 
 def test_a_damaged_segment_is_told(store: Store, worker: Worker) -> None:

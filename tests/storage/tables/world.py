@@ -16,6 +16,7 @@ import polars as pl
 
 from nql.catalog.load import builtin
 from storage.tables.compact import tasks
+from storage.tables.doctor import findings
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Batch, Rows
@@ -75,6 +76,11 @@ def compact(store: Store, *, until: int = FOREVER, most_rows: int = 4_000_000, r
     compaction = replace(store.compaction(), most_rows=most_rows, rollup_rows=rollup_rows)
     found = list(tasks(store.snapshot(), store.schemas, NOW, until))
     return sum(store.flip(compaction.run(task)) for task in found)
+
+
+def damaged(folder: Path) -> list[Path]:
+    """The files that are called damaged."""
+    return [Path(finding.file) for finding in findings(folder) if finding.problem]
 
 
 def source_of(store: Store) -> SnapshotSource:
