@@ -18,7 +18,7 @@ from typing import Any
 
 from muster.api import DEFAULT_URL, Api, find_token
 from muster.errors import UsageError
-from muster.shown import table
+from muster.shown import UNITS, table
 
 Parser = argparse.ArgumentParser
 Options = argparse.Namespace
@@ -121,6 +121,16 @@ def seconds(text: str) -> int:
         if number != text and number.isdigit() and number.isascii():
             return int(number) * _UNITS[unit]
     raise argparse.ArgumentTypeError(f"{text!r} is no time; write 90s, 30min, 12h or 7d")
+
+
+def size(text: str) -> int:
+    """A size such as `512MB`, `4GB` or `0` in bytes, units of 1024, for argparse."""
+    upper = text.upper()
+    power = next((power for power, unit in reversed([*enumerate(UNITS)]) if upper.endswith(unit)), 0)
+    number = upper.removesuffix(UNITS[power])
+    if not (number.isdigit() and number.isascii() and len(number) <= 18):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; write 512MB or 4GB")
+    return int(number) << 10 * power
 
 
 def _cell(value: Any) -> str:

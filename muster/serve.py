@@ -7,14 +7,15 @@ when requests are taken.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from muster import serving
 from muster.errors import UsageError
+from muster.shown import size_text
 from portal import logs
 from portal.app import Portal
-from portal.settings import LEAST_NEW, MOST_NEW, Settings
+from portal.settings import LEAST_NEW, MOST_NEW, SIZES, Settings
 from portal.tls import Certificate, CertificateError, Pins
 
 
@@ -32,9 +33,10 @@ def serve(
     certificate: tuple[Path, Path] | None,
     coming: Sequence[Path],
     most_new: int,
+    sizes: Mapping[str, int],
     say: Callable[[str], None],
 ) -> None:
-    """Serve until told to stop. Raises MusterError."""
+    """Serve until told to stop. `sizes` are bytes by the name of their setting. Raises MusterError."""
     if not 0 <= port <= 65_535:
         raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
     logs.configure(log_level)
@@ -44,7 +46,19 @@ def serve(
     if not LEAST_NEW <= most_new <= MOST_NEW:
         raise UsageError(f"{most_new} is no bound of new ids.", f"It is {LEAST_NEW} to {MOST_NEW}.")
     made = (data, host, port, zone, imports, hosts, secure, log_level, local_webhooks, own, tuple(coming))
-    settings = Settings(*made, most_new=most_new)
+    for name, size in sizes.items():
+        least, most = SIZES[name]
+        if not least <= size <= most:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} is {size_text(size)}.", f"It is {size_text(least)} to {size_text(most)}.")
+    settings = Settings(
+        *made,
+        most_new=most_new,
+        scrub_rate=sizes["scrub_rate"],
+        query_here=sizes["query_here"],
+        query_memory=sizes["query_memory"],
+        query_kept=sizes["query_kept"],
+    )
     try:
         Pins(settings.certificates)
         if own is not None:

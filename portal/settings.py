@@ -12,6 +12,12 @@ from pathlib import Path
 from portal.tls import Certificate
 
 LEAST_NEW, MOST_NEW = 1000, 10_000_000
+SIZES = {  # bytes: the least and the most that an operator may set
+    "scrub_rate": (0, 1 << 30),
+    "query_here": (0, 1 << 40),
+    "query_memory": (64 << 20, 1 << 40),
+    "query_kept": (0, 1 << 36),
+}
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 

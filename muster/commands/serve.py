@@ -11,7 +11,8 @@ from pathlib import Path
 
 from muster import registry
 from muster.errors import UsageError
-from muster.options import Options, Parser, add_data
+from muster.options import Options, Parser, add_data, size
+from muster.shown import size_text
 
 DESCRIPTION = "Run a portal over a data folder, until Ctrl-C or SIGTERM. The folder is made if it is not there."
 EXAMPLES = """\
@@ -19,6 +20,13 @@ examples:
   muster serve --data /var/lib/muster
   muster serve --data ./data --port 0                        (any free port; a second instance on another folder)
   muster users create anna --permissions all --data /var/lib/muster            (the first account)"""
+
+SIZES = (
+    ("query-here", 256 << 20, "a query that reads more runs in a process of its own"),
+    ("query-memory", 1 << 30, "memory that such a process may have for a query"),
+    ("query-kept", 64 << 20, "answers that are kept for those who ask the same again"),
+    ("scrub-rate", 8 << 20, "sealed files that are looked over a second, again and again; 0 looks at none"),
+)
 
 
 def arguments(parser: Parser) -> None:
@@ -61,6 +69,11 @@ def arguments(parser: Parser) -> None:
         help="new binaries, users, ... that one device may bring into being a day, of each kind; what is beyond counts "
         "as `other` (default: 20000)",
     )
+    sizes = parser.add_argument_group("sizes, such as 512MB or 4GB")
+    for option, default, meaning in SIZES:
+        sizes.add_argument(
+            f"--{option}", type=size, default=default, metavar="SIZE", help=f"{meaning} (default: {size_text(default)})"
+        )
     parser.add_argument(
         "--log-level",
         choices=["debug", "info", "warning", "error"],
@@ -86,5 +99,6 @@ def run(options: Options) -> None:
         certificate=None if options.tls_cert is None else (options.tls_cert, options.tls_key),
         coming=options.tls_next_cert,
         most_new=options.new_ids,
+        sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )
