@@ -19,15 +19,17 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from nql.catalog.model import TableKind
+from storage.naming import Naming
 from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
 from storage.tables.days import DAY, day_name
 from storage.tables.files import Files, discard
 from storage.tables.manifest import DailyFile, DayFile, RollupFile, Segment
 from storage.tables.schema import Frame, Schemas, TableSchema, typed
-from storage.tables.seal import LAKE, ROLLUPS
+from storage.tables.seal import LAKE, ROLLUPS, order_of
 from storage.tables.sealed import check, write_frame, write_parquet
 from storage.tables.snapshot import Snapshot
 from storage.tables.states import by_device, by_quarter
+from storage.tables.texts import without_words
 
 QUIET = 3_600_000_000  # after a day's end, in microseconds: most of what is late has come
 LATE_SHARE = 8  # a day is written again when an eighth of its rows is new,
@@ -36,6 +38,7 @@ MOST_ROWS = 2_000_000  # of one file: about 700 MB while it is made, with 15 col
 MOST_FILES = 16  # of one day: each costs a pass over its segments
 ROLLUP_ROWS = 4_096  # a smaller file is answered as fast from its rows
 WORTH = 2  # rows that one state must stand for, on average
+SAID = frozenset({"agent.conversations", "campaign.responses"})  # what people said goes with them, whatever it links
 SAMPLE = 65_536  # rows, of neighbouring devices, that tell it for daily samples
 
 
@@ -53,11 +56,17 @@ class Task:
     days: tuple[DayFile, ...]
     dailies: tuple[DailyFile, ...] = ()
     erased: Mapping[str, Sequence[int]] = field(default_factory=dict)  # ids by link column, to write the day without
+    words: Naming | None = None  # and without these, which name them
 
     @property
     def inputs(self) -> tuple[Segment | DayFile | DailyFile, ...]:
         """All its files."""
         return (*self.segments, *self.days, *self.dailies)
+
+    @property
+    def lessens(self) -> bool:
+        """Whether something is to be left out."""
+        return bool(self.erased or self.words)
 
     @property
     def rows(self) -> int:
@@ -131,7 +140,7 @@ class _Run:
         try:
             pieces = (rows for rows in self._pieces() if not rows.is_empty())
             days = [self._file(rows, f"{self.stem}-{piece}") for piece, rows in enumerate(pieces)]
-            wanted = self._rows_left() if self.task.erased else self.task.rows
+            wanted = self._rows_left() if self.task.lessens else self.task.rows
             if sum(day.rows for day in days) != wanted:
                 raise RuntimeError(f"{wanted} rows would become {sum(day.rows for day in days)}")
             dailies = [self._less(item, piece) for piece, item in enumerate(self.task.dailies)]
@@ -146,7 +155,7 @@ class _Run:
         """The rows, sorted, in pieces that fit memory."""
         if not self.task.rows:
             return
-        order = [name for name in ("@device", self.schema.time, "@row") if name in self.schema.columns]
+        order = order_of(self.schema, self._scan().collect_schema())
         for wanted in self._ranges():
             self._go_on()
             rows = self._scan() if wanted is None else self._scan().filter(wanted)
@@ -155,7 +164,7 @@ class _Run:
     def _ranges(self) -> Sequence[pl.Expr | None]:
         """Ranges of devices with about as many rows each, one None if all rows fit."""
         count = min(MOST_FILES, -(-self.task.rows // self.by.most_rows))
-        if count < 2 or "@device" not in self.schema.columns:
+        if count < 2 or "@device" not in self._scan().collect_schema():
             return [None]
         device = pl.col("@device")
         held = self._scan().group_by(device).agg(pl.len()).sort(device).collect()
@@ -172,14 +181,14 @@ class _Run:
             pl.scan_parquet(self.by.folder / item.file, glob=False, hive_partitioning=False) for item in self.task.days
         ]
         whole = pl.concat([typed(scan, self.schema) for scan in scans], how="diagonal")
-        return without(whole, self.task.erased)
+        return without(whole, self.schema, self.task)
 
     def _rows_left(self) -> int:
         return self._scan().select(pl.len()).collect().item() if self.task.rows else 0
 
     def _less(self, item: DailyFile, piece: int) -> DailyFile:
         """Daily rows without what is erased."""
-        rows = without(pl.scan_ipc(self.by.folder / item.file, glob=False).collect(), self.task.erased)
+        rows = without(pl.scan_ipc(self.by.folder / item.file, glob=False).collect(), self.schema, self.task)
         made = self._rollup(f"{self.stem}-less{piece}", "daily", rows)
         return DailyFile(made.file, item.table, item.day, made.rows, made.bytes, made.sha256)
 
@@ -236,18 +245,19 @@ class _Run:
             raise Stopped
 
 
-def without(rows: Frame, erased: Mapping[str, Sequence[int]]) -> Frame:
-    """Rows without those of devices that are erased, and without links to what else is."""
+def without(rows: Frame, schema: TableSchema, task: Task) -> Frame:
+    """Rows without those of devices that are erased and what erased people said, without links to what else is, and
+    without words that name it."""
     held = rows.collect_schema().names()
-    for column, ids in erased.items():
+    for column, ids in task.erased.items():
         if column not in held:
             continue
         leads = pl.col(column).is_in(list(ids)).fill_null(value=False)
-        if column == "@device":
+        if column == "@device" or schema.name in SAID:
             rows = rows.filter(~leads)
         else:
             rows = rows.with_columns(pl.when(leads).then(None).otherwise(pl.col(column)).alias(column))
-    return rows
+    return without_words(rows, schema, task.words)
 
 
 def new_stem() -> str:

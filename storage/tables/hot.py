@@ -1,10 +1,10 @@
-"""Hot columns: columns of compacted files that were read more than once, uncompressed, so that a query maps them into
-memory instead of decoding Parquet.
+"""Hot columns: columns of large sealed files that were read more than once, uncompressed, so that a query maps them
+into memory instead of decoding them.
 
-In: a compacted file and the columns a query wants. Out: a frame of them, or None while they are not all there; then
-those that were wanted before are made beside the query, for the next one. Invariant: nothing depends on these files. A
-name says which file's column it is and what bytes it has, both as SHA-256, and these are checked when a process first
-opens it; what is damaged, or beyond the budget and longest unused, is removed.
+In: a file whose rows lie in order and the columns a query wants. Out: a frame of them, or None while they are not all
+there; then those that were wanted before are made beside the query, for the next one. Invariant: nothing depends on
+these files. A name says which file's column it is and what bytes it has, both as SHA-256, and these are checked when a
+process first opens it; what is damaged, or beyond the budget and longest unused, is removed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from uuid import uuid4
 import polars as pl
 import pyarrow as pa
 
-from storage.tables.manifest import DayFile
+from storage.tables.manifest import DayFile, Segment
+from storage.tables.sealed import scanned
 
 log = logging.getLogger(__name__)
 CACHE = "cache"
@@ -53,8 +54,8 @@ class HotColumns:
         self._maker: ThreadPoolExecutor | None = None
         self._last: Future[None] | None = None
 
-    def frame(self, folder: Path, item: DayFile, columns: Sequence[str]) -> pl.DataFrame | None:
-        """Columns of a compacted file, whose digest the caller has checked; None if not all of them are here."""
+    def frame(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> pl.DataFrame | None:
+        """Columns of a file in order, whose digest the caller has checked; None if not all of them are here."""
         if not self._budget or item.rows < self._least_rows or not columns:
             return None
         with self._lock:
@@ -96,13 +97,13 @@ class HotColumns:
         self._reads[key] += 1
         return (self._reads[key] >= READS or key in self._left[folder]) and key not in self._making
 
-    def _make_later(self, folder: Path, item: DayFile, columns: Sequence[str]) -> None:
+    def _make_later(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> None:
         self._making.update((item.sha256, name) for name in columns)
         if self._maker is None:
             self._maker = ThreadPoolExecutor(1, "muster-hot-columns")
         self._last = self._maker.submit(self._make, folder, item, columns)
 
-    def _make(self, folder: Path, item: DayFile, columns: Sequence[str]) -> None:
+    def _make(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> None:
         try:
             (folder / CACHE).mkdir(exist_ok=True)
             for name in columns:
@@ -151,7 +152,7 @@ def _write(place: Path, digest: str, series: pl.Series) -> Path:
 
 
 def belongs_to(path: Path) -> str:
-    """The SHA-256 of the compacted file that a file of the cache is of, by its name."""
+    """The SHA-256 of the sealed file that a file of the cache is of, by its name."""
     return path.name.partition("-")[0]
 
 
@@ -183,7 +184,7 @@ def _digest(path: Path) -> str:
 
 
 def _column(path: Path, name: str) -> pl.Series:
-    return pl.read_parquet(path, columns=[name], hive_partitioning=False, glob=False).to_series()
+    return scanned(path).select(name).collect(engine="in-memory").to_series()
 
 
 def _used(path: Path, series: pl.Series) -> pl.Series:

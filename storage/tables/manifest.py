@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from storage.naming import Naming
 from storage.tables.days import day_name
 from storage.tables.errors import Corrupt, FormatTooNew, ManifestCorrupt, Unsure
 from storage.tables.files import Files, write_whole
@@ -22,7 +23,7 @@ NAME = "manifest.json"
 
 class Segment(msgspec.Struct, frozen=True):
     """A sealed file of rows of one table and UTC day: its path in the folder, size, SHA-256, first and last time and
-    row number, and when the first of its rows were sealed."""
+    row number, when the first of its rows were sealed, and whether they lie in the order of a compacted file."""
 
     file: str
     table: str
@@ -35,6 +36,7 @@ class Segment(msgspec.Struct, frozen=True):
     first_row: int
     last_row: int
     sealed: int = 0
+    in_order: bool = False
 
 
 class Sealed(msgspec.Struct, frozen=True):
@@ -88,7 +90,7 @@ SealedFile = Segment | DayFile | RollupFile | DailyFile | Sealed
 class Manifest(msgspec.Struct, frozen=True):
     """The store at one instant. `number` counts manifests, `next_file` names of sealed files, `next_row` event rows;
     `lake` tells by table with which manifest its days last changed, `erasing` by table which ids of objects are on
-    their way out of all files."""
+    their way out of all files, `words` which words that name them."""
 
     format: int
     number: int
@@ -105,6 +107,7 @@ class Manifest(msgspec.Struct, frozen=True):
     dailies: list[DailyFile] = []
     lake: dict[str, int] = {}
     erasing: dict[str, list[int]] = {}
+    words: list[Naming] = []
 
     def sealed_files(self) -> Iterator[tuple[SealedFile, str]]:
         """Every file it names, with words for what it holds."""

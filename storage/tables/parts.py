@@ -15,7 +15,7 @@ import polars as pl
 from storage.tables.hot import HotColumns
 from storage.tables.manifest import DayFile, Segment
 from storage.tables.schema import POLARS, TableSchema
-from storage.tables.sealed import Checked
+from storage.tables.sealed import Checked, scanned
 from storage.tables.snapshot import Snapshot
 from storage.tables.tail import TailPart
 
@@ -76,28 +76,28 @@ class Stored:
             if item.table == self.schema.name and meets(item.min_time, item.max_time, start, end):
                 yield item
 
-    def day(self, item: DayFile, columns: Sequence[str], start: Start, end: End) -> Part:
-        """The rows of one compacted file."""
+    def day(self, item: DayFile | Segment, columns: Sequence[str], start: Start, end: End) -> Part:
+        """The rows of one file in which they lie in order."""
         held = self.held(item.file, item.sha256)
         read = [name for name in dict.fromkeys(columns) if name in held]
         if not inside(item.min_time, item.max_time, start, end):
             read = list(dict.fromkeys([*read, self.schema.time]))
         kept = self.hot.frame(self.snapshot.folder, item, read)
-        rows = self._scan(item) if kept is None else kept.lazy()
+        rows = scanned(self.snapshot.folder / item.file) if kept is None else kept.lazy()
         frame = complete(self._cut(rows, item.min_time, item.max_time, start, end), self.schema, held, columns)
         by_device = "@device" in held
         if by_device and "@device" in columns:
             frame = frame.set_sorted("@device")
         return Part(frame, item.rows, item.day, by_device)
 
-    def _scan(self, item: DayFile) -> pl.LazyFrame:
-        return pl.scan_parquet(self.snapshot.folder / item.file, glob=False, hive_partitioning=False)
-
     def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
-        """What is not compacted. Segments of a day that hold the same columns and stand alike to the window are scanned
-        together."""
+        """What is not compacted. Small segments of a day that hold the same columns and stand alike to the window are
+        scanned together."""
         alike: dict[tuple[int, tuple[tuple[str, pl.DataType], ...], bool], list[Segment]] = {}
         for item in self._segments(start, end):
+            if item.in_order:
+                yield self.day(item, columns, start, end)
+                continue
             held = tuple(self.held(item.file, item.sha256).items())
             whole = inside(item.min_time, item.max_time, start, end)
             alike.setdefault((item.day, held, whole), []).append(item)

@@ -142,7 +142,7 @@ def _rollups(store: Store) -> Iterator[str]:
 
 def _cache(files: Files, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Hot columns that are damaged, or of files that are gone."""
-    known, gone = {item.sha256 for item in manifest.days}, 0
+    known, gone = {item.sha256 for item in manifest.days} | {item.sha256 for item in manifest.segments}, 0
     for path in (folder / CACHE).glob("*.arrow"):
         if belongs_to(path) not in known or not is_sound(path):
             files.remove(path)

@@ -9,7 +9,7 @@ retention leave here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -22,7 +22,7 @@ from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
 from storage.tables.manifest import DailyFile, DayFile, Manifest, Sealed, Segment, write_manifest
-from storage.tables.schema import Schemas, typed
+from storage.tables.schema import Schemas, TableSchema, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
 from storage.tables.state import State
 from storage.tables.tail import TailPart
@@ -30,6 +30,7 @@ from storage.tables.tail import TailPart
 log = logging.getLogger(__name__)
 MERGE_AT = 8  # segments of one table, day and tier become one
 _TIERS = (4_096, 32_768, 262_144)  # rows; a segment of the last size or above stays as it is
+ORDERED_ROWS = 65_536  # from which on one device's rows are found faster if they lie together
 SEGMENTS, OBJECTS, LAKE, ROLLUPS = "segments", "objects", "lake", "rollups"
 
 
@@ -42,6 +43,7 @@ class Sealing:
     schemas: Schemas
     next_file: int
     written: list[str] = field(default_factory=list)
+    ordered_rows: int = ORDERED_ROWS
 
     def name(self, folder: str, stem: str, suffix: str) -> str:
         """A file name that was never used before, noted before it is made so that a failure can remove it."""
@@ -51,17 +53,20 @@ class Sealing:
         return name
 
     def segment(self, table: str, day: int, frames: Iterable[pl.DataFrame], sealed_at: int) -> Segment:
-        """Seal rows of one table and day, given in order of arrival; `sealed_at` is when the first of them were."""
+        """Seal rows of one table and day; `sealed_at` is when the first of them were."""
         schema = self.schemas[table]
         frame = pl.concat([typed(frame, schema) for frame in frames], how="diagonal", rechunk=True)
+        ordered = frame.height >= self.ordered_rows
+        frame = frame.sort(order_of(schema, frame.columns)) if ordered else frame
         file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
         sealed = write_frame(self.files, self.folder, file, frame)
         times = frame[schema.time]
         rows = frame["@row"]
         first, last, low, high = (_whole(value) for value in (times.min(), times.max(), rows.min(), rows.max()))
         return Segment(
-            sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, first, last, low, high, sealed_at
-        )
+            sealed.file, table, day, sealed.rows, sealed.bytes, sealed.sha256, first, last, low, high, sealed_at,
+            ordered,
+        )  # fmt: skip
 
     def undo(self, keep: Set[str] = frozenset()) -> None:
         """Remove what was written, but for what is to stay."""
@@ -98,6 +103,11 @@ def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: 
         raise
     work.undo(keep=result.files())  # what was sealed and at once merged
     return result
+
+
+def order_of(schema: TableSchema, held: Collection[str]) -> list[str]:
+    """What rows that lie together are sorted by, of the columns that they have."""
+    return [name for name in ("@device", schema.time, "@row") if name in held]
 
 
 def expired(schemas: Schemas, table: str, day: int, now: int) -> bool:

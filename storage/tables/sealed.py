@@ -132,6 +132,13 @@ def read_arrow(folder: Path, name: str, digest: str) -> Any:
         raise SegmentCorrupt(folder / name, f"cannot be read ({error})") from error
 
 
+def scanned(path: Path) -> pl.LazyFrame:
+    """The rows of a sealed file, which is not checked."""
+    if path.suffix == ".parquet":
+        return pl.scan_parquet(path, glob=False, hive_partitioning=False)
+    return pl.scan_ipc(path, glob=False)
+
+
 class Checked:
     """The sealed files this process has checked, with the types of their columns. A file that changed since is checked
     again."""

@@ -40,6 +40,16 @@ def waiting(store: Store, now: int = NOW, until: int | None = None) -> list[Task
     return list(tasks(store.snapshot(), store.schemas, now, until))
 
 
+def test_rows_that_name_no_device_are_compacted(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    rows = Rows(TABLE, {"start_time": [NOW - 2 * DAY + late for late in (2, 0, 1)], "cpu_time": [1, 2, 3]})
+    store.commit([Batch("import:test", 1, "epoch", 1, NOW, (rows,))])
+    assert compact(store, most_rows=1) == 1
+    (part,) = source_of(store).parts(TABLE, ["@device", "cpu_time"])
+    assert part.frame.collect().rows() == [(None, 2), (None, 3), (None, 1)]
+    store.close()
+
+
 def test_days_lie_sorted_and_whole(tmp_path: Path) -> None:
     store = filled(tmp_path)
     before = source_of(store).scan(TABLE, list(CATALOG_COLUMNS)).collect().sort("@row")

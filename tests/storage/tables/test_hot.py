@@ -8,8 +8,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from storage.tables.days import DAY
 from storage.tables.hot import CACHE, EVICTED, READS, HotColumns
 from storage.tables.read import SnapshotSource
+from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
+from storage.tables.seal import ORDERED_ROWS
 from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, NOW, batch, compact, open_store
 
@@ -65,6 +68,37 @@ def test_windows_and_sorting_hold(store: Store) -> None:
         assert part.by_device
         assert frame["@device"].flags["SORTED_ASC"]
         assert frame.equals(frame.sort("@device", "start_time", "@row"))
+
+
+def test_large_segments_lie_in_order_and_are_kept_too(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    rows = ORDERED_ROWS + 10
+    markers = range(rows)
+    columns: dict[str, list[object]] = {
+        "@device": [None if marker % 9 == 0 else f"device-{marker * 7919 % 50}" for marker in markers],
+        "start_time": [NOW - marker * 31 % 40 * 900_000_000 - (DAY if marker < 5 else 0) for marker in markers],
+        "cpu_time": list(markers),
+    }
+    for first in range(0, rows, MAX_ROWS):
+        piece = {name: values[first : first + MAX_ROWS] for name, values in columns.items()}
+        sent = Batch("import:test", 1, "epoch", first, NOW, (Rows(TABLE, piece),))
+        assert isinstance(store.commit([sent])[0], Ack)
+    wanted = ask(store, HotColumns(0), ["@row", "@device", "start_time", "cpu_time"])
+    store.seal()
+    assert sum(item.in_order for item in store.manifest.segments) == 1
+    hot = HotColumns()
+    for _ in range(READS + 1):
+        assert ask(store, hot, wanted.columns).equals(wanted)
+    parts = SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, ["@device", "start_time", "@row"])
+    assert sorted(part.by_device for part in parts) == [False, True]
+    for part in parts:
+        frame = part.frame.collect()
+        assert frame.height == part.rows
+        if part.by_device:
+            assert "IPC SCAN" not in part.frame.explain().upper()
+            assert frame["@device"].flags["SORTED_ASC"]
+            assert frame.equals(frame.sort("@device", "start_time", "@row"))
+    store.close()
 
 
 def test_another_process_finds_them_and_checks_them(store: Store) -> None:
