@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from nql.catalog.model import Catalog
+from storage.naming import Naming
 from storage.tables.clock import system_clock
 from storage.tables.errors import (
     Closed,
@@ -30,12 +31,14 @@ from storage.tables.errors import (
     StoreError,
     WrongZone,
 )
-from storage.tables.files import Files
+from storage.tables.files import Files, discard
+from storage.tables.hot import CACHE, belongs_to
 from storage.tables.read import HOT, SnapshotSource
+from storage.tables.recover import QUARANTINE
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
-from storage.tables.store import Outcome, Store
+from storage.tables.store import NOTHING, Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
 from storage.tables.writer import Append, Compact, Erase, Item, Seal, Stop, Writer
 
@@ -126,18 +129,33 @@ class Tables:
         in time. Rows may be appended and asked meanwhile. Raises StorageFailed, Corrupt, Closed."""
         await self._ask(lambda answer: Compact(answer, until))
 
-    async def erase(self, table: str, key: str) -> bool:
-        """Erase an object, what belongs to it, and its rows. True when no file has anything of it; False if files that
-        were replaced are still read by somebody: they go when that ends. Nobody may send under its name any more.
-        Raises StorageFailed, Corrupt (it is tried again by itself then), Closed."""
-        await self._ask(lambda answer: Erase(answer, table, key))
+    async def erase(self, table: str, key: str, words: Naming = NOTHING) -> bool:
+        """Erase an object, what belongs to it, its rows, and words of other rows that name it; and what was set aside
+        as damaged, as nobody can tell what it holds. True when no file has anything of it; False if files that were
+        replaced are still read by somebody: they go when that ends. Nobody may send under its name any more. Raises
+        StorageFailed, Corrupt (it is tried again by itself then), Closed."""
+        await self._ask(lambda answer: Erase(answer, table, key, words))
+        return await self.erased()
+
+    async def erased(self) -> bool:
+        """Whether nobody reads a file any more that an erasure replaced; waits for a moment for who does. Raises
+        StorageFailed, Corrupt, Closed."""
         for _ in range(LOOKS):
             await self._ask(Seal)
             if not self._store.leaving:
                 break
             await asyncio.sleep(LOOK_SECONDS)
-        await asyncio.to_thread(HOT.forget, self._store.folder, {item.sha256 for item in self._store.manifest.days})
-        return not self._store.leaving
+        aside = await asyncio.to_thread(self._discard_beside)
+        return not (aside or self._store.leaving)
+
+    def _discard_beside(self) -> bool:
+        """Remove what lies beside the files that count; whether some of it is still there."""
+        folder, keep = self._store.folder, {item.sha256 for item in self._store.manifest.days}
+        HOT.forget(folder, keep)
+        for path in (folder / QUARANTINE).glob("*"):
+            discard(self._store.files, path)
+        left = [path for path in (folder / CACHE).glob("*") if belongs_to(path) not in keep]
+        return bool(left) or any((folder / QUARANTINE).glob("*"))
 
     async def close(self) -> None:
         """Answer what is waiting, seal, and let the folder go. Closing twice does nothing."""

@@ -69,7 +69,7 @@ class Compactor:
         store = self._store
         by = store.compaction(self._stop.is_set)
         try:
-            if task.erased:
+            if task.lessens:
                 less = touched(by, task)
                 if less is None:
                     return None

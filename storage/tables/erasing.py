@@ -1,34 +1,39 @@
 """Erasing objects: what was said of a device or a person leaves every file of the tables.
 
-In: the object tables; ids that are to go. Out: what goes with them, and the days to write anew. Invariants: an id stays
-a number that nobody sees and is never given again; rows of an erased device go, a link of other rows to what is erased
-becomes null; the manifest names what is being erased until no file has any of it, so that a kill only delays it.
+In: the object tables; ids that are to go, and words that name them. Out: what goes with them, and the days to write
+anew. Invariants: an id stays a number that nobody sees and is never given again; rows of an erased device go, and what
+an erased person said; a link of other rows to what is erased becomes null, a word that names it ERASED; the manifest
+names what is being erased until no file has any of it, so that a kill only delays it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 
 import polars as pl
 
+from storage.naming import Naming, together
 from storage.tables.compact import Compaction, Task
 from storage.tables.manifest import DailyFile, DayFile, Manifest, Segment
 from storage.tables.objects import ObjectTable
 from storage.tables.schema import Schemas, TableSchema
 from storage.tables.sealed import check
+from storage.tables.texts import any_word
 
 Gone = Mapping[str, Sequence[int]]  # ids by object table
 
 
-def reach(objects: Mapping[str, ObjectTable], table: str, row: int) -> dict[str, list[int]]:
-    """What goes with an object: all whose keys name it, and theirs."""
-    gone = {table: [row]}
+def reach(objects: Mapping[str, ObjectTable], table: str, row: int | None, words: Naming) -> dict[str, list[int]]:
+    """What goes with an object: all whose keys name it, by a link or in words, and theirs."""
+    first = {name: set(held.named_by(words)) for name, held in objects.items() if words and name != table}
+    gone = first = {name: rows for name, rows in first.items() if rows} | ({} if row is None else {table: {row}})
     while True:
-        more = {name: rows for name, held in objects.items() if (rows := held.keyed_by(gone)) and name != table}
-        if {table: [row], **more} == gone:
-            return gone
-        gone = {table: [row], **more}
+        keyed = {name: set(held.keyed_by({t: sorted(r) for t, r in gone.items()})) for name, held in objects.items()}
+        keyed.pop(table, None)
+        more = {name: rows | first.get(name, set()) for name, rows in keyed.items() if rows or name in first}
+        if first | more == gone:
+            return {name: sorted(rows) for name, rows in gone.items()}
+        gone = first | more
 
 
 def columns_of(schema: TableSchema, gone: Gone) -> dict[str, list[int]]:
@@ -47,9 +52,10 @@ def tasks(manifest: Manifest, schemas: Schemas) -> Iterator[Task]:
         places.setdefault((daily.table, daily.day), ([], [], []))[2].append(daily)
     for (table, number), (segments, days, dailies) in sorted(places.items()):
         schema = schemas.get(table)
-        erased = {} if schema is None else columns_of(schema, manifest.erasing)
-        if erased:
-            yield Task(table, number, tuple(segments), tuple(days), tuple(dailies), erased)
+        if schema is not None:
+            erased, words = columns_of(schema, manifest.erasing), together(manifest.words)
+            if erased or words:
+                yield Task(table, number, tuple(segments), tuple(days), tuple(dailies), erased, words)
 
 
 def touched(by: Compaction, task: Task) -> Task | None:
@@ -58,17 +64,18 @@ def touched(by: Compaction, task: Task) -> Task | None:
 
     def holds(item: Segment | DayFile | DailyFile) -> bool:
         check(by.folder, item.file, item.sha256)
-        return _holds(by.folder, item.file, task.erased)
+        return _holds(by, item.file, task)
 
     segments = tuple(item for item in task.segments if holds(item))
     days = tuple(item for item in task.days if holds(item))
     dailies = tuple(item for item in task.dailies if holds(item))
     if not (segments or days or dailies):
         return None
-    return Task(task.table, task.day, segments, days, dailies, task.erased)
+    return Task(task.table, task.day, segments, days, dailies, task.erased, task.words)
 
 
-def _holds(folder: Path, file: str, erased: Mapping[str, Sequence[int]]) -> bool:
+def _holds(by: Compaction, file: str, task: Task) -> bool:
+    folder, erased = by.folder, task.erased
     scan = (
         pl.scan_parquet(folder / file, glob=False, hive_partitioning=False)
         if file.endswith(".parquet")
@@ -76,4 +83,6 @@ def _holds(folder: Path, file: str, erased: Mapping[str, Sequence[int]]) -> bool
     )
     held = scan.collect_schema().names()
     leads = [pl.col(column).is_in(list(ids)) for column, ids in erased.items() if column in held]
-    return bool(leads) and scan.filter(pl.any_horizontal(leads)).head(1).collect().height > 0
+    if leads and scan.filter(pl.any_horizontal(leads)).head(1).collect().height > 0:
+        return True
+    return any_word(scan, by.schemas[task.table], task.words)

@@ -11,11 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from nql.datatypes import Physical
+from storage.naming import Naming
 from storage.tables.columns import Column
 from storage.tables.schema import ARROW, SEPARATOR, TEXT, TableSchema
+from storage.tables.texts import CONFIGURED, KEPT, How, is_about, less, texts_of
 
 KEY = "@key"
 LIVE = "@live"
@@ -120,6 +123,29 @@ class ObjectTable:
             column = self._column(name)
             found.update(row for row in range(self.rows) if ids and column.get(row) in ids)
         return sorted(found - self._erased)
+
+    def named_by(self, words: Naming) -> list[int]:
+        """The rows whose key holds one of these words; not devices and people, nor what somebody configured."""
+        if self.schema.name in KEPT or self.schema.key_text in (None, CONFIGURED) or not self.rows:
+            return []
+        keys = pl.Series(self.keys[: self.rows]).str.split(SEPARATOR).list.last()
+        said = less(keys, words, How(plain=is_about(self.schema)))
+        return (said != keys).arg_true().to_list() if said is not keys else []
+
+    def blank(self, words: Naming) -> None:
+        """Have no text hold one of these words."""
+        if self.schema.key_text == CONFIGURED:
+            return
+        held = {name: pl.Series(name, column.arrow(self.rows)) for name, column in self._columns.items()}
+        for name, _, how in texts_of(self.schema, {name: series.dtype for name, series in held.items()}):
+            before = held[name]
+            after = less(before, words, how)
+            if after is before:
+                continue
+            for row, (was, now) in enumerate(zip(before.to_list(), after.to_list(), strict=True)):
+                if was != now:
+                    self._columns[name].set(row, now)
+            self._changed()
 
     def erase(self, rows: Sequence[int], gone: Mapping[str, Sequence[int]]) -> None:
         """Forget what was said of rows, and links of others to what is gone; they stay as numbers that nobody sees."""

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 from msgspec import structs
 
 from nql.catalog.model import Catalog
+from storage.naming import Naming
 from storage.tables.compact import Compacted, Compaction
 from storage.tables.delta import DeltaLogs
 from storage.tables.encode import prepare, take_back
@@ -36,6 +37,7 @@ from storage.tables.snapshot import Holds, Snapshot
 log = logging.getLogger(__name__)
 MOST_UNSEALED = 8_000_000  # rows; beyond, sealing must have failed for long, and memory is at stake
 
+NOTHING = Naming()
 Outcome = Ack | StoreError
 Name = tuple[str, int, str, int]
 
@@ -176,17 +178,18 @@ class Store:
                 log.warning("the manifest is not yet on disk: %s", error)
                 return
             self._durable = True
-            for number in journal_numbers(self.folder):
-                if number < self.manifest.journal:
-                    discard(self.files, journal_path(self.folder, number))
+        for number in self._sealed_journals():
+            discard(self.files, journal_path(self.folder, number))
         behind = self._logs.follow(self.manifest, self.clock())
         with self.state.lock:
             oldest = self._holds.oldest()
         free = [item for item in self._leaving if oldest is None or oldest >= item[0]]
         free = [item for item in free if not item[1].startswith(behind)]  # it would name them
         self._leaving = [item for item in self._leaving if item not in free]
-        for _, name in free:
-            discard(self.files, self.folder / name)
+        for item in free:
+            discard(self.files, self.folder / item[1])
+            if (self.folder / item[1]).exists():  # another time, or by who opens the folder next
+                self._leaving.append(item)
 
     def close(self) -> None:
         """Seal what can be sealed and let the folder go. What could not be sealed is in the journal."""
@@ -243,23 +246,28 @@ class Store:
 
     # --- erasing --------------------------------------------------------------------------------
 
-    def erase(self, table: str, key: str) -> bool:
+    def erase(self, table: str, key: str, words: Naming = NOTHING) -> bool:
         """Forget an object and what belongs to it, in memory and in the files of objects, and note that its rows are
-        to go; False if there is none. Raises StorageFailed, Corrupt."""
+        to go, and words that name it; False if there is nothing to look for. Raises StorageFailed, Corrupt."""
         self.seal()
         found = self.state.objects[table].ids.get(key)
-        if found is None:
+        if found is None and not words:
             return False
-        gone, before = reach(self.state.objects, table, found), self.manifest
+        gone, before = reach(self.state.objects, table, found, words), self.manifest
         names = {*before.erasing, *gone}
         merged = {name: sorted({*before.erasing.get(name, []), *gone.get(name, [])}) for name in names}
         with self.state.lock:
             for name, held in self.state.objects.items():
                 held.erase(gone.get(name, ()), gone)
+                held.blank(words)
             self.state.marks.forget(key)
-        self.manifest = structs.replace(before, erasing=merged)
+        said = [*before.words, *([words] if words and words not in before.words else [])]
+        self.manifest = structs.replace(before, erasing=merged, words=said)
         try:
-            self.seal()
+            if self.state.dirty:
+                self.seal()
+            else:
+                self._put(structs.replace(self.manifest, number=before.number + 1))
         except (StorageFailed, Corrupt):
             self.manifest = before  # memory is ahead of the disk: nothing may follow it in the journal
             self.broken = self.broken or "an erasure could not be stored; open the folder anew"
@@ -268,12 +276,20 @@ class Store:
 
     def erased(self) -> None:
         """No file has anything of what was being erased. Raises StorageFailed."""
-        self._put(structs.replace(self.manifest, number=self.manifest.number + 1, erasing={}))
+        self._put(structs.replace(self.manifest, number=self.manifest.number + 1, erasing={}, words=[]))
+
+    @property
+    def erasing(self) -> bool:
+        """Whether files may have something of what is being erased."""
+        return bool(self.manifest.erasing or self.manifest.words)
 
     @property
     def leaving(self) -> bool:
         """Whether files that were replaced are still there, as somebody reads them."""
-        return bool(self._leaving) or not self._durable
+        return bool(self._leaving) or not self._durable or bool(self._sealed_journals())
+
+    def _sealed_journals(self) -> list[int]:
+        return [number for number in journal_numbers(self.folder) if number < self.manifest.journal]
 
     def _replace(self, manifest: Manifest, *, sealed: bool = False) -> None:
         """Go on with a manifest that is valid, though its name may not be on disk yet; `sealed` tells that it has all

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from storage.naming import Naming
 from storage.tables.compact import Compacted, tasks
 from storage.tables.compactor import Compactor
 from storage.tables.erasing import tasks as erasures
@@ -72,6 +73,7 @@ class Erase:
     answer: Answer
     table: str
     key: str
+    words: Naming
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,7 +244,7 @@ class Writer:
         while self._erasures:
             wish = self._erasures.pop(0)
             try:
-                self._store.erase(wish.table, wish.key)
+                self._store.erase(wish.table, wish.key, wish.words)
                 self._begun.append(wish)
                 self._erase_at = self._store.clock()
             except StoreError as error:
@@ -250,7 +252,7 @@ class Writer:
         if self._erase_at is None or self._store.clock() < self._erase_at:
             return
         self._erase_at = None
-        if self._store.manifest.erasing and not self._store.broken:
+        if self._store.erasing and not self._store.broken:
             self._compacting, self._failed, self._flips = True, None, 0
             self._compactor.start(self._store.snapshot(), list(erasures(self._store.manifest, self._store.schemas)))
         else:

@@ -8,9 +8,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from storage.naming import ERASED, Naming, naming
 from storage.tables.api import Tables, open_tables
+from storage.tables.errors import StoreError
+from storage.tables.fakes import FaultyFiles
 from storage.tables.files import Files
-from tests.storage.tables.world import CATALOG, batch, clock, executions, open_store, problems, source_of
+from storage.tables.rows import Batch, Rows
+from tests.storage.tables.world import CATALOG, NOW, batch, clock, executions, open_store, problems, source_of
 
 pytestmark = pytest.mark.slow
 
@@ -158,3 +162,134 @@ def test_a_new_process_goes_on(tmp_path: Path, before: pl.DataFrame) -> None:
 
     asyncio.run(go_on())
     check(tmp_path / "store", before)
+
+
+# --- words -----------------------------------------------------------------------------------------
+PERSON = naming(["S-1-5-21-4711"], ["mona.lisa", "gioconda"])
+SAID = [b"mona.lisa", b"gioconda", b"S-1-5-21-4711"]
+
+
+def told(number: int) -> Batch:
+    """What is said of a person elsewhere than in links to her."""
+    outputs = [{"name": "who", "number": None, "real": None, "text": "gioconda", "texts": None}]
+    typed = [{"name": "all", "number": None, "real": None, "text": None, "texts": ["root", "CORP\\mona.lisa"]}]
+    return Batch(
+        "portal", 0, "words", number, NOW + number,
+        (
+            Rows("user.users", {"uid": ["S-1-5-21-4711"], "name": ["mona.lisa"]}),
+            Rows("device.devices", {"uid": ["device-0"], "login.last_login_user_name": ["gioconda"]}),
+            Rows("device.local_admins", {"@device": ["device-0"] * 2, "name": ["gioconda", "root"]}),
+            Rows("binary.binaries", {"uid": ["b"], "name": ["gioconda.exe"]}),
+            Rows(
+                "platform.audit_logs",
+                {
+                    "time": [NOW - number] * 2,
+                    "account": ["mona.lisa", "device:S-1-5-21-4711"],
+                    "action": ["run.created"] * 2,
+                    "detail": ['{"target":"users | where name == \\"gioconda\\""}', '{"mona.lisa":1}'],
+                },
+            ),
+            Rows(
+                "remote_action.executions",
+                {
+                    "time": [NOW - number] * 2, "@device": ["device-0"] * 2, "@user": ["S-1-5-21-4711", None],
+                    "outputs": [outputs, typed],
+                },
+            ),
+            Rows(
+                "campaign.responses",
+                {"time": [NOW - number] * 2, "@user": ["S-1-5-21-4711", "user-1"], "comments": [None, None]},
+            ),
+        ),
+    )  # fmt: skip
+
+
+def test_words_that_name_a_person_go_from_all_other_rows(tmp_path: Path) -> None:
+    async def erase() -> None:
+        tables = await filled(tmp_path / "store")
+        await tables.append(told(1))
+        await tables.compact(1 << 62)
+        await tables.append(told(2))
+        await tables.seal()
+        await tables.append(told(3))
+        assert found(tmp_path / "store", *SAID)
+        assert await tables.erase("user.users", "S-1-5-21-4711", PERSON)
+        assert await tables.erase("user.users", "S-1-5-21-4711", PERSON)
+        await tables.close()
+
+    asyncio.run(erase())
+    left = found(tmp_path / "store", *SAID)
+    assert left, "an account of the portal keeps its name, a binary too"
+    store = open_store(tmp_path / "store")
+    source = source_of(store)
+    log = source.scan("platform.audit_logs", ["account", "detail"]).collect()
+    assert sorted(log["account"]) == [f"device:{ERASED}"] * 3 + ["mona.lisa"] * 3
+    assert set(log["detail"]) == {f'{{"target":"users | where name == \\"{ERASED}\\""}}', '{"mona.lisa":1}'}
+    ran = source.scan("remote_action.executions", ["outputs", "@user"]).collect()
+    assert ran["@user"].null_count() == ran.height == 6
+    outputs = [entry for row in ran["outputs"].to_list() for entry in row]
+    assert {entry["text"] for entry in outputs} == {ERASED, None}
+    assert {tuple(entry["texts"] or ()) for entry in outputs} == {(), ("root", f"CORP\\{ERASED}")}
+    assert source.scan("campaign.responses", ["@user"]).collect().height == 3
+    devices = source.scan("devices", ["uid", "login.last_login_user_name"]).collect()
+    assert devices.filter(uid="device-0")["login.last_login_user_name"].to_list() == [ERASED]
+    assert source.scan("device.local_admins", ["name"]).collect()["name"].to_list() == ["root"]
+    assert "gioconda.exe" in source.scan("binaries", ["name"]).collect()["name"].to_list()
+    assert store.manifest.words == []
+    store.abandon()
+    hidden = [item for item in left if not item.startswith(("platform.audit_logs", "binary.binaries", "part-"))]
+    assert [item for item in hidden if "gioconda" in item] == []
+
+
+def test_what_was_set_aside_as_damaged_goes(tmp_path: Path) -> None:
+    async def erase() -> None:
+        tables = await filled(tmp_path / "store")
+        (tmp_path / "store" / "quarantine").mkdir()
+        (tmp_path / "store" / "quarantine" / "journal-1.bin").write_bytes(b"device-1")
+        assert await tables.erase("device.devices", GONE)
+        await tables.close()
+
+    asyncio.run(erase())
+    assert list((tmp_path / "store" / "quarantine").iterdir()) == []
+
+
+# --- a disk that fails -----------------------------------------------------------------------------
+async def interrupted(folder: Path, files: FaultyFiles, words: Naming) -> None:
+    """Erase until it succeeds, whatever stops it, in as many processes as it takes."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                tables = await open_tables(folder, CATALOG, clock=clock, files=files)
+            except OSError:
+                files.heal()
+                continue
+            try:
+                if await tables.erase("device.devices", GONE, words):
+                    break
+            except StoreError:
+                tables.abandon()  # as who sees that it cannot go on
+            files.heal()
+    assert found(folder, *OWN) == []
+    await tables.close()
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_any_failing_operation_only_delays_it(tmp_path: Path, before: pl.DataFrame, late: bool) -> None:
+    """Every fifth operation of an erasure fails in a run of its own, for good until the folder is opened anew."""
+    number = 1 + late
+    while True:
+        folder = tmp_path / f"store-{number}"
+
+        async def once(folder: Path = folder, number: int = number) -> bool:
+            files = FaultyFiles(tmp_path / "limbo", late=late, lasting=True)
+            (await filled(folder)).abandon()
+            files._at = number
+            await interrupted(folder, files, naming([GONE]))
+            return files.count >= number
+
+        failed = asyncio.run(once())
+        check(folder, before)
+        if not failed:
+            break
+        number += 5
+    assert number > 20
