@@ -56,6 +56,7 @@ from portal.queries.admission import Admission
 from portal.queries.answers import Answers
 from portal.queries.catalogs import Catalogs
 from portal.queries.execution import Execution
+from portal.queries.live import Live
 from portal.queries.service import Queries
 from portal.queries.sources import Sources
 from portal.relay import Relay
@@ -115,6 +116,7 @@ class Portal:
     catalogs: Catalogs
     execution: Execution
     queries: Queries
+    live: Live
     access: Access
     guard: HeaderGuard
     progress: Progress
@@ -123,8 +125,10 @@ class Portal:
     scrubbing: Scrubbing
 
     def stop_waiting(self) -> None:
-        """End what would wait for ever: watchers of runs and devices' connections. Called before the server closes."""
+        """End what would wait for ever: watchers of runs, followers of queries, devices' connections. Called before the
+        server closes."""
         self.watchers.close()
+        self.live.close()
         self.nudges.close_all()
 
 
@@ -208,6 +212,8 @@ async def _open(
     access = Access(control, threads, passwords, clock)
     execution = await _execution(settings, threads, stack)
     queries = Queries(sources, catalogs, threads, clock, execution)
+    live = Live(queries, threads, clock)
+    stack.push_async_callback(live.stop)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
     configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
@@ -237,6 +243,7 @@ async def _open(
         catalogs=catalogs,
         execution=execution,
         queries=queries,
+        live=live,
         access=access,
         guard=HeaderGuard(access, secure=settings.secure),
         progress=progress,
@@ -266,7 +273,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     listed = [
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
-        *queries_routes.endpoints(p.queries, p.control, p.threads, p.metrics),
+        *queries_routes.endpoints(p.queries, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),

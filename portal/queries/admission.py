@@ -20,6 +20,7 @@ class Purpose(StrEnum):
     """What a query is asked for."""
 
     INTERACTIVE = "interactive"
+    LIVE = "live"
     EXPORT = "export"
     SCHEDULE = "schedule"
     BACKGROUND = "background"
@@ -36,6 +37,7 @@ class Bounds:
 
 BOUNDS: Mapping[Purpose, Bounds] = {
     Purpose.INTERACTIVE: Bounds(2, 16, 60.0),
+    Purpose.LIVE: Bounds(1, 100, 60.0),
     Purpose.EXPORT: Bounds(1, 8, 600.0),
     Purpose.SCHEDULE: Bounds(1, 64, 300.0),
     Purpose.BACKGROUND: Bounds(1, 8, 600.0),
@@ -43,12 +45,14 @@ BOUNDS: Mapping[Purpose, Bounds] = {
 NARROW = "Narrow the window or list fewer columns"
 HINTS: Mapping[Purpose, str] = {
     Purpose.INTERACTIVE: f"{NARROW}, or export the answer instead: an export may take ten minutes.",
+    Purpose.LIVE: f"{NARROW}, or ask it once.",
     Purpose.EXPORT: f"{NARROW}, and export in several pieces.",
     Purpose.SCHEDULE: "Narrow the window of the query that chooses the devices.",
     Purpose.BACKGROUND: f"{NARROW}.",
 }
 WORDS: Mapping[Purpose, str] = {
     Purpose.INTERACTIVE: "large queries",
+    Purpose.LIVE: "live queries",
     Purpose.EXPORT: "exports",
     Purpose.SCHEDULE: "queries of schedules",
     Purpose.BACKGROUND: "queries in the background",

@@ -35,6 +35,20 @@ class Ask(Struct, forbid_unknown_fields=True):
     strict: Strict | None = None
 
 
+class AskLive(Struct, forbid_unknown_fields=True):
+    """A query to be kept up, as `Ask`; its answers have no more than 10,000 rows."""
+
+    text: Text
+    id: QueryId | None = None
+    parameters: Annotated[
+        dict[ParameterName, ParameterValue | Annotated[list[ParameterValue], Meta(max_length=1000)]],
+        Meta(max_length=100),
+    ] = {}
+    zone: Zone | None = None
+    limit: Annotated[int, Meta(ge=0, le=10_000)] = 10_000
+    strict: Strict | None = None
+
+
 class AskDiagnose(Struct, forbid_unknown_fields=True):
     """A text to look at."""
 

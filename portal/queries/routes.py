@@ -16,14 +16,16 @@ from starlette.responses import Response, StreamingResponse
 from engine.formats import diagnostic_json, instant_text, to_json
 from nql.api import Rules
 from nql.editing.offers import OURS
-from portal.caller import Permission
-from portal.endpoints import Asked, Endpoint, encode
+from portal.caller import Caller, Permission
+from portal.endpoints import Asked, Endpoint, Guard, encode
 from portal.errors import ApiError
 from portal.metrics import Metrics
 from portal.queries import messages as m
 from portal.queries.admission import Purpose
 from portal.queries.catalog_info import catalog_info
 from portal.queries.forms import ARROW, CSV, JSON, NAMES, PARQUET, WRITERS, pieces
+from portal.queries.live import Live, Subject
+from portal.queries.live_stream import EVENTS, LiveResponse
 from portal.queries.running import Running, RunningQuery
 from portal.queries.service import Answer, Queries, Spent
 from portal.threads import Threads
@@ -35,9 +37,11 @@ PIECE = 1 << 20  # bytes of a written answer that are sent at once
 QUERY = Permission.QUERY
 
 
-def endpoints(queries: Queries, control: Control, threads: Threads, metrics: Metrics) -> list[Endpoint]:
+def endpoints(
+    queries: Queries, live: Live, guard: Guard, control: Control, threads: Threads, metrics: Metrics
+) -> list[Endpoint]:
     """The slice's part of the route list."""
-    routes = _Routes(queries, control, threads, metrics)
+    routes = _Routes(queries, live, guard, control, threads, metrics)
     return [
         Endpoint("GET", "/catalog", routes.catalog, "Tables, fields and functions.", QUERY, answer=m.CatalogInfo),
         Endpoint(
@@ -111,14 +115,28 @@ def endpoints(queries: Queries, control: Control, threads: Threads, metrics: Met
             answer=m.CostInfo,
             most_bytes=4 << 20,
         ),
+        Endpoint(
+            "POST",
+            "/query/live",
+            routes.live,
+            "A query kept up: its answer, and again whenever that is another one, as server-sent events.",
+            QUERY,
+            body=m.AskLive,
+            most_bytes=4 << 20,
+            media=(EVENTS,),
+        ),
         Endpoint("GET", "/queries", routes.running, "Queries that run; your own.", QUERY, answer=m.RunningList),
         Endpoint("DELETE", "/queries/{id}", routes.cancel, "Cancel a query that runs.", QUERY, status=204),
     ]
 
 
 class _Routes:
-    def __init__(self, queries: Queries, control: Control, threads: Threads, metrics: Metrics) -> None:
+    def __init__(
+        self, queries: Queries, live: Live, guard: Guard, control: Control, threads: Threads, metrics: Metrics
+    ) -> None:
         self._running = Running()
+        self._live = live
+        self._guard = guard
         self._control = control
         self._queries = queries
         self._threads = threads
@@ -197,6 +215,22 @@ class _Routes:
                 asked.caller, body.text, parameters=body.parameters, zone=body.zone, rules=strict
             )
         )
+
+    async def live(self, asked: Asked) -> Response:
+        body: m.AskLive = asked.body
+        caller, identifier = asked.caller, body.id or uuid7(asked.now)
+        named = tuple((name, item if isinstance(item, str) else tuple(item)) for name, item in body.parameters.items())
+        reader = self._live.reader(
+            caller.account.id, Subject(body.text, named, body.zone, rules(body.strict), body.limit)
+        )
+        query = RunningQuery(identifier, caller.account.id, caller.name, body.text, Purpose.LIVE, asked.now)
+        query.task = reader.ended
+
+        async def caller_now() -> Caller:
+            return await self._guard.caller(asked.request)
+
+        response = LiveResponse(identifier, reader, caller_now, self._running.held(query))
+        return await response.begin(_gone(asked.request))
 
     async def running(self, asked: Asked) -> m.RunningList:
         return m.RunningList(

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Coroutine
-from contextlib import suppress
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -50,20 +50,23 @@ class Running:
             work.close()
             gone.close()
             raise
-        task, watch = asyncio.create_task(work), asyncio.create_task(gone)
-        query.task = task
+        query.task = task = asyncio.create_task(work)
         try:
-            await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                raise ApiError(499, "asker_gone", "Who asked is gone; the query was cancelled.")
+            await unless_gone(task, gone)
             if task.cancelled() and query.cancelled:
                 raise ApiError(409, "cancelled", "The query was cancelled.", "Run it again if you still want it.")
             return task.result()
         finally:
             del self._running[query.id]
-            watch.cancel()
-            task.cancel()
-            task.add_done_callback(_looked_at)
+
+    @contextmanager
+    def held(self, query: RunningQuery) -> Iterator[None]:
+        """List a query, so that it can be cancelled by its `task`, for as long as the block lasts. Raises ApiError."""
+        self._begin(query)
+        try:
+            yield
+        finally:
+            del self._running[query.id]
 
     def listed(self, caller: Caller) -> list[RunningQuery]:
         """The queries that a caller may see, the longest running first."""
@@ -86,6 +89,19 @@ class Running:
             message = f"Your account has {MOST} queries running."
             raise ApiError(429, "too_many_queries", message, hint, headers={"Retry-After": "5"})
         self._running[query.id] = query
+
+
+async def unless_gone(task: asyncio.Task[Any], gone: Coroutine[Any, Any, None]) -> None:
+    """Wait for a task, and cancel it if its asker is `gone` before: then raises ApiError."""
+    watch = asyncio.create_task(gone)
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ApiError(499, "asker_gone", "Who asked is gone; the query was cancelled.")
+    finally:
+        watch.cancel()
+        task.cancel()
+        task.add_done_callback(_looked_at)
 
 
 def _may(caller: Caller, query: RunningQuery) -> bool:

@@ -36,6 +36,7 @@ from portal.queries.claims import claims
 from portal.queries.domains import Domain, check_domain
 from portal.queries.execution import Execution, Question, Where, apart
 from portal.queries.forms import cut
+from portal.queries.live_marks import Mark, marked
 from portal.queries.seen import Seen
 from portal.queries.sharing import shared
 from portal.queries.sources import OPEN, Sources
@@ -46,6 +47,7 @@ ADMINISTERED = {"platform.audit_logs": Permission.ADMINISTER.value}  # the right
 EXPORT_ROWS = 5_000_000
 PLATFORM = "operating_system.platform"
 FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
+SHOWN = frozenset({Purpose.INTERACTIVE, Purpose.LIVE})  # to people, who want to know which devices rows are about
 Values = Mapping[str, str | Sequence[str]]
 Facts = dict[str, dict[str, Any]]
 
@@ -57,6 +59,10 @@ class Spent:
     rows: int | None = None
     bytes: int | None = None
     where: Where | None = None
+
+    def json(self) -> dict[str, int | str | None]:
+        """As it is told."""
+        return {"rows": self.rows, "bytes": self.bytes, "where": None if self.where is None else self.where.value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,17 +149,34 @@ class Queries:
         """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit. What runs
         in a worker process is written there in the form of a media type."""
         began = elapsed()
-        asked = await self._asked(caller, text, parameters, zone, rules)
+        asked = await self.understood(caller, text, parameters, zone, rules)
         wanted = Wanted(EXPORT_ROWS if limit is None else limit, offset, media)
-        answer = await self._answer(asked, wanted, Purpose.INTERACTIVE if limit is not None else Purpose.EXPORT)
+        purpose = Purpose.INTERACTIVE if limit is not None else Purpose.EXPORT
+        return await self.answered(asked, wanted, purpose, began)
+
+    async def answered(self, asked: Asked, wanted: Wanted, purpose: Purpose, began: float) -> Answer:
+        """Rows of what was understood, with the warnings about its text; `began` by `clock.elapsed`."""
+        answer = await self._answer(asked, wanted, purpose)
         result = replace(answer.result, warnings=(*asked.compiled.warnings, *answer.result.warnings))
         return replace(answer, result=result, elapsed_ms=round((elapsed() - began) * 1000, 1))
+
+    async def version(self) -> tuple[int, str]:
+        """Another one whenever something was stored in the tables, or the catalog says something else."""
+        return await self._sources.version()
+
+    async def marked(self, asked: Asked) -> tuple[ResolvedPlan, Mark | None]:
+        """The plan for what the asker sees, and the mark of all that it reads now."""
+        return await self._threads.small(self._marked, asked)
+
+    def _marked(self, asked: Asked) -> tuple[ResolvedPlan, Mark | None]:
+        plan, _ = self._bound(asked)
+        return plan, marked(plan, self.catalog, asked.source)
 
     async def estimate(
         self, caller: Caller, text: str, *, parameters: Values | None, zone: str | None, rules: nql.Rules
     ) -> Spent:
         """What a query would read, and where it would run. Raises QueryError."""
-        asked = await self._asked(caller, text, parameters, zone, rules)
+        asked = await self.understood(caller, text, parameters, zone, rules)
         _, spent = await self._threads.small(self._bound, asked)
         return spent if asked.domain.whole else Spent()
 
@@ -191,7 +214,7 @@ class Queries:
         bounds = (wanted.limit, wanted.offset, purpose, domain, wanted.media)
         ran = await self._execution.run(Question(plan, asked.source, self.catalog, _cost(spent), *bounds))
         facts: Facts = {}
-        if ran.written is None and ran.result.devices is not None and purpose is Purpose.INTERACTIVE:
+        if ran.written is None and ran.result.devices is not None and purpose in SHOWN:
             facts = await self._threads.query(_facts, asked, ran.result)
         spent = replace(spent, where=ran.where) if asked.domain.whole else Spent()
         return Answer(ran.result, facts, 0.0, spent, ran.written)
@@ -205,9 +228,10 @@ class Queries:
         found = cost(plan, base)
         return plan, Spent(found.rows, found.bytes, self._execution.where(found))
 
-    async def _asked(
+    async def understood(
         self, caller: Caller, text: str, parameters: Values | None, zone: str | None, rules: nql.Rules
     ) -> Asked:
+        """A text for a caller, at this instant. Raises QueryError."""
         check_zone(zone or caller.account.zone)
         compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
         if not caller.may(Permission.ADMINISTER):
@@ -217,7 +241,7 @@ class Queries:
 
     async def _targeting(self, caller: Caller, text: str, at: Instant | None = None) -> Asked:
         compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
-        if at is None or _open(compiled):
+        if at is None or still_open(compiled):
             at = Instant(self._clock(), await self._source(compiled))
         context = replace(self._context(caller, None, None), now=at.now)  # so that windows of one instant are the same
         domain = Domain(caller, self.catalog, now=at.now, zone=self.zone)
@@ -284,7 +308,7 @@ class Queries:
 
     async def _source(self, compiled: nql.Compiled) -> Source:
         """Open executions are read only for queries that ask for executions."""
-        asked = _open(compiled)
+        asked = still_open(compiled)
         return await (self._sources.open(asked) if asked else self._sources.stored())
 
     def _domain(self, caller: Caller) -> Domain:
@@ -294,7 +318,7 @@ class Queries:
         return nql.Context(self._clock(), self.zone, zone or caller.account.zone, parameters or {})
 
 
-def _open(compiled: nql.Compiled) -> frozenset[str]:
+def still_open(compiled: nql.Compiled) -> frozenset[str]:
     """The tables of a query that have open rows beside them."""
     return frozenset(scan.table for scan in scans(compiled.plan.relation)) & OPEN
 

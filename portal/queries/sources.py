@@ -60,6 +60,10 @@ class Sources:
         }
         return {table: rows[table](position) for table in asked}
 
+    async def version(self) -> tuple[int, str]:
+        """A number that is another one whenever something was stored in the tables, and the catalog's version."""
+        return (await self._tables.snapshot()).version, self._catalogs.current.version
+
     async def stored(self) -> Source:
         """The tables alone: enough for facts of objects, and cheap."""
         return self._source_of(await self._tables.snapshot(), self._catalogs.current)
