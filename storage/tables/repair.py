@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 from nql.catalog.model import Catalog
@@ -76,12 +77,13 @@ def _damage(folder: Path, number: int) -> int:
 
 
 def _cut(files: Files, folder: Path, name: str, offset: int) -> str:
-    """Copy a journal to quarantine, durably, then cut it where the damage begins."""
-    kept = folder / QUARANTINE / name
-    files.make_folder(kept.parent)
+    """Copy a journal to quarantine, durably, then cut it where the damage begins. The copy is named after what it
+    holds: if power goes the journal may be cut anywhere, and is copied again beside the first."""
     handle = files.open(folder / name)
     try:
         whole = files.read(handle, files.size(handle), 0)
+        kept = folder / QUARANTINE / f"{Path(name).stem}-{sha256(whole).hexdigest()[:8]}.log"
+        files.make_folder(kept.parent)
         write_whole(files, kept, whole)
         files.sync_folder(kept.parent)
         files.sync_folder(folder)
@@ -89,7 +91,7 @@ def _cut(files: Files, folder: Path, name: str, offset: int) -> str:
         files.sync(handle)
     finally:
         files.close(handle)
-    return f"{name} ends before its damage now; the whole of it is {QUARANTINE}/{name}"
+    return f"{name} ends before its damage now; the whole of it is {kept.relative_to(folder)}"
 
 
 def _may_be_given_up(folder: Path, manifest: Manifest, name: str) -> None:
