@@ -17,8 +17,9 @@ import polars as pl
 from engine.lazyframe.dtypes import col
 from engine.lazyframe.pairs import different
 from engine.lazyframe.parts import Below, OnePart, below, representatives
+from engine.lazyframe.runs import of_runs
 from engine.lazyframe.scans import Rows
-from engine.lazyframe.states import Placed, States, counted_value, occurrences, states
+from engine.lazyframe.states import InRuns, States, counted_value, occurrences, states
 from engine.source import Grain, Laid, Part, Rollup, Source, laid
 from nql.datatypes import NUMERIC
 from nql.plan.expressions import Column
@@ -183,7 +184,7 @@ class _Parted:
         parts = [part for first, last in gaps for part in self.source.parts(table, columns, start=first, end=last)]
         if gaps and not parts:
             parts = [Part(self.source.scan(table, columns, start=end, end=end), 0, None, False)]
-        yield from map(self._of_part, parts)
+        yield from self._of_parts(parts)
 
     def _of_rollup(self, rollup: Rollup) -> pl.LazyFrame:
         """Stored states, named as those of rows are."""
@@ -195,24 +196,28 @@ class _Parted:
             *map(col, self._first), *(made for item in self.states.values() for made in item.rolled or ())
         )
 
-    def _of_part(self, part: Part) -> pl.LazyFrame:
-        """The states of one part's rows."""
-        in_order = part.by_device and self._first == [_DEVICE] and not self.under.linked
-        raw, placed = list[pl.Expr](), list[Placed]()
-        for item in self.of.measures:
-            known = self.states[item.name]
-            if known.placed is not None and in_order and self._by_time(item):
-                raw += known.placed.ends
-                placed.append(known.placed)
-            else:
-                raw += known.raw
-        groups = _by(self._rows(part.frame.set_sorted(_DEVICE) if in_order else part.frame), self._first, raw)
-        if not placed:
-            return groups
-        names = [name for item in self.states.values() for name in item.names]
-        ends = groups.with_columns(one.place for one in placed).select([*self._first, *names])
-        # Taking the ends of runs costs the streaming engine twice as much.
-        return pl.defer(lambda: ends.collect(engine="in-memory"), schema=ends.collect_schema())
+    def _of_parts(self, parts: Sequence[Part]) -> Iterator[pl.LazyFrame]:
+        """The states of the rows of parts: of those that lie by device, of their runs."""
+        runs = self._runs()
+        lying = [part for part in parts if runs is not None and part.by_device]
+        if runs is not None and lying:
+            frames = [self._rows(part.frame) for part in lying]
+            found = of_runs(frames, _DEVICE, [one for item in runs for one in item.taken])
+            names = [name for item in self.states.values() for name in item.names]
+            yield found.with_columns(made for item in runs for made in item.made).select(_DEVICE, *names)
+        raw = [made for item in self.states.values() for made in item.raw]
+        for part in parts:
+            if runs is None or not part.by_device:
+                yield _by(self._rows(part.frame), self._first, raw)
+
+    def _runs(self) -> list[InRuns] | None:
+        """How the states are taken of runs of rows with the same device; None if they are not."""
+        if self._first != [_DEVICE] or self.under.linked:
+            return None
+        items = [(self.states[item.name], item) for item in self.of.measures]
+        known = [found.in_runs for found, item in items if not found.in_order or self._by_time(item)]
+        found = [item for item in known if item is not None]
+        return found if len(found) == len(items) else None
 
     def _rows(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The rows to be grouped that a part of the table gives, with what they are grouped by."""

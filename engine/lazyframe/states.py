@@ -17,33 +17,35 @@ from engine.bounds import GREATEST, LOWEST
 from engine.lazyframe.dtypes import EMPTY, INT64, col, comparable, some
 from engine.lazyframe.exprs import expression, value
 from engine.lazyframe.functions import MEASURES, Measured, ordering
-from nql.datatypes import Kind
+from engine.lazyframe.runs import Taken
+from nql.datatypes import Kind, Physical
 from nql.plan.expressions import Expr
 from nql.plan.relations import Measure
 
 ROWS = "@rows"
+_ANY = pl.lit(True)
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
-    """The states of a value and its place in an order, over rows that come in that order: `ends` are taken from the
-    last or first row with a value, and `place` is made of them."""
+class InRuns:
+    """The states of runs of rows that lie in an order: what is `taken` of each run, and what is then `made` of that."""
 
-    ends: tuple[pl.Expr, ...]
-    place: pl.Expr
+    taken: tuple[Taken, ...]
+    made: tuple[pl.Expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class States:
     """How a measure is put together: `raw` over rows, `merged` over states, `final` over the merged states of one
     group. `stored` are the states of a rollup that serve, and `rolled` makes `raw` of them; None if a rollup does not
-    know. `placed` says more of a measure that goes by order; one that is known from how often values occur is `told`
-    by these values, of groups in which each stands once."""
+    know. `in_runs` takes the states of runs, `in_order` says that they have to come by the measure's order for that. A
+    measure that is known from how often values occur is `told` by these values, of groups in which each stands once."""
 
     raw: tuple[pl.Expr, ...]
     merged: tuple[pl.Expr, ...]
     final: pl.Expr
-    placed: Placed | None = None
+    in_runs: InRuns | None = None
+    in_order: bool = False
     told: Callable[[pl.Expr], pl.Expr] | None = None
 
     @property
@@ -99,6 +101,12 @@ class _Named:
     stored: str | None
     whole: bool
 
+    @property
+    def number(self) -> bool:
+        """Whether it is over numbers."""
+        dtype = self.over.dtype
+        return dtype is not None and dtype.physical in (Physical.INT64, Physical.FLOAT64)
+
     def state(self, part: str) -> str:
         return f"@{self.name}:{part}"
 
@@ -106,29 +114,40 @@ class _Named:
         return tuple(f"{self.stored}:{part}" for part in parts)
 
 
-def _one(of: _Named, raw: pl.Expr, merged: Callable[[pl.Expr], pl.Expr], stored: str | None) -> States:
+def _one(of: _Named, raw: pl.Expr, merged: Callable[[pl.Expr], pl.Expr], stored: str | None, runs: Taken) -> States:
     """A measure that is its own only state."""
     name = of.state("is")
     rolled = None if stored is None else (col(stored).alias(name),)
     return States(
-        (raw.alias(name),), (merged(col(name)),), col(name), stored=(stored,) if stored else (), rolled=rolled
+        (raw.alias(name),),
+        (merged(col(name)),),
+        col(name),
+        in_runs=InRuns((runs,)) if runs.how in ("length", "sum") or of.number else None,
+        stored=(stored,) if stored else (),
+        rolled=rolled,
     )
 
 
 def _rows(of: _Named) -> States:
-    return _one(of, MEASURES["rows"](of.over), pl.Expr.sum, ROWS if of.whole else None)
+    name, where = of.state("is"), of.over.where
+    runs = Taken(name, "length", _ANY) if where is None else Taken(name, "sum", where)
+    return _one(of, MEASURES["rows"](of.over), pl.Expr.sum, ROWS if of.whole else None, runs)
 
 
 def _count(of: _Named) -> States:
-    return _one(of, MEASURES["count"](of.over), pl.Expr.sum, next(iter(of.kept("count")), None) if of.stored else None)
+    runs = Taken(of.state("is"), "sum", of.over.values.is_not_null())
+    kept = of.kept("count")[0] if of.stored else None
+    return _one(of, MEASURES["count"](of.over), pl.Expr.sum, kept, runs)
 
 
 def _least(of: _Named) -> States:
-    return _one(of, of.over.values.min(), pl.Expr.min, of.kept("min")[0] if of.stored else None)
+    runs = Taken(of.state("is"), "min", of.over.values)
+    return _one(of, of.over.values.min(), pl.Expr.min, of.kept("min")[0] if of.stored else None, runs)
 
 
 def _most(of: _Named) -> States:
-    return _one(of, of.over.values.max(), pl.Expr.max, of.kept("max")[0] if of.stored else None)
+    runs = Taken(of.state("is"), "max", of.over.values)
+    return _one(of, of.over.values.max(), pl.Expr.max, of.kept("max")[0] if of.stored else None, runs)
 
 
 def _added(of: _Named, *, real: bool = False, beside: str = "count") -> States:
@@ -145,10 +164,15 @@ def _added(of: _Named, *, real: bool = False, beside: str = "count") -> States:
     if of.stored is not None:
         rolled = (widened(col(kept[0]).fill_null(0)).alias(total), col(kept[1]).alias(number))
     summed = col(total).cast(INT64, strict=False) if sizes and not real else col(total)
+    halves = sizes and not real
+    added = Taken(total, "wide_sum" if halves else "sum", of.over.values if halves else widened(of.over.values))
+    numbered = Taken(number, "sum", of.over.values.is_not_null())
+    numbered = Taken(number, "length", _ANY) if beside == "rows" else numbered
     return States(
         (widened(of.over.values).sum().alias(total), counted.cast(INT64).alias(number)),
         (col(total).sum(), col(number).sum()),
         summed,
+        in_runs=InRuns((added, numbered)) if of.number else None,
         stored=kept if rolled else (),
         rolled=rolled,
     )
@@ -172,17 +196,18 @@ def _placed(of: _Named, *, newest: bool) -> States:
     missing = LOWEST if newest else GREATEST
     place = pl.when(present).then(ordering(of.over.order, missing))
     best, by = (pl.Expr.max, pl.Expr.max_by) if newest else (pl.Expr.min, pl.Expr.min_by)
-    end = pl.Expr.last if newest else pl.Expr.first
     between = tuple(f"{at}.{name}" for name in of.over.order)
-    keys = [pl.when(present).then(col(name)).alias(to) for name, to in zip(of.over.order, between, strict=True)]
+    way = "last" if newest else "first"
+    ends = [Taken(to, way, col(name), present) for name, to in zip(of.over.order, between, strict=True)]
     return States(
         raw=(by(of.over.value, place).alias(what), best(place).alias(at)),
         merged=(by(col(what), col(at)), best(col(at))),
         final=col(what),
-        placed=Placed(
-            ends=tuple(end(one, ignore_nulls=True) for one in (of.over.values.alias(what), *keys)),
-            place=pl.when(col(what).is_not_null()).then(ordering(between, missing)).alias(at),
+        in_runs=InRuns(
+            taken=(Taken(what, way, of.over.value, present), *ends),
+            made=(pl.when(col(what).is_not_null()).then(ordering(between, missing)).alias(at),),
         ),
+        in_order=True,
     )
 
 
