@@ -96,15 +96,17 @@ class Api:
             raise
 
     @contextmanager
-    def events(self, path: str) -> Iterator[Iterator[tuple[str, Any]]]:
-        """Server-sent events at a path, as names and decoded JSON; an empty name for each sign of life between them."""
+    def events(self, path: str, body: Mapping[str, Any] | None = None) -> Iterator[Iterator[tuple[str, Any]]]:
+        """Server-sent events at a path, as names and decoded JSON; an empty name for each sign of life between them.
+        A `body` is sent, with the query that diagnostics speak of as its `text`."""
+        method, headers = "GET" if body is None else "POST", {"Accept": "text/event-stream"}
         with (
             self._told(path),
-            self._http.stream("GET", PREFIX + path, headers={"Accept": "text/event-stream"}) as answer,
+            self._http.stream(method, PREFIX + path, json=body, headers=headers) as answer,
         ):
             if answer.is_error:
                 answer.read()
-                raise refusal(answer, "")
+                raise refusal(answer, str((body or {}).get("text", "")))
             yield _events(answer.iter_lines())
 
     def close(self) -> None:

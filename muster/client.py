@@ -9,7 +9,7 @@ entity")`.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import polars as pl
 
 from muster.api import DEFAULT_URL, Api, find_token, segment
 from muster.errors import UsageError
+from muster.following import column_values, follow
 from muster.language import AtPortal, Language
 from muster.manifests import manifests
 from muster.parameters import as_parameters
@@ -25,6 +26,15 @@ from muster.runs import Run, Runs
 from nql.api import Rules
 
 ARROW = "application/vnd.apache.arrow.stream"
+_TYPES: Mapping[str, pl.DataType] = {
+    "int": pl.Int64(),
+    "float": pl.Float64(),
+    "percentage": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "duration": pl.Duration("us"),
+    "bytes": pl.Int64(),
+    "string_array": pl.List(pl.String()),
+}
 
 
 def connect(url: str = DEFAULT_URL, token: str | None = None) -> Client:
@@ -70,6 +80,16 @@ class Client:
         QueryFailedError with every diagnostic."""
         given = as_parameters(parameters, lambda: zone or self._zone or "UTC")
         return pl.read_ipc_stream(io.BytesIO(self._api.query(text, ARROW, parameters=given, zone=zone, strict=strict)))
+
+    def live(
+        self, text: str, /, *, zone: str | None = None, strict: Literal["nexthink"] | None = None, **parameters: Any
+    ) -> Iterator[pl.DataFrame]:
+        """The answer to a query, at most 10,000 rows of it, and again whenever it is another one, until the portal
+        ends it. Options are those of `query`. Raises MusterError."""
+        given = as_parameters(parameters, lambda: zone or self._zone or "UTC")
+        for name, said in follow(self._api, text, {"parameters": given, "zone": zone, "strict": strict}):
+            if name == "answer":
+                yield _frame(said)
 
     @property
     def language(self) -> Language:
@@ -164,6 +184,21 @@ class Actions:
     def apply(self, path: str | Path) -> Sequence[str]:
         """Define the actions of a folder or manifest file; the ids of all that were sent."""
         return [self._api.post("/actions", manifest)["action"]["nql_id"] for manifest in manifests(Path(path))]
+
+
+def _frame(answer: Mapping[str, Any]) -> pl.DataFrame:
+    """An answer that came as JSON in the types that it has as Arrow."""
+    made = []
+    for at, column in enumerate(answer["columns"]):
+        values, kind = column_values(answer, at), column["type"]
+        if kind == "datetime":
+            texts = pl.Series(column["name"], values, dtype=pl.String)
+            made.append(texts.str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="us").dt.replace_time_zone("UTC"))
+        elif kind == "bytes" and any(isinstance(value, float) for value in values):  # an average
+            made.append(pl.Series(column["name"], values, dtype=pl.Float64, strict=False))
+        else:
+            made.append(pl.Series(column["name"], values, dtype=_TYPES.get(kind, pl.String()), strict=False))
+    return pl.DataFrame(made)
 
 
 def target(devices: Iterable[str] | pl.Series | None, nql: str | None) -> dict[str, Any]:

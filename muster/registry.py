@@ -53,6 +53,7 @@ PARTS = {
     "progress": "muster.progress",
     "fleet": "muster.fleet.load",
     "live": "muster.live",
+    "live_table": "muster.live_table",
     "lsp": "muster.lsp.server",
     "reference": "muster.reference.contents",
 }

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from muster import registry
 from muster.errors import MusterError, UsageError, diagnostic
+from muster.following import follow
 from muster.language import STRICT
 from muster.options import Options, Parser, add_data, add_portal, api, one_place, width
 from muster.shown import result_table
@@ -26,10 +29,12 @@ examples:
   muster query 'devices | where name == $name' --param name=zrh-lt-0001
   muster query "execution.crashes during past 7d | summarize n = count() by binary.name" --format csv > crashes.csv
   muster query "devices | list name" --format parquet --output devices.parquet
+  muster query "execution.crashes during past 1h | summarize n = count() by binary.name" --live
   muster query "devices | list name" --data /var/lib/muster     (when no portal is running on that folder)
   muster query - < question.nql"""
 MEDIA = {"csv": "text/csv", "arrow": "application/vnd.apache.arrow.stream", "parquet": "application/vnd.apache.parquet"}
 BINARY = frozenset({"arrow", "parquet"})
+MOST_LIVE = 10_000  # rows
 
 
 def arguments(parser: Parser) -> None:
@@ -48,6 +53,11 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument("--strict", choices=[STRICT], help="refuse everything that is not in NQL itself")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file")
+    parser.add_argument(
+        "--live",
+        action="store_true",
+        help="keep the answer up to date until Ctrl-C; with --json a line of JSON for each answer",
+    )
     add_portal(parser)
     add_data(parser)
 
@@ -64,7 +74,37 @@ def run(options: Options) -> None:
         raise UsageError(
             f"{options.format} is not for a terminal.", "Give --output FILE, or send the output to a file."
         )
-    _write(options, _answer(options, text, parameters(options.param)), text)
+    if options.live:
+        _follow(options, text)
+    else:
+        _write(options, _answer(options, text, parameters(options.param)), text)
+
+
+def _follow(options: Options, text: str) -> None:
+    """Print each answer until Ctrl-C, which is the way out and no failure."""
+    if options.data is not None or options.output is not None or options.format in MEDIA:
+        refused = "--live is for a portal, as a table or as JSON on standard output."
+        raise UsageError(refused, "Leave out --data, --output and --format.")
+    if options.limit > MOST_LIVE:
+        raise UsageError(f"--live keeps up {MOST_LIVE} rows at most.", "Give a smaller --limit.")
+    bounds = {"zone": options.zone, "limit": options.limit, "strict": options.strict}
+    news = follow(api(options), text, {"parameters": parameters(options.param), **bounds})
+    with suppress(KeyboardInterrupt):
+        if options.format == "json":
+            for name, said in news:
+                _tell(name, said)
+            return
+        with registry.part("live_table").shown() as hear:
+            for name, said in news:
+                hear(name, said)
+
+
+def _tell(name: str, said: Mapping[str, Any]) -> None:
+    """An answer as a line of JSON; what is wrong on standard error."""
+    if name == "answer":
+        print(json.dumps(said, ensure_ascii=False, separators=(",", ":")), flush=True)
+    elif "error" in said:
+        print(f"muster: {said['error']['message']}", file=sys.stderr, flush=True)
 
 
 def parameters(given: list[str]) -> dict[str, str | list[str]]:
