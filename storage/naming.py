@@ -2,8 +2,8 @@
 
 In: identifiers and names. Out: whether a text holds one, and the text with ERASED in its place. Invariants: a text
 that was blanked holds none of them any more; JSON stays JSON with its keys. What could only be this one device or
-person (an identifier, `anna.meier`, `zrh-0001`) is found anywhere as a whole word; a plain word (`root`) only where it
-is a whole text or stands in quotes, since it may mean anything. Case does not count.
+person (an identifier, `anna.meier`, `zrh-0001`) is found anywhere as a whole word, or as a part of one if it is long; a
+plain word (`root`) only where it is a whole text or stands in quotes, since it may mean anything. Case does not count.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import msgspec
 
 ERASED = "(erased)"
 MOST_NAMES = 200
+LONG = 32  # characters of what is found also within other words, such as a UUID
 LEAST = 6  # characters of an identifier that is looked for inside of texts
 _PIECE = re.compile(r"[A-Za-z0-9]+")
 _WORD = r"A-Za-z0-9_\-"
@@ -114,8 +115,9 @@ def _patterns(ids: Sequence[str], names: Sequence[str]) -> tuple[re.Pattern[str]
 def _inside(words: tuple[str, ...]) -> re.Pattern[str] | None:
     """Whole words anywhere; in text that stands in JSON a backslash is two."""
     told = sorted({form for word in words for form in (word, word.replace("\\", "\\\\"))}, key=len, reverse=True)
-    some = "|".join(map(re.escape, told))
-    return re.compile(f"(?<![{_WORD}])(?:{some})(?![{_WORD}])", re.IGNORECASE) if told else None
+    apart = [rf"(?<![{_WORD}]){re.escape(word)}(?![{_WORD}])" for word in told if len(word) < LONG]
+    some = [*(re.escape(word) for word in told if len(word) >= LONG), *apart]
+    return re.compile("|".join(some), re.IGNORECASE) if some else None
 
 
 @lru_cache(maxsize=64)

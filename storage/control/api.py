@@ -26,6 +26,7 @@ from storage.control.database import Database
 from storage.control.deadlines import Deadlines
 from storage.control.dispatch import Dispatch
 from storage.control.enrolment import Enrolment
+from storage.control.erasure import Erasures
 from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
 from storage.control.local_schedules import LocalSchedules
@@ -78,6 +79,7 @@ class Control:
         self.presence = Presence(self._database)
         self.outbox = Outbox(self._database)
         self.audit = Audit(self._database)
+        self.erasures = Erasures(self._database, self._tell)
         self.site: Site = self.sites.ensure_standard(now=now)
 
     @property

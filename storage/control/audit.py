@@ -3,8 +3,9 @@
 In: facts of a change, on the connection of that change, so that the two stand or fall together. Out: entries, newest
 first; whether the log is as it was written; groups of entries for the tables. Invariants: append only (the database
 itself refuses updates and deletes); entries are numbered without gaps, and each carries the SHA-256 of the hash before
-it and its own content, so that one that was changed, left out or put in shows. What was cut off at the end shows only
-beside a hash that somebody kept, or beside what the tables have. No secret is ever handed in.
+it and its own content, so that one that was changed, left out or put in shows. An erasure takes words out of entries:
+their hashes stay, and a later entry of the chain vouches for what they say since. What was cut off at the end shows
+only beside a hash that somebody kept, or beside what the tables have. No secret is ever handed in.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from storage.control import schema
 from storage.control.database import REMEMBERED, Database
 from storage.control.prepared import Prepared
-from storage.control.records import from_json, to_json
+from storage.control.records import digest_of_json, from_json, to_json
+from storage.control.words import mentions
+from storage.naming import Naming
 
 TABLE, RELAYED = schema.audit, schema.audit_relayed
 PORTAL = "portal"  # the actor of what happens by itself: expiry, lost contact
 REFUSED = "request.refused"  # the action of an attempt that was not allowed
 EXECUTION = "execution."  # what devices did: the tables have it as executions
 PIECE = 5000
+BLANKED = "audit.blanked"  # the action of an entry that vouches for what others say since an erasure
+UNFIT = "its hash does not fit its content and the entry before it"
+VOUCHED = 200  # entries that one such entry vouches for
 HEAD = "head"  # what the writer remembers of the log within a transaction
 _HEAD = Prepared(select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1))
 _INSERT = Prepared(insert(TABLE), ("sequence", "time", "actor", "action", "subject", "detail", "hash"))
@@ -47,7 +53,8 @@ class Entry:
 @dataclass(frozen=True, slots=True)
 class Verified:
     """What a look at the whole log found. `unhashed` entries are older than the chain; `broken` is the sequence of the
-    first entry that does not fit, None if all do; `head` is the newest hash, to be kept somewhere else."""
+    first entry that does not fit, None if all do; `head` is the newest hash, to be kept somewhere else; `blanked`
+    counts entries whose words an erasure took, as a later entry says."""
 
     entries: int
     unhashed: int
@@ -55,6 +62,7 @@ class Verified:
     head: str
     broken: int | None
     reason: str = ""
+    blanked: int = 0
 
 
 def record(connection: Connection, entry: Entry) -> None:
@@ -93,6 +101,40 @@ def hash_of(before: bytes | None, *entry: int | str) -> bytes:
     """The hash of an entry (sequence, time, actor, action, subject, detail as its text) after another; the first one
     comes after none."""
     return sha256((before or b"") + to_json(entry).encode()).digest()
+
+
+def naming_entries(connection: Connection, words: Naming, *, after: int = 0) -> list[int]:
+    """The entries after one that hold any of these words, by their sequence. Blocks for a second a million entries."""
+    query = select(TABLE).where(TABLE.c.sequence > after, TABLE.c.action != BLANKED)
+    found = connection.execute(query.where(mentions(words, TABLE.c.actor, TABLE.c.subject, TABLE.c.detail)))
+    return [row.sequence for row in found if _less(row, words) != (row.actor, row.subject, row.detail)]
+
+
+def blank(connection: Connection, words: Naming, sequences: Iterable[int], subject: str, *, by: str, now: int) -> int:
+    """Take words out of entries, and vouch for what they say then; how many. Only for an erasure that has come to it:
+    else the database refuses."""
+    vouched: dict[str, str] = {}
+    for sequence in sequences:
+        row = connection.execute(select(TABLE).where(TABLE.c.sequence == sequence)).one()
+        actor, about, detail = _less(row, words)
+        if (actor, about, detail) != (row.actor, row.subject, row.detail):
+            change = update(TABLE).where(TABLE.c.sequence == sequence)
+            connection.execute(change.values(actor=actor, subject=about, detail=detail))
+            vouched[str(sequence)] = _digest(sequence, row.time, actor, row.action, about, detail)
+    told = list(vouched.items())
+    pieces = [dict(told[start : start + VOUCHED]) for start in range(0, len(told), VOUCHED)]
+    record_all(connection, [Entry(now, by, BLANKED, subject, {"entries": piece}) for piece in pieces])
+    return len(vouched)
+
+
+def _less(row: Row[Any], words: Naming) -> tuple[str, str, str]:
+    """Actor, subject and detail without words. Accounts are nobody's device or person, whatever they are called."""
+    about = words.blanked(row.subject, ids_only=True)
+    return words.blanked(row.actor, ids_only=True), about, words.blanked(row.detail)
+
+
+def _digest(*entry: int | str) -> str:
+    return digest_of_json(list(entry))
 
 
 class Audit:
@@ -157,6 +199,8 @@ class _Check:
         self.head: bytes | None = None
         self.broken: int | None = None
         self.reason = ""
+        self._changed: dict[int, str] = {}  # entries that are not what their hash says, by what they are
+        self._vouched: dict[int, str] = {}
 
     def take(self, rows: Iterable[Row[Any]]) -> None:
         for row in rows:
@@ -164,23 +208,38 @@ class _Check:
             if reason := self._wrong(row):
                 self.broken, self.reason = row.sequence, reason
                 return
+            self._vouch(row)
             self.last = row.sequence
             self.head = row.hash or self.head
             self.unhashed += row.hash is None
+
+    def _vouch(self, row: Row[Any]) -> None:
+        if row.action != BLANKED or row.sequence in self._changed:
+            return
+        for sequence, digest in from_json(row.detail).get("entries", {}).items():
+            if sequence.isdigit() and int(sequence) < row.sequence:
+                self._vouched[int(sequence)] = digest
 
     def _wrong(self, row: Row[Any]) -> str:
         if row.hash is None:
             return "it has no hash, though an entry before it has" if self.head is not None else ""
         if self.head is not None and row.sequence != self.last + 1:
             return f"entries between {self.last} and it are missing"
-        fits = hash_of(self.head, row.sequence, row.time, row.actor, row.action, row.subject, row.detail)
-        return "" if fits == row.hash else "its hash does not fit its content and the entry before it"
+        if not isinstance(row.hash, bytes):
+            return UNFIT
+        content = (row.sequence, row.time, row.actor, row.action, row.subject, row.detail)
+        if hash_of(self.head, *content) != row.hash:  # the next entry's hash still says whether this one's is its own
+            self._changed[row.sequence] = _digest(*content)
+        return ""
 
     def said(self, sent: int) -> Verified:
+        blanked = {sequence for sequence, digest in self._changed.items() if self._vouched.get(sequence) == digest}
+        if wrong := self._changed.keys() - blanked:
+            self.broken, self.reason = min(wrong), UNFIT
         if self.broken is None and self.last < sent:
             self.broken, self.reason = self.last + 1, f"the tables have entries up to {sent}: the end is cut off"
         head = "" if self.head is None else self.head.hex()
-        return Verified(self.entries, self.unhashed, self.last, head, self.broken, self.reason)
+        return Verified(self.entries, self.unhashed, self.last, head, self.broken, self.reason, len(blanked))
 
 
 def _after(sequence: int) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from storage.control import audit, outbox, schema
+from storage.control import audit, outbox, schema, tombstones
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
@@ -208,7 +208,8 @@ class Enrolment:
         now: int,
         agent_version: str | None = None,
     ) -> Device:
-        """Enrol a device. Raises RefusedError, and logs it: unknown_key, used_key, expired_key, revoked_device."""
+        """Enrol a device. Raises RefusedError, and logs it: unknown_key, used_key, expired_key, revoked_device,
+        erased_device."""
 
         def work(connection: Connection) -> Device | RefusedError:
             found = self._open_key(connection, secret, identity_key, now)
@@ -234,6 +235,8 @@ class Enrolment:
         if row is None or not matches(secret, row.digest):
             return RefusedError("unknown_key", "there is no such enrolment key")
         known = _by_identity(connection, identity_key)
+        if known is None and tombstones.is_barred(connection, identity_key):
+            return RefusedError("erased_device", "this device was erased and cannot enrol again with the same identity")
         if known is not None and known.revoked_at is not None:
             return RefusedError(
                 "revoked_device", "this device was revoked and cannot enrol again with the same identity"

@@ -16,7 +16,7 @@ WORDS = naming([UID, "7"], ["zrh-0001", "root", "CORP\\anna", "Anna Meier", "Ün
     ("text", "said"),
     [
         (f"device:{UID}", f"device:{ERASED}"),
-        (f"x{UID}", f"x{UID}"),
+        (f"result_{UID}x.json", f"result_{ERASED}x.json"),
         ("zrh-0001", ERASED),
         ("on ZRH-0001.corp.example at noon", f"on {ERASED}.corp.example at noon"),
         ("zrh-00011 and zrh-0001-b", "zrh-00011 and zrh-0001-b"),
