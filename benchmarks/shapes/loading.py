@@ -143,7 +143,7 @@ def _events(store: Store, table: str, frame: pl.DataFrame, now: int) -> None:
         sequence = store.state.next_row + 1
         part = BatchPart(SOURCE, 1, table, sequence, now, store.state.next_row, [TablePart(table, rows.num_rows, 0)])
         with store.state.lock:
-            store.state.apply(Prepared(part, (rows,), ()))
+            store.state.apply([Prepared(part, (rows,), ())])
         if store.state.tail.rows >= SEAL_ROWS:
             store.seal()
 

@@ -8,6 +8,7 @@ fits the schema, so applying it cannot fail. Rights and bounds of a sender are n
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,6 +23,7 @@ from storage.tables.objects import ObjectTable
 from storage.tables.quota import OTHER
 from storage.tables.rows import MAX_EPOCH, MAX_ROWS, MAX_SOURCE, Batch, Rows
 from storage.tables.schema import ARROW, DEVICES, SEPARATOR, Schemas, TableSchema
+from storage.tables.values import wholly
 
 _NONE = type(None)
 _TYPES: Mapping[Physical, frozenset[type]] = {
@@ -33,6 +35,7 @@ _TYPES: Mapping[Physical, frozenset[type]] = {
     Physical.VALUES: frozenset({list, tuple, _NONE}),
 }
 _MOST = (1 << 63) - 1
+_PLAIN: Mapping[Physical, Any] = {Physical.INT64: list[int], Physical.UTF8: list[str], Physical.BOOL: list[bool]}
 Objects = Mapping[str, ObjectTable]
 
 
@@ -132,7 +135,8 @@ class _Encoder:
         for name in sorted(wanted, key=lambda item: len(self.objects[schema.links[item]].schema.key)):
             target = self.objects[schema.links[name]]
             texts = columns[name]
-            _check_types(schema, name, texts, _TYPES[Physical.UTF8])
+            if not wholly(texts, list[str]):
+                _check_types(schema, name, texts, _TYPES[Physical.UTF8])
             if target.schema.key_links:
                 texts = [_joined(target.schema, name, ids, row, text) for row, text in enumerate(texts)]
             ids[name] = self._ids(target, texts)
@@ -154,7 +158,7 @@ class _Encoder:
 
     def _ids(self, target: ObjectTable, texts: Sequence[str | None]) -> list[int | None]:
         ids: list[int | None] = list(map(target.ids.get, texts))  # type: ignore[arg-type]
-        if ids.count(None) == list(texts).count(None):
+        if None not in ids or ids.count(None) == list(texts).count(None):
             return ids
         if "" in texts:
             raise Refused(f"an empty key for {target.schema.name}")
@@ -194,11 +198,21 @@ class _Encoder:
 def array_of(schema: TableSchema, name: str, values: Sequence[Any]) -> Any:
     """A column as Arrow. Raises Refused, or what Arrow raises, for values of another type."""
     physical = schema.columns[name]
-    _check_types(schema, name, values, _TYPES[physical])
-    array = pa.array(values, type=ARROW[physical])
-    if physical is Physical.FLOAT64 and not pc.all(pc.is_finite(array)).as_py() and array.null_count < len(array):
+    form = _PLAIN.get(physical)
+    plain = form is not None and wholly(values, form)
+    if not plain:
+        _check_types(schema, name, values, _TYPES[physical])
+    elif physical is Physical.INT64:
+        return _whole(values)
+    made = pa.array(values, type=ARROW[physical])
+    if physical is Physical.FLOAT64 and not pc.all(pc.is_finite(made)).as_py() and made.null_count < len(made):
         raise Refused(f"{schema.name}.{name} holds a number that is not finite")
-    return array
+    return made
+
+
+def _whole(values: Sequence[int]) -> Any:
+    """Whole numbers as Arrow, twice as fast as Arrow takes them. Raises OverflowError."""
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(array("q", values))])
 
 
 def _check_types(schema: TableSchema, name: str, values: Sequence[Any], allowed: frozenset[type]) -> None:

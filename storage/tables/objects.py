@@ -22,12 +22,14 @@ from storage.tables.texts import CONFIGURED, KEPT, How, is_about, less, texts_of
 
 KEY = "@key"
 LIVE = "@live"
+SEEN = frozenset({"first_seen", "last_seen"})
+MOST_SIGHTINGS = 262_144  # that wait, of one table
 ERASED = "\x00erased "  # before the id: the key of what was erased
 
 
 class ObjectTable:
     """One object table. `rows` counts applied rows; `version` changes with every change; `dirty` tells of unsaved
-    ones."""
+    ones; `waiting` counts sightings that are not in the columns yet."""
 
     def __init__(self, schema: TableSchema) -> None:
         self.schema = schema
@@ -41,6 +43,8 @@ class ObjectTable:
         self._sets: dict[int, set[int]] = {}
         self._erased: set[int] = set()
         self._arrow: tuple[int, Any] | None = None
+        self._sightings: list[tuple[Any, Any]] = []
+        self.waiting = 0
 
     def allocate(self, key: str) -> int:
         """The id of a key, a new one if it has none."""
@@ -70,6 +74,8 @@ class ObjectTable:
     def upsert(self, rows: Sequence[int], columns: Mapping[str, Sequence[Any]]) -> None:
         """Set fields of rows, later ones winning. A column that is not given stays, and so does a name of a typed map
         that is not given."""
+        if SEEN.intersection(columns):
+            self.settle()
         for name, values in columns.items():
             column = self._column(name)
             named = self.schema.columns.get(name) is Physical.VALUES
@@ -107,12 +113,33 @@ class ObjectTable:
             known_last.set(row, last)
         self._changed()
 
-    def seen_if_never(self, row: int, instant: int) -> None:
-        """An object that nothing is known of when it was seen, was seen now."""
-        for name in ("first_seen", "last_seen"):
-            column = self._column(name)
-            if column.get(row) is None:
-                column.set(row, instant)
+    def sighted(self, rows: Any, times: Any) -> None:
+        """Objects were seen at times: two Arrow arrays, where a row may be null. They are put into the columns
+        together with others, when somebody asks for these."""
+        self._sightings.append((rows, times))
+        self.waiting += len(rows)
+        if self.waiting > MOST_SIGHTINGS:
+            self.settle()
+        self._changed()
+
+    def settle(self) -> None:
+        """Put all sightings into the columns."""
+        if not self._sightings:
+            return
+        rows, times = (pa.chunked_array(list(some), type=pa.int64()) for some in zip(*self._sightings, strict=True))
+        self._sightings, self.waiting = [], 0
+        frame = pl.DataFrame({"row": pl.Series(rows), "time": pl.Series(times)}).drop_nulls("row")
+        bounds = frame.group_by("row").agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
+        for row, first, last in bounds.iter_rows():
+            self.seen(row, first, last)
+
+    def seen_if_never(self, rows: Iterable[int], instant: int) -> None:
+        """Objects that nothing is known of when they were seen, were seen now."""
+        self.settle()
+        for column in map(self._column, sorted(SEEN)):
+            for row in rows:
+                if column.get(row) is None:
+                    column.set(row, instant)
         self._changed()
 
     def keyed_by(self, gone: Mapping[str, Sequence[int]]) -> list[int]:
@@ -149,6 +176,7 @@ class ObjectTable:
 
     def erase(self, rows: Sequence[int], gone: Mapping[str, Sequence[int]]) -> None:
         """Forget what was said of rows, and links of others to what is gone; they stay as numbers that nobody sees."""
+        self.settle()
         for row in rows:
             for column in self._columns.values():
                 column.set(row, None)
@@ -169,6 +197,7 @@ class ObjectTable:
 
     def arrow(self) -> Any:
         """All set columns as Arrow, with `@id`, and `@live` where objects can leave; made anew after a change."""
+        self.settle()
         if self._arrow is None or self._arrow[0] != self.version:
             columns = {"@id": pa.arange(0, self.rows)}
             columns |= {name: column.arrow(self.rows) for name, column in self._columns.items()}

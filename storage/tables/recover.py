@@ -95,8 +95,7 @@ def _replay_file(files: Files, folder: Path, number: int, state: State, *, last:
             _set_aside(files, folder, number, item)
             return end
         try:
-            for prepared in item:
-                state.apply(prepared)
+            state.apply(item)
         except (KeyError, ValueError) as error:
             raise JournalCorrupt(path, offset, f"a frame that does not follow what is stored ({error})") from error
         offset = end

@@ -8,7 +8,7 @@ the journal ends in the very state that was lost. It does no I/O and knows no fi
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import polars as pl
@@ -42,9 +42,16 @@ class State:
         """Whether there is anything to seal."""
         return self.tail.rows > 0 or self.marks.dirty or any(table.dirty for table in self.objects.values())
 
-    def apply(self, prepared: Prepared) -> None:
-        """Take a durable batch in. Raises ValueError for one that does not follow the state, which then must not be
+    def apply(self, group: Sequence[Prepared]) -> None:
+        """Take durable batches in. Raises ValueError for one that does not follow the state, which then must not be
         used further."""
+        rows = _Rows(self.schemas)
+        for prepared in group:
+            self._apply(prepared, rows)
+        for schema, frame in rows.frames():
+            self.tail.add(schema.name, schema.time, frame)
+
+    def _apply(self, prepared: Prepared, found: _Rows) -> None:
         part = prepared.part
         if part.row != self.next_row:
             raise ValueError(f"the next row is {self.next_row}, the batch begins with {part.row}")
@@ -55,7 +62,11 @@ class State:
             if schema.is_object:
                 self._upsert(part, schema, table, rows)
             else:
-                self._append(part, schema, rows)
+                names = rows.schema.names
+                found.add(schema, names, self.next_row, rows)
+                self.next_row += rows.num_rows
+                if part.source != PORTAL:  # what the portal computes about an object is no sign of life
+                    self._see_linked(part, schema, names, rows)
         self._see_sender(part)
         self._see_new(part)
         self.marks.add(part.source, part.generation, part.epoch, part.sequence, first=part.first)
@@ -70,16 +81,6 @@ class State:
             table.dirty = False
         self.version += 1
 
-    def _append(self, part: BatchPart, schema: TableSchema, rows: Any) -> None:
-        numbers = pa.arange(self.next_row, self.next_row + rows.num_rows)
-        self.next_row += rows.num_rows
-        numbered = pa.record_batch([numbers, *rows.columns], names=["@row", *rows.schema.names])
-        frame = pl.from_arrow(numbered)
-        assert isinstance(frame, pl.DataFrame)
-        self.tail.add(schema.name, schema.time, typed(frame, schema))
-        if part.source != PORTAL:  # what the portal computes about an object is no sign of life
-            self._see_linked(part, schema, rows)
-
     def _upsert(self, part: BatchPart, schema: TableSchema, table: TablePart, rows: Any) -> None:
         target = self.objects[schema.name]
         ids = rows["@id"].to_pylist()
@@ -90,19 +91,17 @@ class State:
             target.replace_sets(table.owners, ids, rows["@device"].to_pylist())
         if part.source != PORTAL and schema.owned:
             for link in schema.key_links[1:]:
-                self._see(
-                    schema.links[link], {target.link(link, row): (part.received, part.received) for row in set(ids)}
-                )
+                linked = self.objects[schema.links[link]]
+                for row in {target.link(link, row) for row in ids} if linked.schema.seen else ():
+                    linked.seen(row, part.received, part.received)
 
-    def _see_linked(self, part: BatchPart, schema: TableSchema, rows: Any) -> None:
+    def _see_linked(self, part: BatchPart, schema: TableSchema, names: Sequence[str], rows: Any) -> None:
         """The objects that events speak of were seen at these events' times; the sender itself, when the batch came."""
+        times = rows.column(names.index(schema.time))
         for link, target in schema.links.items():
-            if (
-                link in rows.schema.names
-                and self.objects[target].schema.seen
-                and not (target == DEVICES and self._is_device(part))
-            ):
-                self._see(target, spans(rows[link], rows[schema.time]))
+            known = link in names and self.objects[target].schema.seen
+            if known and not (target == DEVICES and self._is_device(part)):
+                self.objects[target].sighted(rows.column(names.index(link)), times)
 
     def _see_sender(self, part: BatchPart) -> None:
         if self._is_device(part):
@@ -114,22 +113,30 @@ class State:
         for name, keys in part.keys.items():
             table = self.objects[name]
             if table.schema.seen:
-                for row in range(keys.first, keys.first + len(keys.keys)):
-                    table.seen_if_never(row, part.received)
-
-    def _see(self, target: str, seen: Mapping[int, tuple[int, int]]) -> None:
-        table = self.objects[target]
-        if table.schema.seen:
-            for row, (first, last) in seen.items():
-                table.seen(row, first, last)
+                table.seen_if_never(range(keys.first, keys.first + len(keys.keys)), part.received)
 
     def _is_device(self, part: BatchPart) -> bool:
         return DEVICES in self.objects and part.source in self.objects[DEVICES].ids
 
 
-def spans(rows: Any, times: Any) -> dict[int, tuple[int, int]]:
-    """For each object of a column of ids, the first and last time at which it occurs."""
-    grouped = pa.table([rows, times], names=["row", "time"]).group_by("row", use_threads=False)
-    found = grouped.aggregate([("time", "min"), ("time", "max")])
-    lists = [found[name].to_pylist() for name in ("row", "time_min", "time_max")]
-    return {row: (first, last) for row, first, last in zip(*lists, strict=True) if row is not None}
+class _Rows:
+    """Event rows of a group of batches, those of the same columns put together: a frame costs what a thousand rows
+    do."""
+
+    def __init__(self, schemas: Schemas) -> None:
+        self._schemas = schemas
+        self._alike: dict[tuple[str, tuple[str, ...]], tuple[list[Any], list[Any]]] = {}
+
+    def add(self, schema: TableSchema, names: Sequence[str], first: int, rows: Any) -> None:
+        """Rows of one table with columns of these names, numbered from `first` on."""
+        numbers, batches = self._alike.setdefault((schema.name, tuple(names)), ([], []))
+        numbers.append(pa.arange(first, first + rows.num_rows))
+        batches.append(rows)
+
+    def frames(self) -> Iterator[tuple[TableSchema, pl.DataFrame]]:
+        """All of them, each table's in order of arrival but for those of other columns."""
+        for (table, _), (numbers, batches) in self._alike.items():
+            rows = pa.Table.from_batches(batches).add_column(0, "@row", pa.chunked_array(numbers))
+            frame = pl.from_arrow(rows.combine_chunks())  # thrice as fast as chunk by chunk
+            assert isinstance(frame, pl.DataFrame)
+            yield self._schemas[table], typed(frame, self._schemas[table])

@@ -138,8 +138,7 @@ class Store:
             return [reason if isinstance(outcome, Ack) else outcome for outcome in group.outcomes]
         try:
             with self.state.lock:
-                for _, prepared in group.prepared:
-                    self.state.apply(prepared)
+                self.state.apply([prepared for _, prepared in group.prepared])
         except Exception as error:
             self.broken = f"a stored batch could not be applied; open the folder anew ({error})"
             log.exception("a stored batch could not be applied")
