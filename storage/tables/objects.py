@@ -134,8 +134,7 @@ class ObjectTable:
             self.seen(row, first, last)
 
     def seen_if_never(self, rows: Iterable[int], instant: int) -> None:
-        """Objects that nothing is known of when they were seen, were seen now."""
-        self.settle()
+        """Objects that nothing is known of when they were seen, were seen now; no sighting of them may wait."""
         for column in map(self._column, sorted(SEEN)):
             for row in rows:
                 if column.get(row) is None:

@@ -68,7 +68,7 @@ class State:
                 if part.source != PORTAL:  # what the portal computes about an object is no sign of life
                     self._see_linked(part, schema, names, rows)
         self._see_sender(part)
-        self._see_new(part)
+        self._see_new(part, prepared.batches)
         self.marks.add(part.source, part.generation, part.epoch, part.sequence, first=part.first)
         self.invented.note(part)
         self.version += 1
@@ -108,12 +108,26 @@ class State:
             row = self.objects[DEVICES].ids[part.source]
             self.objects[DEVICES].seen(row, part.received, part.received)
 
-    def _see_new(self, part: BatchPart) -> None:
+    def _see_new(self, part: BatchPart, batches: Sequence[Any]) -> None:
         """New objects that nothing was said of were seen when the batch came."""
         for name, keys in part.keys.items():
             table = self.objects[name]
             if table.schema.seen:
-                table.seen_if_never(range(keys.first, keys.first + len(keys.keys)), part.received)
+                new = range(keys.first, keys.first + len(keys.keys))
+                waiting = self._linked(part, name, batches)
+                table.seen_if_never([row for row in new if row not in waiting], part.received)
+
+    def _linked(self, part: BatchPart, name: str, batches: Sequence[Any]) -> set[int | None]:
+        """The objects of a table that the events of a batch speak of, whose sightings may wait."""
+        found: set[int | None] = set()
+        if part.source == PORTAL or (name == DEVICES and self._is_device(part)):
+            return found
+        for table, rows in zip(part.tables, batches, strict=True):
+            schema = self.schemas[table.table]
+            if not schema.is_object:
+                names = [link for link in rows.schema.names if schema.links.get(link) == name]
+                found.update(*(rows.column(link).to_pylist() for link in names))
+        return found
 
     def _is_device(self, part: BatchPart) -> bool:
         return DEVICES in self.objects and part.source in self.objects[DEVICES].ids

@@ -30,7 +30,7 @@ def drawn(chance: random.Random, number: int) -> Batch:
     source = chance.choice([device, device, "import:test", "portal"])
     size = chance.randrange(1, 5)
     events: dict[str, list[Any]] = {
-        "@device": [device if source == device else f"device-{chance.randrange(6)}" for _ in range(size)],
+        "@device": [device, *(f"device-{chance.randrange(6)}" for _ in range(size - 1))],
         "@user": [chance.choice([None, *(f"user-{at}" for at in range(6))]) for _ in range(size)],
         "@binary": [f"binary-{chance.randrange(8)}" for _ in range(size)],
         "start_time": [NOW - chance.randrange(300) * QUARTER for _ in range(size)],
