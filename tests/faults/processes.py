@@ -90,14 +90,15 @@ class Program:
 class World:
     """A portal with its data folder, and one real agent of this machine."""
 
-    def __init__(self, folder: Path, *, clocked: bool = False) -> None:
-        """With `clocked`, both run with the clock that `tests.faults.clocked` sets."""
+    def __init__(self, folder: Path, *, clocked: bool = False, hasty: bool = False) -> None:
+        """With `clocked`, both run with the clock that `tests.faults.clocked` sets; with `hasty` the portal's store is
+        that of `tests.faults.hasty`."""
         self.data = folder / "data"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         serve = ["muster", "serve", "--data", str(self.data), "--port", str(self.port)]
         by = ["tests.faults.clocked"] if clocked else []
-        self.portal = Program([*by, *serve], folder / "portal.log")
+        self.portal = Program([*by, *(["tests.faults.hasty"] if hasty else []), *serve], folder / "portal.log")
         self.agent = Program([*by, "agent", "run", "--state", str(folder / "agent")], folder / "agent.log")
         self.client = httpx.Client(base_url=self.url + "/api/muster/v1", timeout=30)
         self._folder = folder

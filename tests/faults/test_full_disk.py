@@ -63,13 +63,13 @@ def test_refuses_answers_and_recovers(small_disk: Path) -> None:
         assert "space" in load.refused[-1].lower() or "full" in load.refused[-1].lower(), load.refused[-1]
 
         stored = load.rows()
-        counted = world.query("execution.crashes during past 24h | summarize n = count()")
+        counted = world.query("execution.crashes during past 3d | summarize n = count()")
         assert counted[0][0] >= stored, "what was acknowledged is still there while the disk is full"
 
         filler.unlink()
         wait_until(lambda: load.rows() > stored + 1_000, "rows to be stored again, without a restart", 60)
         load.stop()
-        rows = world.query("execution.crashes during past 24h | summarize n = count(), top = number_of_crashes.max()")
+        rows = world.query("execution.crashes during past 3d | summarize n = count(), top = number_of_crashes.max()")
         assert rows == [[load.rows(), load.rows()]], "each row once"
     finally:
         world.close()
