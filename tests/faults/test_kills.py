@@ -142,9 +142,8 @@ def test_kill_rounds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
         proof += stage(tmp_path / f"stage-{proof['rounds']}", min(STAGE, ROUNDS - proof["rounds"]), capsys)
         path.write_text(json.dumps(proof, indent=2, sort_keys=True))
     with capsys.disabled():
-        print(
-            f"\n{proof['rounds']} rounds, 0 rows lost, 0 doubled, 0 scripts started twice, every read explained: {json.dumps(proof)}"
-        )
+        held = "0 rows lost, 0 doubled, 0 scripts started twice, every read explained"
+        print(f"\n{proof['rounds']} rounds, {held}: {json.dumps(proof)}")
 
 
 def stage(folder: Path, wanted: int, capsys: pytest.CaptureFixture[str]) -> Counter[str]:
