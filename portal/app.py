@@ -44,6 +44,9 @@ from portal.agents.service import Parts as AgentParts
 from portal.agents.trails import Trails
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
+from portal.erasure import routes as erasure_routes
+from portal.erasure.work import Parts as ErasureParts
+from portal.erasure.work import Work
 from portal.frame import Frame, handlers
 from portal.health import routes as health_routes
 from portal.imports import routes as imports_routes
@@ -123,6 +126,7 @@ class Portal:
     webhooks: Webhooks
     scheduler: scheduling.Scheduler
     scrubbing: Scrubbing
+    erasures: Work
 
     def stop_waiting(self) -> None:
         """End what would wait for ever: watchers of runs, followers of queries, devices' connections. Called before the
@@ -173,6 +177,7 @@ def _lifespan(
                 portal.webhooks.run(),
                 portal.scheduler.run(),
                 portal.scrubbing.run(),
+                portal.erasures.run(),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
             stack.push_async_callback(portal.presence.stop)
@@ -222,6 +227,7 @@ async def _open(
     made = (control, tables, builtin(), keys, secrets, threads, metrics, configurations, trails)
     desk = Desk(AgentParts(*made, clock, settings.most_new, relay.wake), door)
     scheduled = scheduling.Parts(control, access, queries, nudges, threads, clock, configurations.changed)
+    erased = (control, tables, sources, relay, nudges, presence, execution, threads, clock)
     return Portal(
         settings=settings,
         clock=clock,
@@ -250,6 +256,7 @@ async def _open(
         webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
         scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
+        erasures=Work(ErasureParts(settings.data, *erased)),
     )
 
 
@@ -279,6 +286,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),
+        *erasure_routes.endpoints(p.erasures.erasing),
         *devices_routes.endpoints(devices),
         *imports_routes.endpoints(imports),
     ]

@@ -20,6 +20,7 @@ import structlog
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.audit import REFUSED, Entry
+from storage.control.erasure import EMPTIED
 from storage.control.errors import ControlError
 from storage.control.outbox import Message
 from storage.control.records import to_json
@@ -42,6 +43,7 @@ class Relay:
         self._clock = clock
         self._position = 0
         self._moving = asyncio.Lock()
+        self._at_work = asyncio.Lock()
         self._call = asyncio.Event()
 
     async def start(self) -> None:
@@ -71,6 +73,12 @@ class Relay:
         async with self._moving:
             yield self._position
 
+    @asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[None]:
+        """Have nothing that was read of the control database on its way to the tables."""
+        async with self._at_work:
+            yield
+
     async def _try(self) -> bool:
         try:
             return await self.catch_up()
@@ -82,7 +90,8 @@ class Relay:
 
     async def catch_up(self) -> bool:
         """Move everything there is; False if the tables could not take it now. Raises ControlError."""
-        return await self._catch_up_outbox() and await self._catch_up_log()
+        async with self._at_work:
+            return await self._catch_up_outbox() and await self._catch_up_log()
 
     async def _catch_up_log(self) -> bool:
         audit = self._control.audit
@@ -122,6 +131,9 @@ class Relay:
         return True
 
     async def _send(self, messages: list[Message]) -> None:
+        messages = [message for message in messages if message.table != EMPTIED]  # an erasure took what it said
+        if not messages:
+            return
         try:
             await self._append(messages)
         except Refused:

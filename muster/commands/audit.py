@@ -49,6 +49,7 @@ def run(options: Options) -> None:
 
 def _verified(options: Options, said: dict[str, Any]) -> None:
     older = f", {said['unhashed']} of them older than the chain" if said["unhashed"] else ""
+    older += f", {said['blanked']} of them blanked by erasures, as later ones say" if said.get("blanked") else ""
     text = f"{said['entries']} entries{older}; the newest is {said['last']}, its hash\n{said['head']}"
     tell(options, text if said["whole"] else f"entry {said['broken']}: {said['reason']}", said)
     if not said["whole"]:

@@ -178,7 +178,8 @@ class AuditList(Struct):
 
 class AuditVerified(Struct):
     """Whether the audit log is as it was written. `unhashed` entries are older than the chain; `broken` is the sequence
-    of the first entry that does not fit; `head` is the newest hash, to be kept elsewhere."""
+    of the first entry that does not fit; `head` is the newest hash, to be kept elsewhere; `blanked` counts entries out
+    of which erasures took words, for which a later entry vouches."""
 
     whole: bool
     entries: int
@@ -187,3 +188,4 @@ class AuditVerified(Struct):
     head: str
     broken: int | None
     reason: str
+    blanked: int

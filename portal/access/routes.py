@@ -234,6 +234,7 @@ class _Routes:
             head=found.head,
             broken=found.broken,
             reason=found.reason,
+            blanked=found.blanked,
         )
 
     async def audit(self, asked: Asked) -> m.AuditList:

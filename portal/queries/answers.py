@@ -37,6 +37,11 @@ class Answers:
         self.found += 1
         return kept[0]
 
+    def forget(self) -> None:
+        """Keep none of them: something was erased."""
+        self._kept.clear()
+        self.bytes = 0
+
     def keep(self, key: Hashable, result: Result) -> None:
         """Keep an answer, unless it is too large."""
         size = result.table.nbytes + (0 if result.devices is None else result.devices.nbytes)

@@ -18,7 +18,7 @@ from portal.queries.union import UnionSource
 from portal.relay import Relay
 from portal.threads import Threads
 from storage.control.api import Control
-from storage.tables.api import Snapshot, Tables
+from storage.tables.api import Snapshot, SnapshotSource, Tables
 
 EXECUTIONS, PRESENCES = "remote_action.executions", "device.presences"
 OPEN = frozenset({EXECUTIONS, PRESENCES})  # what is not in the tables before it is over
@@ -63,6 +63,10 @@ class Sources:
     async def version(self) -> tuple[int, str]:
         """A number that is another one whenever something was stored in the tables, and the catalog's version."""
         return (await self._tables.snapshot()).version, self._catalogs.current.version
+
+    async def snapshot(self) -> SnapshotSource:
+        """The tables alone, all of them as files and memory have them now."""
+        return SnapshotSource(await self._tables.snapshot(), self._catalogs.current)
 
     async def stored(self) -> Source:
         """The tables alone: enough for facts of objects, and cheap."""

@@ -64,6 +64,10 @@ class Spool:
         """A name that no file has or had."""
         return self._folder / f"{next(self._numbers)}.{suffix}"
 
+    def names(self) -> set[Path]:
+        """All files of the folder, answers among them."""
+        return set(self._folder.iterdir())
+
     @property
     def files(self) -> int:
         """How many files of rows there are."""

@@ -186,7 +186,7 @@ class Erasures:
     # --- the way -------------------------------------------------------------------------------
     def revoked(self, identifier: str, words: Naming, *, now: int) -> None:
         """Nobody sends under its name any more; by these words it is known."""
-        self._to(identifier, REVOKED, now, {"words": to_json(words)})
+        self._to(identifier, ASKED, REVOKED, now, {"words": to_json(words)})
 
     def erase_here(self, identifier: str, *, now: int) -> None:
         """Take it out of this database, in one transaction. Raises NotFoundError, UnavailableError."""
@@ -199,6 +199,8 @@ class Erasures:
             named = audit.naming_entries(connection, words)
 
         def work(connection: Connection) -> list[Change]:
+            if _one(connection, identifier).state != REVOKED:
+                return []
             entries = [*named, *audit.naming_entries(connection, words, after=newest)]
             changes, report = _erase_device(connection, key) if asked.kind == DEVICE else ([], {})
             for table, columns in _WORDS:
@@ -206,6 +208,7 @@ class Erasures:
             report["audit_entries"] = audit.blank(
                 connection, words, entries, f"erasure:{identifier}", by=asked.asked_by, now=now
             )
+            report = {what: count + asked.report.get(what, 0) for what, count in report.items()}
             report["written"] = _written(connection, words)
             values = {"state": CONTROL_ERASED, "changed_at": now, "report": to_json(report), "error": None}
             connection.execute(update(TABLE).where(TABLE.c.id == identifier).values(values))
@@ -215,18 +218,18 @@ class Erasures:
 
     def tables_erased(self, identifier: str, *, now: int) -> None:
         """No valid file of the tables has anything of it. From now on nothing here says who it was."""
-        self._to(identifier, TABLES_ERASED, now, {"subject": None, "words": None})
+        self._to(identifier, CONTROL_ERASED, TABLES_ERASED, now, {"subject": None, "words": None})
 
     def again(self, identifier: str, *, now: int) -> None:
         """Something of it came while it was erased: from here on once more."""
-        self._to(identifier, REVOKED, now, {})
+        self._to(identifier, CONTROL_ERASED, REVOKED, now, {})
 
     def finish(self, identifier: str, *, now: int) -> None:
         """No file has anything of it."""
 
         def work(connection: Connection) -> None:
             asked = _one(connection, identifier)
-            if asked.state == DONE:
+            if asked.state != TABLES_ERASED:
                 return
             values = {"state": DONE, "error": None, "changed_at": now, "done_at": now}
             connection.execute(update(TABLE).where(TABLE.c.id == identifier).values(values))
@@ -245,8 +248,9 @@ class Erasures:
         """Leave no byte of what was deleted in the database's files; False if it is to be tried again."""
         return self._database.clean()
 
-    def _to(self, identifier: str, state: str, now: int, values: Mapping[str, Any]) -> None:
-        change = update(TABLE).where(TABLE.c.id == identifier, TABLE.c.state != DONE)
+    def _to(self, identifier: str, before: str, state: str, now: int, values: Mapping[str, Any]) -> None:
+        """On from a state; nothing where another process has gone on already."""
+        change = update(TABLE).where(TABLE.c.id == identifier, TABLE.c.state == before)
         whole = {**values, "state": state, "changed_at": now, "error": None}
         self._database.write(lambda connection: connection.execute(change.values(whole)))
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from nql.catalog.model import Catalog
 from storage.naming import Naming
+from storage.tables import about
 from storage.tables.clock import system_clock
 from storage.tables.errors import (
     Closed,
@@ -65,6 +66,7 @@ __all__ = [
     "StoreError",
     "Tables",
     "WrongZone",
+    "about",
     "check_batch",
     "open_tables",
     "rows_from_wire",

@@ -125,6 +125,10 @@ class Schemas:
     def __getitem__(self, name: str) -> TableSchema:
         return self._schemas[name]
 
+    def everything(self) -> tuple[TableSchema, ...]:
+        """The schemas of all tables."""
+        return tuple(self._schemas.values())
+
     def objects(self) -> tuple[TableSchema, ...]:
         """The schemas of all object tables."""
         return tuple(schema for schema in self._schemas.values() if schema.is_object)

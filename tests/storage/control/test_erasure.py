@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from storage.control import audit, schema
-from storage.control.api import Control
+from storage.control.api import Control, open_control
 from storage.control.audit import BLANKED, Entry
 from storage.control.enrolment import Device
 from storage.control.erasure import ASKED, CONTROL_ERASED, DONE, REVOKED, TABLES_ERASED, Erasure
@@ -21,6 +22,7 @@ from storage.control.states import State
 from storage.control.tombstones import DEVICE, PERSON
 from storage.naming import ERASED, Naming, naming
 from tests.storage.control.conftest import HOUR, NOW, ask, enrol
+from tests.storage.control.template import place
 
 ANN = "account:ann"
 TABLES = (schema.runs, schema.executions, schema.execution_history, schema.audit, schema.outbox, schema.devices,
@@ -141,7 +143,13 @@ def test_the_states_and_why_one_waits(control: Control) -> None:
     control.erasures.again(asked.id, now=NOW + 3)
     assert control.erasures.erasure(asked.id).state == REVOKED
     control.erasures.tables_erased(asked.id, now=NOW + 4)
-    assert control.erasures.erasure(asked.id).state == TABLES_ERASED
+    control.erasures.finish(asked.id, now=NOW + 4)
+    assert control.erasures.erasure(asked.id).state == REVOKED, "a process that was overtaken changes nothing"
+    control.erasures.erase_here(asked.id, now=NOW + 5)
+    control.erasures.tables_erased(asked.id, now=NOW + 5)
+    control.erasures.again(asked.id, now=NOW + 5)
+    found = control.erasures.erasure(asked.id)
+    assert (found.state, found.report["devices"]) == (TABLES_ERASED, 1)
 
 
 def test_who_is_known_again_by_a_digest(control: Control) -> None:
@@ -222,9 +230,16 @@ def test_many_entries(control: Control) -> None:
 
 
 # --- bytes -----------------------------------------------------------------------------------------
-def test_no_byte_is_left_in_the_files(control: Control, tmp_path: Path) -> None:
-    if not (tmp_path / "control" / "control.db").exists():
-        pytest.skip("the files of a server are its own matter")
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Control]:
+    """A database in files: those of a server are its own matter."""
+    opened = open_control(place(tmp_path / "control" / "control.db"), now=NOW)
+    yield opened
+    opened.close()
+
+
+def test_no_byte_is_left_in_the_files(files: Control, tmp_path: Path) -> None:
+    control = files
     device, other = enrol(control, 1), enrol(control, 2)
     fill(control, device, other)
     for number in range(50):
