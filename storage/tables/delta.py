@@ -49,6 +49,15 @@ _TYPES: Mapping[Physical, Any] = {
     },
 }  # fmt: skip
 Action = dict[str, Any]
+_Said = tuple[str, int, str]  # of a file: its day, its bytes, its statistics
+
+
+class _Stats(msgspec.Struct, rename="camel"):
+    """What the statistics of a file say."""
+
+    num_records: int
+    min_values: dict[str, int] = {}
+    max_values: dict[str, int] = {}
 
 
 class _Known(msgspec.Struct):
@@ -57,7 +66,7 @@ class _Known(msgspec.Struct):
     version: int = -1
     manifest: int = -1
     columns: str = ""
-    files: set[str] = msgspec.field(default_factory=set)
+    files: dict[str, _Said] = msgspec.field(default_factory=dict)
 
 
 class DeltaLogs:
@@ -95,9 +104,20 @@ def published(folder: Path, table: str) -> int:
     return max((_take(_Known(), path).manifest for path in newest), default=-1)
 
 
-def listed(folder: Path, table: str) -> set[str]:
-    """The files that a table's log names, as the manifest would. Raises SegmentCorrupt."""
-    return {f"{LAKE}/{table}/{name}" for name in _read(folder, table).files}
+def tells(folder: Path, table: str, days: Iterable[DayFile]) -> bool:
+    """Whether a table's log says of these days, and of no others, what the manifest does: where they are, their bytes,
+    rows and bounds. Raises SegmentCorrupt."""
+    said, place = _read(folder, table).files, f"{LAKE}/{table}/"
+    wanted = {item.file.removeprefix(place): item for item in days}
+    return said.keys() == wanted.keys() and all(_fits(said[name], item) for name, item in wanted.items())
+
+
+def _fits(said: _Said, item: DayFile) -> bool:
+    day, size, text = said
+    stats = msgspec.json.decode(text, type=_Stats)
+    bounds = [*stats.min_values.values(), *stats.max_values.values()]
+    known = (day_name(item.day), item.bytes, item.rows)
+    return (day, size, stats.num_records) == known and bounds in ([], [item.min_time, item.max_time])
 
 
 def publish(files: Files, folder: Path, schema: TableSchema, days: Iterable[DayFile], number: int, now: int) -> None:
@@ -141,9 +161,9 @@ def _actions(known: _Known, schema: TableSchema, wanted: Mapping[str, DayFile], 
                 "partitionColumns": ["day"], "createdTime": at, "configuration": {},
             }
         }  # fmt: skip
-    for name in sorted(known.files - wanted.keys()):
+    for name in sorted(known.files.keys() - wanted.keys()):
         yield {"remove": {"path": name, "deletionTimestamp": at, "dataChange": True}}
-    for name in sorted(wanted.keys() - known.files):
+    for name in sorted(wanted.keys() - known.files.keys()):
         item = wanted[name]
         bounds = {} if "." in schema.time else {
             "minValues": {schema.time: item.min_time}, "maxValues": {schema.time: item.max_time}
@@ -183,9 +203,11 @@ def _take(known: _Known, path: Path) -> _Known:
         for line in path.read_bytes().splitlines():
             ((kind, action),) = msgspec.json.decode(line, type=dict[str, dict[str, Any]]).items()
             if kind == "add":
-                known.files.add(action["path"])
+                said = action["partitionValues"]["day"], action["size"], action["stats"]
+                known.files[action["path"]] = said
+                msgspec.json.decode(said[2], type=_Stats)
             elif kind == "remove":
-                known.files.discard(action["path"])
+                known.files.pop(action["path"], None)
             elif kind == "metaData":
                 known.columns = action["schemaString"]
             elif kind == "txn" and action["appId"] == APP:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from storage.tables.delta import listed, published
+from storage.tables.delta import published, tells
 from storage.tables.errors import Corrupt, FormatTooNew, JournalCorrupt, SegmentCorrupt, StoreError
 from storage.tables.files import Files
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
@@ -92,8 +92,8 @@ def _logs(folder: Path, manifest: Manifest) -> Iterator[Finding]:
         try:
             if published(folder, table) < number:
                 told += ", which is behind and follows when the store opens"
-            elif listed(folder, table) != {item.file for item in manifest.days if item.table == table}:
-                problem = "it does not name the files of the table"
+            elif not tells(folder, table, [item for item in manifest.days if item.table == table]):
+                problem = "it does not say of the files of the table what the manifest does"
         except SegmentCorrupt as damage:
             place, problem = damage.path, damage.detail
         yield Finding(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from nql.catalog.model import Catalog
 from storage.tables.compact import Compacted, Task
-from storage.tables.delta import listed, published
+from storage.tables.delta import published, tells
 from storage.tables.errors import JournalCorrupt, SegmentCorrupt
 from storage.tables.files import Files, write_whole
 from storage.tables.hot import CACHE, belongs_to, is_sound
@@ -156,9 +156,9 @@ def _cache(files: Files, folder: Path, manifest: Manifest) -> Iterator[str]:
 def _logs(files: Files, folder: Path, manifest: Manifest) -> Iterator[str]:
     """Delta logs that other engines would read wrong go; the store makes them again when it opens."""
     for table, number in manifest.lake.items():
-        days = {item.file for item in manifest.days if item.table == table}
+        days = [item for item in manifest.days if item.table == table]
         try:
-            wrong = published(folder, table) >= number and listed(folder, table) != days
+            wrong = published(folder, table) >= number and not tells(folder, table, days)
         except SegmentCorrupt:
             wrong = True
         if wrong:
