@@ -1,5 +1,5 @@
 /**
- * The address is the state: query, zone, sort, and what the drawer shows, read from and written to the part after `#`.
+ * The address is the state: query, zone, sort, whether it is live, and what the drawer shows, read from and written to the part after `#`.
  *
  * After `#` because it survives the way through sign-in, never reaches a log, and has no length limit worth a name. What is
  * too large for an address (selection, unasked draft) goes into the history entry, which survives reload, back and forward.
@@ -14,6 +14,7 @@ export interface Address {
   row: number | null;
   run: string | null;
   panel: "runs" | "act" | "keys" | "explain" | null;
+  live: boolean;
 }
 
 /** What a history entry keeps: `devices` are the uids of the selected rows, so that other rows are never taken for them. */
@@ -39,6 +40,7 @@ export function parse(hash: string): Address {
     row: row ? Number(row[0]) : null,
     run: given.get("run"),
     panel: PANELS.has(panel) ? (panel as Address["panel"]) : null,
+    live: given.get("live") === "1",
   };
 }
 
@@ -51,6 +53,7 @@ export function format(address: Address): string {
   if (address.row !== null) parts.set("row", String(address.row));
   if (address.run) parts.set("run", address.run);
   if (address.panel) parts.set("panel", address.panel);
+  if (address.live) parts.set("live", "1");
   const text = parts.toString();
   return text ? `#${text}` : "";
 }

@@ -4,11 +4,12 @@
  * Invariants: one question at a time, the newest wins; what is on the page stays until an answer comes or PATIENCE (ms) is
  * over; a page seen before is shown again as it was when going back or forward, not asked anew.
  */
-import { asFailure, isAbort, json, send } from "../api/client";
+import { asFailure, type Failure, isAbort, json, send } from "../api/client";
 import type { QueryResult } from "../api/wire";
 import { say } from "../parts/toast";
 import type { Kept } from "./address";
-import { asked, drawer, entry, keep, outcome, restore, result, selected, sort, text, zone } from "./state";
+import { ended, follow, leave, newId, onlyLive } from "./live";
+import { asked, drawer, entry, following, keep, outcome, restore, result, selected, sort, text, zone } from "./state";
 import { remember } from "./recent";
 import { strictly } from "./strict";
 
@@ -53,7 +54,7 @@ export async function show(): Promise<void> {
   const keeps = restore();
   const before = seen.get(entry.value);
   if (asked.value.trim() === "") outcome.value = { kind: "none" };
-  else if (before && before.query === asked.value && before.zone === zone.value) {
+  else if (before && !following.value && before.query === asked.value && before.zone === zone.value) {
     outcome.value = { kind: "rows", result: before.result, more: false };
     select(keeps);
   } else await ask(keeps);
@@ -64,9 +65,18 @@ export async function again(): Promise<void> {
   if (asked.value) await ask(null);
 }
 
+/** Keep the rows up to date from now on, or leave them as they are. */
+export function setLive(on: boolean): void {
+  following.value = on;
+  keep();
+  if (!on) leave();
+  else void again();
+}
+
 /** Give up the question under way; the portal is told, so that nothing goes on computing. */
 export function cancel(): void {
   drop();
+  leave();
   if (outcome.value.kind === "asking") outcome.value = { kind: "none" };
 }
 
@@ -79,13 +89,16 @@ function drop(): void {
 
 async function ask(reselect: Kept | null): Promise<void> {
   drop();
+  leave();
   const [abort, id] = [new AbortController(), newId()];
   under = { abort, id };
   const query = asked.value;
   const since = performance.now();
   const waiting = setTimeout(() => (outcome.value = { kind: "asking", since }), PATIENCE);
   try {
-    const found = await json<QueryResult>("/query", { body: { ...question(query, 0), id }, signal: abort.signal });
+    const found = following.value
+      ? await follow(question(query), id, abort.signal)
+      : await json<QueryResult>("/query", { body: { ...question(query), id }, signal: abort.signal });
     if (abort.signal.aborted) return;
     clearTimeout(waiting);
     outcome.value = { kind: "rows", result: found, more: false };
@@ -93,20 +106,25 @@ async function ask(reselect: Kept | null): Promise<void> {
     if (reselect) select(reselect);
     note(query, found);
   } catch (error) {
-    if (!isAbort(error)) outcome.value = { kind: "failed", failure: asFailure(error) };
+    if (isAbort(error)) return;
+    const failure = asFailure(error);
+    if (following.value && onlyLive(failure)) await askOnce(failure);
+    else outcome.value = { kind: "failed", failure };
   } finally {
     clearTimeout(waiting);
     if (under?.id === id) under = null;
   }
 }
 
-/* A name under which the portal knows the question while it runs; `crypto.randomUUID` is for secure addresses alone. */
-function newId(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+/* The rows are shown all the same where they cannot be kept up. */
+async function askOnce(failure: Failure): Promise<void> {
+  following.value = false;
+  await ask(null);
+  ended(failure);
 }
 
-function question(query: string, offset: number) {
-  return { text: query, zone: zone.value, limit: PAGE, offset, ...strictly() };
+function question(query: string) {
+  return { text: query, zone: zone.value, limit: PAGE, ...strictly() };
 }
 
 /* A row is taken for the one selected before only if it is about the same device. */
@@ -140,7 +158,7 @@ export async function more(): Promise<void> {
   if (now.kind !== "rows" || now.more || !now.result.truncated) return;
   outcome.value = { ...now, more: true };
   try {
-    const next = await json<QueryResult>("/query", { body: question(asked.value, now.result.rows.length) });
+    const next = await json<QueryResult>("/query", { body: { ...question(asked.value), offset: now.result.rows.length } });
     if (outcome.value.kind !== "rows" || outcome.value.result !== now.result) return;
     const joined = {
       ...now.result,

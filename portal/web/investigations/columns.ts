@@ -6,11 +6,13 @@
 import { signal } from "@preact/signals";
 import type { QueryResult } from "../api/wire";
 import { isState, namesDevice, shown } from "../values/cell";
+import { following } from "./state";
 
 const PADDING = 28;
 const BADGE = 88;
 const CHIP = 20;
 const MARK = 18;
+const DOT = 12; // of a value that a refresh changed
 const CANDIDATES = 60;
 const NARROWEST = 64;
 const WIDEST = 380;
@@ -28,6 +30,7 @@ export function fitted(result: QueryResult, index: number, zone: string): number
   let widest = Math.max(0, ...longest.map((text) => extent(text, "")));
   if (isState(column)) widest += CHIP;
   if (simulated) widest += BADGE;
+  if (following.value) widest += DOT;
   const header = extent(column.label || column.name, "600 ") + MARK;
   return Math.round(Math.min(WIDEST, Math.max(NARROWEST, widest, header)));
 }

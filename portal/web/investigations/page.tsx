@@ -19,13 +19,13 @@ import { Splitter } from "../parts/splitter";
 import { Toasts } from "../parts/toast";
 import { here, zoneOffset } from "../values/times";
 import { takeAlong } from "./address";
-import { again, runText, show } from "./ask";
+import { again, runText, setLive, show } from "./ask";
 import { EditorPane, editorView, focusEditor } from "./editor_pane";
 import { ExplainDrawer } from "./explain";
 import { commands } from "./palette";
 import { Results } from "./results";
 import { RowDrawer } from "./row_drawer";
-import { accountZone, asked, chosenDevices, chosenZone, drawer, keep, open, outcome, result, selected, text, zone } from "./state";
+import { accountZone, asked, chosenDevices, chosenZone, drawer, following, keep, open, outcome, result, selected, text, zone } from "./state";
 import { StatusLine } from "./status";
 
 export function Page() {
@@ -142,6 +142,7 @@ function pageKey(event: KeyboardEvent, openPalette: () => void): void {
   if (event.defaultPrevented) return;
   const typing = event.target instanceof HTMLElement && event.target.closest("input, textarea, select, [contenteditable]") !== null;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") openPalette();
+  else if (event.shiftKey && event.altKey && event.code === "KeyL" && asked.peek()) setLive(!following.peek());
   else if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
   else if (event.key === "?") open({ kind: "keys" });
   else if (event.key === "/") focusEditor();

@@ -1,15 +1,15 @@
 /**
  * What Ctrl-K offers on this page: places, queries, the theme, signing out.
  */
-import { Clock, Keyboard, ListVideo, LogOut, MessageSquareText, Monitor, Moon, Play, Ruler, SquareTerminal, Sun } from "lucide";
+import { Clock, Keyboard, ListVideo, LogOut, MessageSquareText, Monitor, Moon, Play, Radio, Ruler, SquareTerminal, Sun } from "lucide";
 import type { Command } from "../parts/palette";
 import { signOut } from "../parts/shell";
 import { choose } from "../parts/theme";
-import { runText } from "./ask";
+import { runText, setLive } from "./ask";
 import { EXAMPLES } from "./examples";
 import { toggleStrict } from "./editor_pane";
 import { recent } from "./recent";
-import { open } from "./state";
+import { asked, following, open } from "./state";
 import { strict } from "./strict";
 
 /** The commands as they are now; `focusEditor` puts the cursor into the query. */
@@ -25,6 +25,7 @@ export function commands(focusEditor: () => void): Command[] {
       icon: Ruler,
       run: toggleStrict,
     },
+    ...(asked.peek() ? [toggleLive()] : []),
     ...EXAMPLES.map(({ title, text }) => ({ group: "Examples", label: title, icon: Play, run: () => void runText(text) })),
     ...recent()
       .slice(0, 10)
@@ -40,4 +41,9 @@ export function commands(focusEditor: () => void): Command[] {
     { group: "Theme", label: "Theme: dark", icon: Moon, run: () => choose("dark") },
     { group: "Account", label: "Sign out", icon: LogOut, run: () => void signOut() },
   ];
+}
+
+function toggleLive(): Command {
+  const on = following.peek();
+  return { group: "Query", label: on ? "Live off: leave the rows as they are" : "Live: keep the rows up to date", icon: Radio, run: () => setLive(!on) };
 }

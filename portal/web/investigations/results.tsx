@@ -17,6 +17,7 @@ import { fitted, resize, widths } from "./columns";
 import { copyRows } from "./copy";
 import { EXAMPLES } from "./examples";
 import { FailureView } from "./failure";
+import { marks } from "./live";
 import { chosenDevices, drawer, keep, keepSoon, open, order, outcome, selected, sort, zone } from "./state";
 
 export function Results() {
@@ -80,6 +81,7 @@ function Skeleton() {
 
 function Rows({ result }: { result: QueryResult }) {
   const shownZone = zone.value;
+  const shownMarks = marks.value;
   const columns = useMemo<GridColumn[]>(
     () =>
       result.columns.map((column, index) => ({
@@ -95,15 +97,18 @@ function Rows({ result }: { result: QueryResult }) {
       const column = result.columns[index];
       if (!column) return null;
       return (
-        <CellValue
-          value={result.rows[row]?.[index] ?? null}
-          column={column}
-          zone={shownZone}
-          device={result.devices?.[row]}
-        />
+        <>
+          <Changed mark={shownMarks.get(row)} column={index} />
+          <CellValue
+            value={result.rows[row]?.[index] ?? null}
+            column={column}
+            zone={shownZone}
+            device={result.devices?.[row]}
+          />
+        </>
       );
     },
-    [result, shownZone],
+    [result, shownZone, shownMarks],
   );
   const setByHand = widths(result, shownZone);
   const stable = useMemo(() => setByHand, [setByHand.join()]);
@@ -131,6 +136,12 @@ function Rows({ result }: { result: QueryResult }) {
       {selected.value.size > 0 && <ActionBar result={result} />}
     </>
   );
+}
+
+/* A quiet dot at what the last refresh changed: at each value, or at the first of a row that is new. */
+function Changed({ mark, column }: { mark: ReadonlySet<number> | null | undefined; column: number }) {
+  if (mark === undefined || (mark === null ? column !== 0 : !mark.has(column))) return null;
+  return <i class={mark === null ? "cell-dot is-new" : "cell-dot"} role="img" aria-label={mark === null ? "New row" : "Changed"} />;
 }
 
 /* A header takes turns: ascending, descending, as the portal sent it. */

@@ -36,6 +36,8 @@ export const sort = signal<Sort | null>(null);
 export const selected = signal<ReadonlySet<number>>(new Set());
 export const drawer = signal<Drawer | null>(null);
 export const entry = signal(newEntry());
+/** Whether the person wants the rows kept up to date; how that goes is live.ts's matter. */
+export const following = signal(false);
 
 export const result = computed(() => (outcome.value.kind === "rows" ? outcome.value.result : null));
 export const order = computed(() => {
@@ -67,6 +69,7 @@ function address(): Address {
     row: open?.kind === "row" ? open.row : null,
     run: open?.kind === "run" ? open.id : null,
     panel: open && open.kind !== "row" && open.kind !== "run" ? open.kind : null,
+    live: following.value,
   };
 }
 
@@ -108,6 +111,7 @@ export function restore(): Kept {
   text.value = keeps.draft ?? given.query;
   selected.value = new Set();
   drawer.value = drawerOf(given);
+  following.value = given.live;
   return keeps;
 }
 

@@ -13,13 +13,15 @@ import { clock, moment, zoneName } from "../values/times";
 import { cancel, more } from "./ask";
 import { costText, estimate, placeText } from "./cost";
 import { ExportMenu } from "./export";
-import { outcome, sort, zone } from "./state";
+import { LiveStatus, LiveSwitch } from "./live_status";
+import { following, outcome, sort, zone } from "./state";
 
 export function StatusLine() {
   const now = outcome.value;
   return (
     <div class="status" role="region" aria-label="What was asked">
-      <div class="status-text" aria-live="polite">
+      <LiveStatus />
+      <div class="status-text" aria-live={following.value ? "off" : "polite"}>
         {now.kind === "none" && <span class="muted">Nothing asked yet</span>}
         {now.kind === "asking" && <Waiting since={now.since} />}
         {now.kind === "rows" && <Asked result={now.result} />}
@@ -30,16 +32,15 @@ export function StatusLine() {
           </span>
         )}
       </div>
-      {now.kind === "rows" && (
-        <div class="status-tools">
-          {now.result.truncated && (
-            <Button look="quiet" disabled={now.more} onClick={() => void more()}>
-              {now.more ? "Loading…" : "Load more"}
-            </Button>
-          )}
-          <ExportMenu />
-        </div>
-      )}
+      <div class="status-tools">
+        {(now.kind === "rows" || following.value) && <LiveSwitch />}
+        {now.kind === "rows" && now.result.truncated && !following.value && (
+          <Button look="quiet" disabled={now.more} onClick={() => void more()}>
+            {now.more ? "Loading…" : "Load more"}
+          </Button>
+        )}
+        {now.kind === "rows" && <ExportMenu />}
+      </div>
     </div>
   );
 }

@@ -25,6 +25,7 @@ const KEYS: readonly [string, readonly [string, string][]][] = [
       ["Shift Alt F", "Lay the query out"],
       ["Shift Alt E", "Say what it asks"],
       ["Shift Alt N", "Nexthink only, or all of NQL"],
+      ["Shift Alt L", "Live: keep the rows up to date, or not"],
     ],
   ],
   [
