@@ -1,12 +1,16 @@
-"""How fast closed days are compacted, what a row takes then, and how fast the files are read.
+"""How fast closed days are compacted, what a row takes then, how long readers wait beside it, and how fast the files
+are read.
 
-In: two million samples of 20,000 devices in segments of one day. Out: rows a second by CPU and by the clock, bytes a
-row, and the time of a sum a device from segments, from Parquet, from hot columns and from stored states. It measures
-the table store alone: the engine's choice among these is measured by `benchmarks.shapes`.
+In: half a million samples of 20,000 devices in segments of one day. Out: rows a second by CPU and by the clock, bytes
+a row, the longest wait for a snapshot beside that of a thread which wants nothing, and the time of a sum a device from
+segments, from Parquet, from hot columns and from stored states. It measures the table store alone: the engine's choice
+among these is measured by `benchmarks.shapes`.
 """
 
 from __future__ import annotations
 
+import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +21,7 @@ from msgspec.structs import replace
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from nql.catalog.load import builtin
+from storage.tables.api import Tables, open_tables
 from storage.tables.compact import tasks
 from storage.tables.days import DAY
 from storage.tables.hot import HotColumns
@@ -27,7 +32,7 @@ from storage.tables.store import Store
 
 TABLE = "execution.events"
 TODAY, QUARTER = 19_675, 900_000_000
-ROWS, DEVICES, SEGMENT = 2_000_000, 20_000, 500_000
+ROWS, DEVICES, SEGMENT = 500_000, 20_000, 125_000
 COLUMNS = ["@device", "memory.sum", "memory.count"]
 
 
@@ -50,10 +55,15 @@ def samples(first: int, count: int) -> pl.DataFrame:
     return pl.select([value.alias(name) for name, value in columns.items()])
 
 
+def later() -> int:
+    """When the day is over."""
+    return (TODAY + 2) * DAY
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store whose segments hold the rows."""
-    store = Store(tmp_path, builtin(), zone="UTC", clock=lambda: (TODAY + 2) * DAY)
+def folder(tmp_path: Path) -> Path:
+    """A data folder whose segments hold the rows."""
+    store = Store(tmp_path, builtin(), zone="UTC", clock=later)
     work = Sealing(store.files, tmp_path, store.schemas, store.manifest.next_file)
     segments = [work.segment(TABLE, TODAY, [samples(first, SEGMENT)], 0) for first in range(0, ROWS, SEGMENT)]
     manifest = replace(
@@ -61,7 +71,13 @@ def store(tmp_path: Path) -> Iterator[Store]:
     )
     write_manifest(store.files, tmp_path, manifest)
     store.abandon()
-    store = Store(tmp_path, builtin(), zone=None, clock=lambda: (TODAY + 2) * DAY)
+    return tmp_path
+
+
+@pytest.fixture
+def store(folder: Path) -> Iterator[Store]:
+    """A store of that folder."""
+    store = Store(folder, builtin(), zone=None, clock=later)
     yield store
     store.abandon()
 
@@ -87,6 +103,37 @@ def test_compaction(benchmark: BenchmarkFixture, store: Store) -> None:
     benchmark.extra_info["bytes_a_row_of_segments"] = round(sum(item.bytes for item in task.segments) / ROWS, 1)
     benchmark.extra_info["rows_per_second_of_one_core"] = round(ROWS / min(cpu))
     benchmark.extra_info["rows_per_second_by_the_clock"] = round(ROWS / min(wall))
+    print(benchmark.extra_info)
+
+
+def test_readers_beside_it(benchmark: BenchmarkFixture, folder: Path) -> None:
+    waits: dict[str, list[float]] = {"a reader": [], "a thread that wants nothing": []}
+
+    async def reader(tables: Tables, compacting: asyncio.Task[None]) -> None:
+        while not compacting.done():
+            began = time.perf_counter()
+            await tables.snapshot()
+            waits["a reader"].append(time.perf_counter() - began)
+            await asyncio.sleep(0.001)
+
+    def nothing(done: threading.Event) -> None:
+        while not done.is_set():
+            began = time.perf_counter()
+            done.wait(0.001)
+            waits["a thread that wants nothing"].append(time.perf_counter() - began - 0.001)
+
+    async def both() -> None:
+        tables = await open_tables(folder, builtin(), clock=later)
+        compacting, done = asyncio.create_task(tables.compact()), threading.Event()
+        beside = threading.Thread(target=nothing, args=(done,))
+        beside.start()
+        await reader(tables, compacting)
+        done.set()
+        beside.join()
+        await tables.close()
+
+    benchmark.pedantic(lambda: asyncio.run(both()), rounds=1)  # type: ignore[no-untyped-call]
+    benchmark.extra_info["longest_milliseconds"] = {name: round(max(some) * 1000, 1) for name, some in waits.items()}
     print(benchmark.extra_info)
 
 

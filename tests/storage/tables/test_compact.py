@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from msgspec import structs
 
 from storage.tables.api import Closed, open_tables
 from storage.tables.compact import LATE_AFTER, QUIET, Stopped, Task, tasks
@@ -18,7 +20,9 @@ from storage.tables.days import DAY
 from storage.tables.errors import SegmentCorrupt, StorageFull
 from storage.tables.fakes import FaultyFiles
 from storage.tables.files import Files
+from storage.tables.manifest import Segment, write_manifest
 from storage.tables.rows import Batch, Rows
+from storage.tables.seal import Sealing
 from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, FOREVER, NOW, batch, compact, damaged, open_store, problems, source_of
 
@@ -88,6 +92,34 @@ def test_a_large_day_becomes_files_of_ranges_of_devices(tmp_path: Path) -> None:
         assert sum(map(len, held)) == len(set().union(*held))
     assert list(problems(source_of(store), BATCHES[:6])) == []
     store.abandon()
+
+
+def test_segments_in_order_are_cut_where_ranges_begin(tmp_path: Path) -> None:
+    chance, day, made = random.Random(1), NOW // DAY - 2, list[Segment]()
+    store = open_store(tmp_path)
+    work = Sealing(store.files, tmp_path, store.schemas, store.manifest.next_file)
+    every = range(400)
+    devices = [chance.choice([None, *range(40)]) for _ in every]
+    times = [day * DAY + chance.randrange(DAY) for _ in every]
+    rows = pl.DataFrame({"@row": every, "@device": devices, "start_time": times, "cpu_time": every})
+    for piece, least in enumerate((1, 1, 1_000, 1)):  # the third is not in order, the last has no device at all
+        work.ordered_rows, some = least, rows[piece * 100 : piece * 100 + 100]
+        made.append(work.segment(TABLE, day, [some.drop("@device") if piece == 3 else some], 0))
+    assert [item.in_order for item in made] == [True, True, False, True]
+    fields = structs.replace(store.manifest, number=9, segments=made, next_row=400, next_file=work.next_file)
+    write_manifest(store.files, tmp_path, fields)
+    store.abandon()
+    store = open_store(tmp_path)
+    rows = rows.with_columns(pl.when(pl.col("@row") < 300).then(pl.col("@device")))
+    assert compact(store, most_rows=30) == 1
+    parts = source_of(store).parts(TABLE, rows.columns)
+    assert len(parts) > 5
+    found = pl.concat(part.frame.collect() for part in parts)
+    assert found.sort("@row").equals(rows)
+    for part in parts:
+        frame = part.frame.collect()
+        assert frame.equals(frame.sort("@device", "start_time", "@row"))
+    store.close()
 
 
 @pytest.mark.parametrize("devices", [["one"], [None], [None, "one"], [None, *"abcdefgh"]])
