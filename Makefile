@@ -45,7 +45,8 @@ lock: $(READY) ## compile the lock files again (UPGRADE=1 takes the newest versi
 	$(LOCK) requirements/setup.in -o requirements/setup.txt
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml -o requirements/runtime.txt
-	$(LOCK) pyproject.toml requirements/setup.in requirements/build.in --extra notebook --extra lsp --group test --group lint \
+	$(LOCK) pyproject.toml requirements/setup.in requirements/build.in --extra notebook --extra lsp --extra postgres \
+		--group test --group lint \
 		-c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
 	$(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
 	$(BIN)/python hatch_build.py lock

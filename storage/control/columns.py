@@ -6,7 +6,9 @@ one `metadata`, whichever of the `schema` files it stands in.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Integer, MetaData, Text
+from typing import Any
+
+from sqlalchemy import BigInteger, Column, Integer, MetaData, Text, text
 
 metadata = MetaData(
     naming_convention={
@@ -16,7 +18,12 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
-Serial = BigInteger().with_variant(Integer(), "sqlite")
+Number = Serial = BigInteger().with_variant(Integer(), "sqlite")  # SQLite's INTEGER has 64 bits, PostgreSQL's 32
+
+
+def only_where(condition: str) -> dict[str, Any]:
+    """What an index is given that holds only the rows of which this is true."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
 
 
 def instant(name: str, *, null: bool = True) -> Column[int]:

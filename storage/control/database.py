@@ -1,9 +1,10 @@
 """The connection to the control database: many readers, one writer, writes grouped into one commit.
 
 In: functions of a connection. Out: what they return. Invariants: a write is durable when `write` returns (SQLite with
-`synchronous=FULL`); each write sees and makes a consistent whole, or nothing; a write that fails takes no other with
-it; a reader sees one instant. Within `one_instant` and `together`, calls of the same thread share one such instant, or
-one transaction. What is written, and by whom, is the matter of the modules that own the tables.
+`synchronous=FULL`, or PostgreSQL as `postgres` has it); each write sees and makes a consistent whole, or nothing; a
+write that fails takes no other with it; a reader sees one instant. Within `one_instant` and `together`, calls of the
+same thread share one such instant, or one transaction. What is written, and by whom, is the matter of the modules that
+own the tables.
 """
 
 from __future__ import annotations
@@ -11,13 +12,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from secrets import token_hex
 from threading import Lock, local
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import Connection, Engine, Transaction, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError
 
-from storage.control.errors import RefusedError, UnavailableError
+from storage.control import postgres
+from storage.control.errors import ControlError, RefusedError, UnavailableError
 from storage.control.prepared import say
 
 T = TypeVar("T")
@@ -34,17 +37,18 @@ class Database:
     """One control database, opened and migrated to the newest schema."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url, "BEGIN IMMEDIATE")
-        self._readers = _engine(url, "BEGIN")
+        self._engine, self._readers = _engines(url)
         self._waiting: list[_Job[Any]] = []
         self._queue = Lock()
         self._turn = Lock()
         self._here = _Here()
+        self._name = token_hex(16)  # of this writer, among those of other processes
         try:
             _migrate(self._engine)
             self._writer = self._engine.connect()
-        except DBAPIError as error:
-            raise _unavailable(error) or error from error
+        except BaseException as error:
+            self._engine.dispose()
+            raise (_said(error) if isinstance(error, DBAPIError) else None) or error from error
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -57,7 +61,7 @@ class Database:
                 with self._readers.connect() as connection:
                     yield connection
         except DBAPIError as error:
-            raise _unavailable(error) or error from error
+            raise _said(error) or error from error
 
     @contextmanager
     def one_instant(self) -> Iterator[None]:
@@ -131,6 +135,7 @@ class Database:
     def close(self) -> None:
         """Let go of every connection. Writes that are under way end first."""
         with self._turn:
+            postgres.leave(self._writer, self._name)
             self._writer.close()
             self._engine.dispose()
             self._readers.dispose()
@@ -141,7 +146,7 @@ class Database:
         ):  # our own job is among the first: everything queued before it has the same turn or had an earlier one
             jobs, self._waiting = self._waiting, []
         for start in range(0, len(jobs), GROUP):
-            _do(self._writer, jobs[start : start + GROUP])
+            _do(self._writer, self._name, jobs[start : start + GROUP])
 
 
 class _Here(local):
@@ -170,15 +175,13 @@ class _Job(Generic[T]):
             self._value = self._work(connection)
             say(connection, "RELEASE SAVEPOINT job")
         except Exception as error:
-            said = error if isinstance(error, UnavailableError) else None
-            if isinstance(error, DBAPIError):
-                said = _unavailable(error)
-            if said is not None:
+            said = (_said(error) if isinstance(error, DBAPIError) else None) or error
+            if isinstance(said, UnavailableError):
                 raise said from error  # the database has given up the whole transaction, savepoints and all
             say(connection, "ROLLBACK TO SAVEPOINT job")
             say(connection, "RELEASE SAVEPOINT job")
             connection.info[REMEMBERED] = {}
-            self._error = error
+            self._error = said
 
     def fail(self, error: BaseException) -> None:
         """The commit did not happen."""
@@ -191,51 +194,71 @@ class _Job(Generic[T]):
         return self._value  # type: ignore[return-value]  # set, as there was no error
 
 
-def _do(writer: Connection, jobs: list[_Job[Any]]) -> None:
+def _do(writer: Connection, name: str, jobs: list[_Job[Any]]) -> None:
+    mark, committing = None, False
     try:
-        with writer.begin():
+        with _begun(writer):
             writer.info[REMEMBERED] = {}
+            mark = postgres.mark(writer, name)
             for job in jobs:
                 job.run(writer)
+            committing = True
     except BaseException as error:
-        said = (_unavailable(error) if isinstance(error, DBAPIError) else None) or error
-        for job in jobs:
-            job.fail(said)
+        said = (_said(error) if isinstance(error, DBAPIError) else None) or error
+        unsure = committing and mark and isinstance(said, UnavailableError)  # the answer to the commit was lost
+        if not (unsure and mark and postgres.committed(writer, name, mark)):
+            for job in jobs:
+                job.fail(said)
     finally:
         for job in jobs:
             job.done = True
 
 
+def _begun(writer: Connection) -> Transaction:
+    try:
+        return writer.begin()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+    return writer.begin()  # the server was restarted since the last write: there is a new connection
+
+
+def _engines(url: str) -> tuple[Engine, Engine]:
+    """What writes, and what reads."""
+    if postgres.is_postgres(url):
+        writer = postgres.engine(url, writes=True, connections=2)
+        return writer, postgres.engine(url, writes=False, connections=CONNECTIONS)
+    return _engine(url, "BEGIN IMMEDIATE"), _engine(url, "BEGIN")
+
+
 def _engine(url: str, begin: str) -> Engine:
-    sqlite = url.startswith("sqlite")
     engine = create_engine(
         url,
-        connect_args={"check_same_thread": False} if sqlite else {},
+        connect_args={"check_same_thread": False},
         hide_parameters=True,  # errors go to logs, and parameters may be anything
         pool_size=CONNECTIONS,  # those beyond it are opened and closed with every use
     )
-    if sqlite:
 
-        @event.listens_for(engine, "connect")
-        def _connect(connection: Any, _record: object) -> None:
-            connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
-            for pragma in (
-                "journal_mode=WAL",
-                "synchronous=FULL",
-                "foreign_keys=ON",
-                "secure_delete=ON",  # what was deleted is overwritten: see `clean`
-                f"busy_timeout={BUSY_MILLISECONDS}",
-            ):
-                connection.execute(f"PRAGMA {pragma}")
-            if begin == "BEGIN":
-                connection.execute("PRAGMA query_only=ON")
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where we say, not where the driver guesses
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            "secure_delete=ON",  # what was deleted is overwritten: see `clean`
+            f"busy_timeout={BUSY_MILLISECONDS}",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        if begin == "BEGIN":
+            connection.execute("PRAGMA query_only=ON")
 
-        @event.listens_for(engine, "begin")
-        def _begin(connection: Connection) -> None:
-            if begin == "BEGIN":  # which cannot fail, and is most of what a small read costs if it goes through all
-                connection.connection.cursor().execute(begin)
-            else:
-                connection.exec_driver_sql(begin)
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        if begin == "BEGIN":  # which cannot fail, and is most of what a small read costs if it goes through all
+            connection.connection.cursor().execute(begin)
+        else:
+            connection.exec_driver_sql(begin)
 
     return engine
 
@@ -257,6 +280,7 @@ def _migrate(engine: Engine) -> None:
         with engine.begin() as connection:
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+            postgres.fit(connection)
     except CommandError as error:
         raise RefusedError(
             "newer_database", f"the control database was made by a newer version of this program ({error})"
@@ -275,11 +299,16 @@ def _version(connection: Connection) -> str | None:
     return found
 
 
-def _unavailable(error: DBAPIError) -> UnavailableError | None:
-    name = getattr(error.orig, "sqlite_errorname", "")
-    if not name.startswith(UNAVAILABLE):
+def _said(error: DBAPIError) -> ControlError | None:
+    """An error of the driver as ours, where it is one of the database's state or of a value; None for others."""
+    name = getattr(error.orig, "sqlite_errorname", None)
+    if name is None:
+        code = postgres.unavailable(error)
+        if code is None and postgres.unfit_text(error):
+            return RefusedError("bad_text", "a text has the character NUL, which the control database cannot hold")
+    else:
+        full = "storage_full" if name == "SQLITE_FULL" else "storage_unavailable"
+        code = full if name.startswith(UNAVAILABLE) else None
+    if code is None:
         return None
-    return UnavailableError(
-        "storage_full" if name == "SQLITE_FULL" else "storage_unavailable",
-        f"the control database cannot be written: {error.orig}",
-    )
+    return UnavailableError(code, f"the control database cannot be used now: {error.orig}")

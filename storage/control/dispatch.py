@@ -37,7 +37,7 @@ from storage.control.executions import Change
 from storage.control.ids import Random
 from storage.control.outcomes import ERROR_BYTES, Outcome, cut, typed
 from storage.control.pacing import RETRIED, again, put_off
-from storage.control.prepared import Prepared, among
+from storage.control.prepared import Prepared, among, texts
 from storage.control.records import from_json, to_json
 from storage.control.states import FINAL, NEXT, OPEN, REPORTED, RUNNING, State
 
@@ -292,7 +292,7 @@ def _claimable(leased: bool) -> tuple[Any, ...]:
     handed = (TABLE.c.state == State.WAITING_ON_DEVICE.value) & TABLE.c.claimed_at.is_not(None)
     unknown = (TABLE.c.state == State.LOST_CONTACT.value) & TABLE.c.started_at.is_(None) & TABLE.c.settled_at.is_(None)
     states = among(TABLE.c.state, (State.WAITING_ON_DEVICE, State.LOST_CONTACT))
-    apart = select(func.json_each(bindparam("apart", type_=Text)).table_valued("value").c.value)
+    apart = texts(bindparam("apart", type_=Text))
     other = (TABLE.c.run + " " + cast(TABLE.c.attempt, Text)).not_in(apart)
     mine = (TABLE.c.device == bindparam("of_device"), states, other, or_(fresh, handed, unknown))
     return (*mine, _unleased(now)) if leased else mine

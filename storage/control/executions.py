@@ -22,7 +22,7 @@ from storage.control.errors import NotFoundError
 from storage.control.execution_rows import ROWS, table_rows
 from storage.control.ids import Random, uuid7
 from storage.control.outcomes import cut
-from storage.control.prepared import Prepared
+from storage.control.prepared import Prepared, texts
 from storage.control.records import from_json, to_json
 from storage.control.states import FINAL, NEXT, OPEN, WELL, State
 
@@ -127,7 +127,7 @@ class Executions:
         """As `waves`, of several runs, counting the executions of some devices alone; runs without any are left out."""
         query = (
             select(TABLE.c.run, TABLE.c.wave, _STANDS, func.count())
-            .where(TABLE.c.run.in_(runs), TABLE.c.device.in_(_listed(devices)))
+            .where(TABLE.c.run.in_(runs), TABLE.c.device.in_(texts(to_json(sorted(devices)))))
             .group_by(TABLE.c.run, TABLE.c.wave, _STANDS)
         )
         found: dict[str, dict[int, dict[str, int]]] = {}
@@ -337,11 +337,6 @@ def kept_state(connection: Connection, row: Row[Any], kind: str, attempt: int) -
     mine = (HISTORY.c.run == row.run, HISTORY.c.device == row.device)
     query = select(HISTORY.c.state).where(*mine, HISTORY.c.kind == kind, HISTORY.c.attempt == attempt)
     return connection.scalar(query)
-
-
-def _listed(texts: Collection[str]) -> Select[Any]:
-    """Any number of texts as rows, in one parameter."""
-    return select(func.json_each(to_json(sorted(texts))).table_valued("value").c.value)
 
 
 def _execution(row: Row[Any]) -> Execution:

@@ -12,8 +12,10 @@ from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Update, or_
+from sqlalchemy import ColumnElement, Connection, Delete, Dialect, Insert, Select, Text, Update, or_, select
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
 
 Statement = Select[Any] | Insert | Update | Delete
 Convert = Callable[[Any], Any]
@@ -59,17 +61,46 @@ def among(column: ColumnElement[str], values: Iterable[str]) -> ColumnElement[bo
     return or_(*(column == value for value in values))
 
 
+class _Texts(GenericFunction[str]):
+    """The texts of a JSON array, as rows with the one column `value`."""
+
+    type = Text()
+    inherit_cache = True
+    name = "muster_texts"
+
+
+@compiles(_Texts, "sqlite")
+def _each(element: _Texts, compiler: Any, **options: Any) -> str:
+    return f"json_each({compiler.process(element.clauses, **options)})"
+
+
+@compiles(_Texts, "postgresql")
+def _elements(element: _Texts, compiler: Any, **options: Any) -> str:
+    return f"json_array_elements_text(CAST({compiler.process(element.clauses, **options)} AS JSON))"
+
+
+def texts(array: ColumnElement[str] | str) -> Select[tuple[str]]:
+    """Any number of texts as rows, from one parameter: the JSON text of an array."""
+    return select(_Texts(array).table_valued("value").c.value)
+
+
 def say(connection: Connection, command: str) -> None:
     """A command without values, such as one about a savepoint."""
     try:
         connection.connection.cursor().execute(command)
     except connection.dialect.loaded_dbapi.Error as error:
-        raise _raised(connection.dialect, command, error) from error
+        raise _raised(connection, command, error) from error
 
 
-def _raised(dialect: Dialect, text: str, error: Exception) -> BaseException:
+def _raised(connection: Connection, text: str, error: Exception) -> BaseException:
+    dialect = connection.dialect
+    driver: Any = connection.connection.dbapi_connection
+    if lost := dialect.is_disconnect(error, driver, None):  # type: ignore[arg-type]  # any error of the driver
+        connection.invalidate(error)  # whoever begins with it next has a new one
     base = dialect.loaded_dbapi.Error
-    return DBAPIError.instance(text, None, error, base, hide_parameters=True, dialect=dialect)
+    return DBAPIError.instance(
+        text, None, error, base, hide_parameters=True, connection_invalidated=lost, dialect=dialect
+    )
 
 
 class _Made:
@@ -95,7 +126,7 @@ class _Made:
         try:
             cursor.execute(self._text, self._given(values))
         except self._dialect.loaded_dbapi.Error as error:
-            raise _raised(self._dialect, self._text, error) from error
+            raise _raised(connection, self._text, error) from error
         return cursor
 
     def execute_many(self, connection: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -103,7 +134,7 @@ class _Made:
         try:
             cursor.executemany(self._text, [self._given(values) for values in rows])
         except self._dialect.loaded_dbapi.Error as error:
-            raise _raised(self._dialect, self._text, error) from error
+            raise _raised(connection, self._text, error) from error
 
     def rows(self, found: list[Any]) -> list[Any]:
         make = self._row._make

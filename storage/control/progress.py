@@ -153,8 +153,9 @@ class Progress:
 def _standing(connection: Connection, identifier: str) -> Standing:
     run = runs.load(connection, identifier)
     mine = TABLE.c.run == identifier
-    waves = select(TABLE.c.wave, TABLE.c.state.in_(_OPEN), func.count(), func.max(TABLE.c.changed_at))
-    rows = connection.execute(waves.where(mine).group_by(TABLE.c.wave, TABLE.c.state.in_(_OPEN))).all()
+    is_open = TABLE.c.state.in_(_OPEN)
+    waves = select(TABLE.c.wave, is_open, func.count(), func.max(TABLE.c.changed_at))
+    rows = connection.execute(waves.where(mine).group_by(TABLE.c.wave, is_open)).all()
     released = [row for row in rows if row[0] <= run.wave]
     over = None if any(row[1] for row in released) else max([run.wave_at, *(row[3] for row in released)])
     following = min((row[0] for row in rows if row[0] > run.wave and row[1]), default=None)

@@ -14,16 +14,14 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
     UniqueConstraint,
-    text,
 )
 
-from storage.control.columns import Serial, instant, metadata, text_column
+from storage.control.columns import Number, Serial, instant, metadata, only_where, text_column
 
 # --- accounts.py -------------------------------------------------------------------------------
 accounts = Table(
@@ -112,7 +110,7 @@ devices = Table(
     text_column("collector_uid", unique=True),
     text_column("name"),
     Column("site", Text, ForeignKey("sites.id"), nullable=False, index=True),
-    Column("generation", Integer, nullable=False),
+    Column("generation", Number, nullable=False),
     Column("identity_key", LargeBinary, nullable=False, unique=True),
     Column("sealing_key", LargeBinary, nullable=False),
     Column("simulated", Boolean, nullable=False),
@@ -145,7 +143,7 @@ actions = Table(
     text_column("triggers"),  # JSON array
     text_column("origin"),
     text_column("version"),
-    Column("number", Integer, nullable=False),  # of the current version, counted from 1
+    Column("number", Number, nullable=False),  # of the current version, counted from 1
     instant("created_at", null=False),
     instant("updated_at", null=False),
     text_column("updated_by"),
@@ -155,7 +153,7 @@ action_versions = Table(
     metadata,
     Column("nql_id", Text, ForeignKey("actions.nql_id"), nullable=False),
     Column("version", Text, nullable=False),  # SHA-256 of `content`
-    Column("number", Integer, nullable=False),
+    Column("number", Number, nullable=False),
     text_column("content"),  # canonical JSON of what the hash covers
     instant("created_at", null=False),
     text_column("created_by"),
@@ -206,10 +204,10 @@ runs = Table(
     text_column("parameters"),  # JSON object
     text_column("target_kind"),
     text_column("target_text", null=True),
-    Column("device_count", Integer, nullable=False),
+    Column("device_count", Number, nullable=False),
     text_column("digest"),  # SHA-256 over the sorted device uids
     text_column("trigger_method"),
-    Column("priority", Integer, nullable=False),  # 0 before 1
+    Column("priority", Number, nullable=False),  # 0 before 1
     text_column("requested_by"),
     instant("requested_at", null=False),
     instant("expires_at", null=False),
@@ -223,13 +221,13 @@ runs = Table(
     text_column("request_digest"),
     Column("state", Text, nullable=False, server_default="running"),  # running | halted | ended
     Column("plan", Text, nullable=False, server_default="{}"),  # JSON: waves, gate, guards, retries, window, ...
-    Column("wave", Integer, nullable=False, server_default="0"),  # the newest that was released, counted from 0
+    Column("wave", Number, nullable=False, server_default="0"),  # the newest that was released, counted from 0
     instant("wave_at"),  # when it was released
     text_column("state_detail", null=True),  # why it was halted
     instant("ended_at"),
     text_column("schedule", null=True),  # the schedule whose firing made it
     text_column("retry_of", null=True),  # the run whose failed devices this one repeats
-    Column("skipped", Integer, nullable=False, server_default="0"),  # devices left out by `once_every`
+    Column("skipped", Number, nullable=False, server_default="0"),  # devices left out by `once_every`
     UniqueConstraint("requested_by", "idempotency_key", name="uq_runs_idempotency"),
     Index("ix_runs_state", "state"),
 )
@@ -243,9 +241,9 @@ executions = Table(
     text_column("id", unique=True),
     text_column("state"),
     text_column("detail", null=True),
-    Column("attempt", Integer, nullable=False),
+    Column("attempt", Number, nullable=False),
     text_column("nonce"),
-    Column("priority", Integer, nullable=False),
+    Column("priority", Number, nullable=False),
     instant("changed_at", null=False),
     instant("expires_at", null=False),  # of the start
     instant("claimed_at"),
@@ -255,11 +253,11 @@ executions = Table(
     instant("finished_at"),
     instant("cancel_at"),  # when a cancel was asked of the device
     instant("settled_at"),  # when a lost contact was taken for the end
-    Column("exit_code", Integer, nullable=True),
+    Column("exit_code", Number, nullable=True),
     text_column("outputs", null=True),  # JSON object, physical values
     text_column("error", null=True),
     Column("duration", BigInteger, nullable=True),  # microseconds on the device
-    Column("wave", Integer, nullable=False, server_default="0"),
+    Column("wave", Number, nullable=False, server_default="0"),
     Column("open_from", BigInteger, nullable=True, server_default="0"),  # may be fetched from then on; None: held back
     instant("progress_at"),  # the newest progress that was taken, by the device's clock
     PrimaryKeyConstraint("run", "device"),
@@ -267,7 +265,7 @@ executions = Table(
     Index("ix_executions_device", "device", "state"),
     Index("ix_executions_state", "state", "changed_at"),
     Index("ix_executions_started", "device", "started_at"),
-    Index("ix_executions_open_from", "open_from", sqlite_where=text("open_from > 0")),
+    Index("ix_executions_open_from", "open_from", **only_where("open_from > 0")),
 )
 execution_history = Table(  # what was reported and did not become, or no longer is, the state of an execution
     "execution_history",
@@ -275,7 +273,7 @@ execution_history = Table(  # what was reported and did not become, or no longer
     Column("id", Text, primary_key=True),
     text_column("run"),
     text_column("device"),
-    Column("attempt", Integer, nullable=False),
+    Column("attempt", Number, nullable=False),
     text_column("kind"),  # replaced | retried | older_attempt | after_the_end
     text_column("state"),
     text_column("body"),  # JSON
@@ -293,7 +291,7 @@ outbox = Table(
     instant("created_at", null=False),
     Column("batch", BigInteger, nullable=True),  # the greatest sequence of the group it is sent in
     instant("relayed_at"),
-    Index("ix_outbox_waiting", "sequence", sqlite_where=text("relayed_at IS NULL")),
+    Index("ix_outbox_waiting", "sequence", **only_where("relayed_at IS NULL")),
     sqlite_autoincrement=True,
 )
 

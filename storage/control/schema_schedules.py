@@ -11,13 +11,12 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     PrimaryKeyConstraint,
     Table,
     Text,
 )
 
-from storage.control.columns import instant, metadata, text_column
+from storage.control.columns import Number, instant, metadata, text_column
 
 # --- schedules.py ------------------------------------------------------------------------------
 schedules = Table(
@@ -28,7 +27,7 @@ schedules = Table(
     text_column("definition"),  # JSON: action, parameters, target, cadence, zone, jitter, missed, ends_at, plan
     Column("local", Boolean, nullable=False),  # runs on the device's clock
     Column("owner", Text, ForeignKey("accounts.id"), nullable=False),
-    Column("revision", Integer, nullable=False),
+    Column("revision", Number, nullable=False),
     Column("enabled", Boolean, nullable=False),
     instant("next_at"),  # None: never again
     instant("created_at", null=False),
@@ -66,7 +65,7 @@ local_schedules = Table(  # which device follows which local schedule, and how i
     text_column("status"),  # active | failing | silent | removed
     text_column("detail", null=True),
     instant("changed_at", null=False),
-    Column("failures", Integer, nullable=False, server_default="0"),  # in a row, up to now
+    Column("failures", Number, nullable=False, server_default="0"),  # in a row, up to now
     PrimaryKeyConstraint("schedule", "device"),
     Index("ix_local_schedules_device", "device"),
 )

@@ -10,14 +10,13 @@ from sqlalchemy import (
     Column,
     ForeignKey,
     Index,
-    Integer,
     LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
 )
 
-from storage.control.columns import instant, metadata, text_column
+from storage.control.columns import Number, instant, metadata, text_column
 
 # --- authors.py --------------------------------------------------------------------------------
 authors = Table(
@@ -85,7 +84,7 @@ webhook_deliveries = Table(
     text_column("event"),
     text_column("body"),  # JSON, as it is sent
     instant("created_at", null=False),
-    Column("tries", Integer, nullable=False),
+    Column("tries", Number, nullable=False),
     instant("next_at"),  # None: delivered, or given up
     instant("delivered_at"),
     text_column("error", null=True),

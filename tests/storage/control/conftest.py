@@ -1,7 +1,7 @@
 """An empty control database for each test, and short ways to fill it.
 
-Comes in: pytest's temporary folder. Goes out: a `Control` on a real file, an action, enrolled devices. Invariant:
-time is a number the test chooses; `NOW` is where it starts.
+Comes in: pytest's temporary folder. Goes out: a `Control` on a real file and, in the whole suite, once more on
+PostgreSQL; an action, enrolled devices. Invariant: time is a number the test chooses; `NOW` is where it starts.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from storage.control.api import Control, open_control
+from storage.control.api import Control
+from storage.control.database import Database
 from storage.control.enrolment import Device
 from storage.control.manifest import Manifest
 from storage.control.runs import Run, RunRequest
+from tests.postgres import PASSWORD, Server, serving
 from tests.storage.control.template import place
 
 NOW = 1_767_225_600_000_000  # 2026-01-01 00:00 UTC
@@ -23,9 +25,37 @@ SECOND = 1_000_000
 HOUR = 3600 * SECOND
 
 
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A PostgreSQL server."""
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.slow)])
+def address(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where a control database without rows lies."""
+    if request.param == "sqlite":
+        return f"sqlite:///{place(tmp_path / 'control' / 'control.db')}"
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    server: Server = request.getfixturevalue("server")
+    return server.cleared()
+
+
+# For what is about SQLite's own file.
+on_sqlite = pytest.mark.parametrize("address", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
-def control(tmp_path: Path) -> Iterator[Control]:
-    opened = open_control(place(tmp_path / "control" / "control.db"), now=NOW)
+def control(address: str) -> Iterator[Control]:
+    opened = Control(address, now=NOW)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def database(address: str) -> Iterator[Database]:
+    opened = Database(address)
     yield opened
     opened.close()
 

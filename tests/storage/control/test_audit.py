@@ -24,8 +24,11 @@ def behind(control: Control, *statements: str) -> None:
     """What somebody does who has the database in hand."""
 
     def work(connection: Any) -> None:
-        for name in TRIGGERS:
-            connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+        if connection.dialect.name == "sqlite":
+            for name in TRIGGERS:
+                connection.exec_driver_sql(f"DROP TRIGGER IF EXISTS {name}")
+        else:
+            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # which fires no trigger
         for statement in statements:
             connection.exec_driver_sql(statement)
 
@@ -67,7 +70,7 @@ def test_an_entry_put_in_shows(control: Control) -> None:
     fill(control, 5)
     last = control.audit.verify().last
     columns = "sequence, time, actor, action, subject, detail, hash"
-    behind(control, f"INSERT INTO audit ({columns}) VALUES ({last + 1}, 1, 'x', 'x', 'x', '{{}}', x'00')")
+    behind(control, f"INSERT INTO audit ({columns}) VALUES ({last + 1}, 1, 'x', 'x', 'x', '{{}}', '0')")
     assert control.audit.verify().broken == last + 1
 
 
@@ -87,7 +90,6 @@ def test_entries_from_before_the_chain_are_said(control: Control) -> None:
     behind(control, "UPDATE audit SET hash = NULL")
     older = control.audit.verify()
     assert (older.broken, older.unhashed, older.head) == (None, older.entries, "")
-    behind(control, f"UPDATE sqlite_sequence SET seq = {older.last} WHERE name = 'audit'")
     fill(control, 3)
     found = control.audit.verify()
     assert (found.broken, found.unhashed, found.entries) == (None, older.entries, older.entries + 3)

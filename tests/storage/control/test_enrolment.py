@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.control.api import Control, open_control
+from storage.control.api import Control
 from storage.control.enrolment import KNOWN
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.secret_text import new_secret
-from tests.storage.control.conftest import HOUR, NOW, ask, enrol
+from tests.storage.control.conftest import HOUR, NOW, ask, enrol, on_sqlite
 
 KEY, OTHER = b"1" * 32, b"2" * 32
 
@@ -103,6 +103,7 @@ def test_contacts_are_noted_many_at_a_time(control: Control) -> None:
     assert stored.contact_at == NOW + 62_000_000
 
 
+@on_sqlite
 def test_no_secret_is_in_the_files(control: Control, tmp_path: Path) -> None:
     secrets = [key(control)]
     account = control.accounts.create("ann", "hash", ["query"], "UTC", by="portal", now=NOW)
@@ -130,10 +131,10 @@ def test_a_device_is_remembered_for_a_second_and_what_this_process_changes_count
     assert found.revoked_at == NOW
 
 
-def test_what_another_process_revokes_counts_after_a_second(control: Control, tmp_path: Path) -> None:
+def test_what_another_process_revokes_counts_after_a_second(control: Control, address: str) -> None:
     device = enrol(control)
     control.enrolment.look_up(device.uid, now=NOW)
-    other = open_control(tmp_path / "control" / "control.db", now=NOW)
+    other = Control(address, now=NOW)
     other.revoke_device(device.uid, by="account:ann", now=NOW)
     other.close()
     later = NOW + KNOWN

@@ -22,7 +22,7 @@ from storage.control.outcomes import Outcome
 from storage.control.plans import Plan
 from storage.control.runs import Run, RunRequest
 from storage.control.states import FINAL, NEXT, State
-from tests.storage.control.conftest import HOUR, NOW, SECOND, ask, manifest
+from tests.storage.control.conftest import HOUR, NOW, SECOND, ask, manifest, on_sqlite
 
 GOOD, BAD, CUT = Outcome(State.SUCCESS, 0), Outcome(State.FAILURE, 3, error="boom"), Outcome(State.INTERRUPTED)
 THRICE = {"retries": {"attempts": 3, "backoff": 60}}
@@ -327,6 +327,7 @@ def test_every_state_can_be_reached_and_left() -> None:
 
 
 # --- the price of a look-up --------------------------------------------------------------------
+@on_sqlite
 def test_looking_for_work_goes_by_the_device_alone(control: Control) -> None:
     query = wide().where(*_claimable(False)).limit(2).params(of_device="a", now=NOW, apart='["r 1"]')
     with control._database.read() as connection:
@@ -336,6 +337,7 @@ def test_looking_for_work_goes_by_the_device_alone(control: Control) -> None:
     assert not any(step.startswith("SCAN ") and "VIRTUAL TABLE" not in step for step in steps), steps
 
 
+@on_sqlite
 def test_what_opens_now_is_found_by_its_instant(control: Control) -> None:
     asked = "SELECT device, state FROM executions WHERE open_from > 0 AND open_from > 5 AND open_from <= 9"
     with control._database.read() as connection:

@@ -31,47 +31,40 @@ def shown(control: Control) -> list[tuple[str, int, int | None, str | None]]:
     return sorted(((r["@device"], r["start_time"], r["end_time"], r["reason"]) for r in rows), key=str)
 
 
-def test_coming_and_leaving(tmp_path: Path) -> None:
-    control = opened(tmp_path)
+def test_coming_and_leaving(control: Control) -> None:
     assert control.presence.write([Move("a", 1), Move("b", 2)], now=3) == 0
     assert shown(control) == [("a", 1, None, None), ("b", 2, None, None)]
     assert control.presence.write([Move("a", 10, "silent"), Move("a", 11), Move("b", 12, "left")], now=13) == 2
     assert shown(control) == [("a", 1, 10, "silent"), ("a", 11, None, None), ("b", 2, 12, "left")]
     [first] = [row for row in control.presence.rows_after(0) if row["@device"] == "a" and row["status"] == "ended"]
     assert first["duration"] == 9
-    control.close()
 
 
-def test_what_never_came_cannot_leave_and_who_comes_again_left_before(tmp_path: Path) -> None:
-    control = opened(tmp_path)
+def test_what_never_came_cannot_leave_and_who_comes_again_left_before(control: Control) -> None:
     assert control.presence.write([Move("a", 5, "left")], now=6) == 0
     control.presence.write([Move("a", 7)], now=8)
     assert control.presence.write([Move("a", 9)], now=9) == 1
     assert shown(control) == [("a", 7, 9, "left"), ("a", 9, None, None)]
-    control.close()
 
 
-def test_a_portal_that_died_left_off_when_it_was_last_seen(tmp_path: Path) -> None:
-    control = opened(tmp_path)
+def test_a_portal_that_died_left_off_when_it_was_last_seen(control: Control, address: str) -> None:
     control.presence.write([Move("a", 10), Move("b", 60)], now=60)
     control.presence.seen(now=50)
     control.close()
-    control = Control(f"sqlite:///{tmp_path}/made/control.db", now=NOW)
+    control = Control(address, now=NOW)
     assert control.presence.close_all("portal_lost", None) == 2
     assert shown(control) == [("a", 10, 50, "portal_lost"), ("b", 60, 60, "portal_lost")]
     assert control.presence.close_all("portal_lost", None) == 0
     control.close()
 
 
-def test_ten_thousand_come_in_one_transaction(tmp_path: Path) -> None:
-    control = opened(tmp_path)
+def test_ten_thousand_come_in_one_transaction(control: Control) -> None:
     many = [Move(f"d{number}", number) for number in range(10_000)]
     before = control.outbox.relayed()
     control.presence.write(many, now=20_000)
     assert len(control.presence.rows_after(before)) == 10_000
     assert control.presence.write([Move(move.device, 30_000, "left") for move in many], now=30_000) == 10_000
     assert {row["status"] for row in control.presence.rows_after(before)} == {"ended"}
-    control.close()
 
 
 MOVES = st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from([None, "left", "silent"])), max_size=30)

@@ -8,7 +8,6 @@ stored.
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 from sqlalchemy import text
@@ -34,8 +33,7 @@ def add(database: Database) -> None:
     database.write(lambda connection: connection.execute(ADD))
 
 
-def test_parts_see_each_other_and_others_see_all_or_nothing(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+def test_parts_see_each_other_and_others_see_all_or_nothing(database: Database) -> None:
     seen: list[int] = []
 
     def work() -> str:
@@ -49,11 +47,9 @@ def test_parts_see_each_other_and_others_see_all_or_nothing(tmp_path: Path) -> N
     assert database.together(work) == "done"
     assert seen == [1, 0, 2, 0, 3, 0]
     assert count(database) == 3
-    database.close()
 
 
-def test_a_whole_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+def test_a_whole_that_fails_leaves_nothing(database: Database) -> None:
 
     def work() -> None:
         add(database)
@@ -64,11 +60,9 @@ def test_a_whole_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert count(database) == 0
     add(database)  # and nothing of it stays in the way
     assert count(database) == 1
-    database.close()
 
 
-def test_wholes_of_many_threads(tmp_path: Path) -> None:
-    database = Database(f"sqlite:///{tmp_path / 'x.db'}")
+def test_wholes_of_many_threads(database: Database) -> None:
 
     def five() -> None:
         for _ in range(5):
@@ -85,7 +79,6 @@ def test_wholes_of_many_threads(tmp_path: Path) -> None:
         for done in [threads.submit(work) for _ in range(100)]:
             done.result()
     assert count(database) == 500
-    database.close()
 
 
 def test_listeners_hear_when_it_is_stored(control: Control) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from storage.control.columns import only_where
+
 revision = "0001"
 down_revision = None
 branch_labels = None
@@ -83,9 +85,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
     )
-    op.create_index(
-        "ix_outbox_waiting", "outbox", ["sequence"], unique=False, sqlite_where=sa.text("relayed_at IS NULL")
-    )
+    op.create_index("ix_outbox_waiting", "outbox", ["sequence"], unique=False, **only_where("relayed_at IS NULL"))
     op.create_table(
         "sites",
         sa.Column("id", sa.Text(), nullable=False),
@@ -233,6 +233,16 @@ def upgrade() -> None:
     op.create_index("ix_executions_device", "executions", ["device", "state"], unique=False)
     op.create_index("ix_executions_state", "executions", ["state", "changed_at"], unique=False)
 
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(
+            "CREATE FUNCTION audit_refuses() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "RAISE integrity_constraint_violation USING MESSAGE = 'the audit log is append only'; END $$"
+        )
+        op.execute(
+            "CREATE TRIGGER audit_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+            "EXECUTE FUNCTION audit_refuses()"
+        )
+        return
     for change in ("UPDATE", "DELETE"):
         op.execute(
             f"CREATE TRIGGER audit_no_{change.lower()} BEFORE {change} ON audit "

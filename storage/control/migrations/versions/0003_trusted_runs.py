@@ -10,6 +10,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from storage.control.columns import only_where
+
 revision = "0003"
 down_revision = "0002"
 branch_labels = None
@@ -194,6 +196,6 @@ def upgrade() -> None:
         "executions",
         ["open_from"],
         unique=False,
-        sqlite_where=sa.text("open_from > 0"),
+        **only_where("open_from > 0"),
     )
     op.add_column("tokens", sa.Column("expires_at", sa.BigInteger(), nullable=True))
