@@ -8,8 +8,8 @@ source is one snapshot; every scan of it sees the same rows, however long the qu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal as Choice
 from typing import Protocol, TypeGuard
 
@@ -51,12 +51,17 @@ class Source(Protocol):
 class Part:
     """Rows of one table that lie together: `frame` has exactly the columns asked for and is cut to the window, `rows`
     is how many are stored, an upper bound. `day` is the UTC day (days since 1970) that all of them lie in, None if they
-    may lie in several. `by_device` says that they are sorted by (`@device`, time, `@row`), nulls first."""
+    may lie in several. `by_device` says that they are sorted by (`@device`, time, `@row`), nulls first.
+
+    `bounds` tells of columns of whole numbers what none is below or above, as far as that is known. `runs` are the
+    devices of rows that are sorted, in order, with how many rows each has (`@device`, `len`); None if not counted."""
 
     frame: pl.LazyFrame
     rows: int
     day: int | None
     by_device: bool
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    runs: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ from itertools import pairwise
 import polars as pl
 
 from engine.lazyframe.dtypes import col
+from engine.lazyframe.packed import grouped_by
 from engine.lazyframe.pairs import different
-from engine.lazyframe.parts import Below, OnePart, below, representatives
-from engine.lazyframe.runs import of_runs
+from engine.lazyframe.parts import Below, OnePart, Representatives, below, representatives
+from engine.lazyframe.runs import Lying, of_runs
 from engine.lazyframe.scans import Rows
 from engine.lazyframe.states import InRuns, States, counted_value, occurrences, states
 from engine.source import Grain, Laid, Part, Rollup, Source, laid
@@ -98,7 +99,7 @@ class _Parted:
     source: Laid
     build: Build
     value: pl.Expr | None = None
-    exchanged: tuple[pl.Expr, ...] = ()
+    exchanged: tuple[Representatives, ...] = ()
 
     def groups(self) -> pl.LazyFrame:
         """The groups, by their keys."""
@@ -201,14 +202,26 @@ class _Parted:
         runs = self._runs()
         lying = [part for part in parts if runs is not None and part.by_device]
         if runs is not None and lying:
-            frames = [self._rows(part.frame) for part in lying]
-            found = of_runs(frames, _DEVICE, [one for item in runs for one in item.taken])
+            found = of_runs([*map(self._lying, lying)], _DEVICE, [one for item in runs for one in item.taken])
             names = [name for item in self.states.values() for name in item.names]
             yield found.with_columns(made for item in runs for made in item.made).select(_DEVICE, *names)
         raw = [made for item in self.states.values() for made in item.raw]
         for part in parts:
             if runs is None or not part.by_device:
-                yield _by(self._rows(part.frame), self._first, raw)
+                yield grouped_by(self._rows(part.frame), self._first, raw, self._bounds(part))
+
+    def _lying(self, part: Part) -> Lying:
+        """The rows of a part with what is known of them."""
+        return Lying(self._rows(part.frame), self._bounds(part), part.runs if self.under.plain else None)
+
+    def _bounds(self, part: Part) -> dict[str, tuple[int, int]]:
+        """The bounds of numbers in the rows to be grouped, as far as they are known."""
+        own = {name: stored for name, stored in self.under.stored.items() if name not in self.under.computed}
+        bounds = {name: part.bounds[stored] for name, stored in own.items() if stored in part.bounds}
+        bounds |= {one.key: (0, one.greatest) for one in self.exchanged}
+        if self.value is not None and self.value.meta.is_column() and self.value.meta.output_name() in bounds:
+            bounds[_VALUE] = bounds[self.value.meta.output_name()]
+        return bounds
 
     def _runs(self) -> list[InRuns] | None:
         """How the states are taken of runs of rows with the same device; None if they are not."""
@@ -228,7 +241,7 @@ class _Parted:
             frame = frame.with_columns(self.of.bucket)
         if self.value is None:
             return frame
-        return frame.with_columns(self.value.alias(_VALUE), *self.exchanged)
+        return frame.with_columns(self.value.alias(_VALUE), *(one.found for one in self.exchanged))
 
     def _by_time(self, measure: Measure) -> bool:
         """Whether a measure's order is that of time."""

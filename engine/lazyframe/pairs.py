@@ -33,7 +33,8 @@ def _counts(frames: Sequence[pl.LazyFrame], key: str, counted: str, name: str) -
     if keys > _MARKS or keys * objects > _SPARSE * rows:
         sets = pl.concat(parts).lazy().group_by(key).agg(col(counted).drop_nulls().n_unique().cast(INT64).alias(name))
         return sets.collect(engine="streaming")
-    pairs = _Pairs([_ordered(part, key, counted, keys) for part in parts], keys, max(1, _MARKS // keys))
+    width = max(1, _MARKS // keys)
+    pairs = _Pairs([_ordered(part, key, counted, keys, width) for part in parts], keys, width)
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         totals = sum(threads.map(pairs.marked, range(0, objects, pairs.width)), pl.zeros(keys, pl.Int64, eager=True))
     only_null = pl.concat([part.filter(col(counted).is_null()).select(key) for part in parts])
@@ -43,28 +44,38 @@ def _counts(frames: Sequence[pl.LazyFrame], key: str, counted: str, name: str) -
     return pl.concat([known, rest.cast(pl.Int64)])
 
 
-def _ordered(part: pl.DataFrame, key: str, counted: str, keys: int) -> pl.DataFrame:
+def _ordered(part: pl.DataFrame, key: str, counted: str, keys: int, width: int) -> _Part:
     """The pairs of a part in the order of the objects; a null key is the last."""
-    pairs = part.lazy().filter(col(counted).is_not_null())
-    pairs = pairs.select(col(counted).alias("object"), col(key).fill_null(keys - 1).cast(pl.UInt32).alias("key"))
+    pairs = part.lazy().filter(col(counted).is_not_null()).select(
+        col(counted).alias("object"),
+        (col(key).fill_null(keys - 1) * width + col(counted)).cast(pl.UInt32).alias("mark"),
+    )  # fmt: skip
     frame = pairs.collect(engine="streaming")
-    return frame if frame["object"].is_sorted() else frame.sort("object")
+    frame = frame if frame["object"].is_sorted() else frame.sort("object")
+    return _Part(frame["object"], frame["mark"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """Objects in order, and where the mark of each pair would be if the first object marked were 0."""
+
+    objects: pl.Series
+    marks: pl.Series
 
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
     """Pairs in parts. `keys` is how many keys there may be, `width` how many objects are marked at once."""
 
-    parts: Sequence[pl.DataFrame]
+    parts: Sequence[_Part]
     keys: int
     width: int
 
     def marked(self, first: int) -> pl.Series:
         """How many objects, of those from `first` on, go with each key."""
         marks = pl.zeros(self.keys * self.width, pl.UInt8, eager=True)
-        at = col("key") * self.width + (col("object") - first).cast(pl.UInt32)
         for part in self.parts:
-            start, end = (part["object"].search_sorted(edge) for edge in (first, first + self.width))
+            start, end = (part.objects.search_sorted(edge) for edge in (first, first + self.width))
             if start < end:
-                marks.scatter(part.slice(start, end - start).select(at.cast(pl.UInt32)).to_series(), 1)
+                marks.scatter(part.marks.slice(start, end - start) - first, 1)
         return marks.reshape((self.keys, self.width)).arr.sum().cast(pl.Int64)

@@ -157,7 +157,16 @@ def _over(node: Relation, rows: Scan, waiting: Sequence[Expr], added: Sequence[s
             return rows
 
 
-def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> pl.Expr | None:
+@dataclass(frozen=True, slots=True)
+class Representatives:
+    """For rows with the key of a link, the object that is `found` in place of theirs; none is above `greatest`."""
+
+    key: str
+    found: pl.Expr
+    greatest: int
+
+
+def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> Representatives | None:
     """For rows with the key of a link, the least object with the same attributes as theirs; one for all without any.
     None if the ids are too far apart for a list, or attributes are more than plain values."""
     wanted = tuple(column for column in owed if column.link == link)
@@ -171,7 +180,8 @@ def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> p
         return None
     every = pl.select(pl.int_range(length).alias(key)).join(least, on=key, how="left", maintain_order="left")
     bare = objects.filter(pl.all_horizontal(col(name).is_null() for name in names))[key].min()
-    return pl.lit(every[_LEAST]).gather(col(key), null_on_oob=True).fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key)
+    least_of = pl.lit(every[_LEAST]).gather(col(key), null_on_oob=True)
+    return Representatives(key, least_of.fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key), length)
 
 
 def conjuncts(expr: Expr) -> list[Expr]:

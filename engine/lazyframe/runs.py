@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 import pyarrow as pa
@@ -30,15 +30,28 @@ class Taken:
     among: pl.Expr | None = None
 
 
-def of_runs(frames: Sequence[pl.LazyFrame], key: str, states: Sequence[Taken]) -> pl.LazyFrame:
-    """The runs of each frame, in order. Only whole numbers, floats and truths are summed or compared; `first` and
+@dataclass(frozen=True, slots=True)
+class Lying:
+    """Rows as they lie. `bounds` has what no number of a column is below or above, `runs` how many rows each key has in
+    order (two columns), as far as these are known."""
+
+    frame: pl.LazyFrame
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    runs: pl.DataFrame | None = None
+
+
+def of_runs(parts: Sequence[Lying], key: str, states: Sequence[Taken]) -> pl.LazyFrame:
+    """The runs of each part, in order. Only whole numbers, floats and truths are summed or compared; `first` and
     `last` are taken of anything."""
-    rows = [frame.select(key, *(made for item in states for made in _columns(item))) for frame in frames]
-    schema = _runs(pl.DataFrame(schema=rows[0].collect_schema()), key, states).schema
+    rows = [part.frame.select(key, *(made for item in states for made in _columns(item))) for part in parts]
+    nothing = pl.DataFrame(schema=rows[0].collect_schema())
+    schema = _states(nothing, Lying(nothing.lazy()), key, states).schema
 
     def made() -> pl.DataFrame:
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-            found = threads.map(lambda part: _runs(part.collect(engine="in-memory"), key, states), rows)
+            found = threads.map(
+                lambda one, part: _states(one.collect(engine="in-memory"), part, key, states), rows, parts
+            )
             return pl.concat(found)
 
     return pl.defer(made, schema=schema)
@@ -53,11 +66,14 @@ def _among(state: Taken) -> str:
     return f"{state.name}?"
 
 
-def _runs(rows: pl.DataFrame, key: str, states: Sequence[Taken]) -> pl.DataFrame:
-    lying = rows[key].rle().struct.unnest()
-    ends = lying["len"].cast(pl.Int64).cum_sum()
-    runs = _Runs(rows, ends)
-    return pl.DataFrame([lying["value"].alias(key), *(WAYS[item.how](runs, item).alias(item.name) for item in states)])
+def _states(rows: pl.DataFrame, part: Lying, key: str, states: Sequence[Taken]) -> pl.DataFrame:
+    known = part.runs
+    if known is None or known["len"].sum() != rows.height:
+        known = rows[key].rle().struct.unnest().select(col("value").alias(key), "len")
+    plain = {item.name: item.row.meta.output_name() for item in states if item.row.meta.is_column()}
+    bounds = {name: part.bounds[column] for name, column in plain.items() if column in part.bounds}
+    runs = _Runs(rows, known["len"].cast(pl.Int64).cum_sum(), bounds)
+    return pl.DataFrame([known[key], *(WAYS[item.how](runs, item).alias(item.name) for item in states)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +82,7 @@ class _Runs:
 
     rows: pl.DataFrame
     ends: pl.Series
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def lengths(self) -> pl.Series:
@@ -95,7 +112,8 @@ def _sum(runs: _Runs, state: Taken) -> pl.Series:
 def _wide_sum(runs: _Runs, state: Taken) -> pl.Series:
     """Sums of 128 bits. Of numbers that are too great for sums of 64 the halves are added up apart."""
     values = runs.rows[state.name]
-    most = max(abs(int(str(edge or 0))) for edge in (values.min(), values.max()))
+    known = runs.bounds.get(state.name) or (int(str(values.min() or 0)), int(str(values.max() or 0)))
+    most = max(map(abs, known))
     if most * max(1, len(values)) < 2**63:
         return runs.sums(values).cast(pl.Int128)
     halves = (runs.sums(half).cast(pl.Int128) for half in (values // _HALF, values % _HALF))
@@ -104,6 +122,17 @@ def _wide_sum(runs: _Runs, state: Taken) -> pl.Series:
         .select(col("high") * _HALF + col("low"))
         .to_series()
     )
+
+
+def _real_sum(runs: _Runs, state: Taken) -> pl.Series:
+    """Sums as floats; those of whole numbers are added up as such."""
+    values = runs.rows[state.name]
+    return (runs.sums(values) if values.dtype == pl.Float64 else _wide_sum(runs, state)).cast(pl.Float64)
+
+
+def _count(runs: _Runs, state: Taken) -> pl.Series:
+    values = runs.rows[state.name]
+    return runs.sums(values.is_not_null()).cast(pl.Int64) if values.null_count() else runs.lengths
 
 
 def _least(runs: _Runs, state: Taken) -> pl.Series:
@@ -127,7 +156,9 @@ def _end(*, last: bool) -> Callable[[_Runs, Taken], pl.Series]:
 
 WAYS: Mapping[str, Callable[[_Runs, Taken], pl.Series]] = {
     "length": _length,
+    "count": _count,
     "sum": _sum,
+    "real_sum": _real_sum,
     "wide_sum": _wide_sum,
     "min": _least,
     "max": _most,

@@ -122,7 +122,7 @@ def _one(of: _Named, raw: pl.Expr, merged: Callable[[pl.Expr], pl.Expr], stored:
         (raw.alias(name),),
         (merged(col(name)),),
         col(name),
-        in_runs=InRuns((runs,)) if runs.how in ("length", "sum") or of.number else None,
+        in_runs=InRuns((runs,)) if runs.how in ("length", "count", "sum") or of.number else None,
         stored=(stored,) if stored else (),
         rolled=rolled,
     )
@@ -135,7 +135,7 @@ def _rows(of: _Named) -> States:
 
 
 def _count(of: _Named) -> States:
-    runs = Taken(of.state("is"), "sum", of.over.values.is_not_null())
+    runs = Taken(of.state("is"), "count", of.over.values)
     kept = of.kept("count")[0] if of.stored else None
     return _one(of, MEASURES["count"](of.over), pl.Expr.sum, kept, runs)
 
@@ -164,15 +164,13 @@ def _added(of: _Named, *, real: bool = False, beside: str = "count") -> States:
     if of.stored is not None:
         rolled = (widened(col(kept[0]).fill_null(0)).alias(total), col(kept[1]).alias(number))
     summed = col(total).cast(INT64, strict=False) if sizes and not real else col(total)
-    halves = sizes and not real
-    added = Taken(total, "wide_sum" if halves else "sum", of.over.values if halves else widened(of.over.values))
-    numbered = Taken(number, "sum", of.over.values.is_not_null())
-    numbered = Taken(number, "length", _ANY) if beside == "rows" else numbered
+    how = "real_sum" if real else "wide_sum" if sizes else "sum"
+    numbered = Taken(number, "length", _ANY) if beside == "rows" else Taken(number, "count", of.over.values)
     return States(
         (widened(of.over.values).sum().alias(total), counted.cast(INT64).alias(number)),
         (col(total).sum(), col(number).sum()),
         summed,
-        in_runs=InRuns((added, numbered)) if of.number else None,
+        in_runs=InRuns((Taken(total, how, of.over.values), numbered)) if of.number else None,
         stored=kept if rolled else (),
         rolled=rolled,
     )

@@ -16,6 +16,7 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,17 @@ _MOST_COUNTED = 100_000
 Key = tuple[str, str]  # digest of the file, column
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column at hand, and what was seen of it once: of whole numbers the least and the greatest, of devices in order
+    how many rows each has (`@device`, `len`)."""
+
+    path: Path
+    series: pl.Series
+    bounds: tuple[int, int] | None = None
+    runs: pl.DataFrame | None = None
+
+
 class HotColumns:
     """The cache of all folders that a process reads. `budget` is in bytes, a folder; 0 keeps nothing."""
 
@@ -48,13 +60,13 @@ class HotColumns:
         self._least_rows = least_rows
         self._lock = threading.Lock()
         self._reads: Counter[Key] = Counter()
-        self._open: dict[Path, dict[Key, tuple[Path, pl.Series]]] = {}
+        self._open: dict[Path, dict[Key, Column]] = {}
         self._left: dict[Path, dict[Key, Path]] = {}  # by a former process, and not checked yet
         self._making: set[Key] = set()
         self._maker: ThreadPoolExecutor | None = None
         self._last: Future[None] | None = None
 
-    def frame(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> pl.DataFrame | None:
+    def columns(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> list[Column] | None:
         """Columns of a file in order, whose digest the caller has checked; None if not all of them are here."""
         if not self._budget or item.rows < self._least_rows or not columns:
             return None
@@ -66,7 +78,7 @@ class HotColumns:
             keys = [(item.sha256, name) for name in columns]
             found = [known[key] for key in keys if key in known]
             if len(found) == len(keys):
-                return pl.DataFrame([_used(*entry) for entry in found])
+                return [_used(column) for column in found]
             wanted = [key[1] for key in keys if key not in known and self._counted(folder, key)]
             if wanted:
                 self._make_later(folder, item, wanted)
@@ -112,7 +124,7 @@ class HotColumns:
                 if path is None or not is_sound(path):
                     path = _write(folder / CACHE, item.sha256, _column(folder / item.file, name))
                 with self._lock:
-                    self._open[folder][key] = (path, _mapped(path, name))
+                    self._open[folder][key] = _mapped(path, name)
             self._fit(folder)
         except Exception as error:  # the disk, or a file that is gone: queries do without
             log.warning("columns of %s are not kept at hand: %s", item.file, error)
@@ -133,7 +145,7 @@ class HotColumns:
             _remove(path)
         with self._lock:
             known = self._open[folder]
-            for key in [key for key, (path, _) in known.items() if path in gone]:
+            for key in [key for key, column in known.items() if column.path in gone]:
                 del known[key]
                 self._reads[key] = EVICTED
 
@@ -187,19 +199,28 @@ def _column(path: Path, name: str) -> pl.Series:
     return scanned(path).select(name).collect(engine="in-memory").to_series()
 
 
-def _used(path: Path, series: pl.Series) -> pl.Series:
+def _used(column: Column) -> Column:
     with contextlib.suppress(OSError):
-        os.utime(path)  # the order in which they leave
-    return series
+        os.utime(column.path)  # the order in which they leave
+    return column
 
 
-def _mapped(path: Path, name: str) -> pl.Series:
+def _mapped(path: Path, name: str) -> Column:
     with pa.memory_map(str(path)) as source:
         array: Any = pa.ipc.open_file(source).read_all().column(0)
     series = pl.from_arrow(array)
     assert isinstance(series, pl.Series)
     series = series.alias(name)
-    return series.set_sorted() if name == "@device" else series
+    if name != "@device":
+        return Column(path, series, _bounds(series))
+    runs = series.rle().struct.unnest().select(pl.col("value").alias(name), "len")
+    return Column(path, series.set_sorted(), _bounds(series), runs)
+
+
+def _bounds(series: pl.Series) -> tuple[int, int] | None:
+    if series.dtype != pl.Int64 or series.null_count() == len(series):
+        return None
+    return int(str(series.min())), int(str(series.max()))
 
 
 def _remove(path: Path) -> None:

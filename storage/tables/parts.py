@@ -8,7 +8,7 @@ checked. Columns that a file was written without are null, and those that have a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import polars as pl
 
@@ -27,12 +27,15 @@ End = int | None
 class Part:
     """Rows of one table that lie together: exactly the columns asked for, cut to the window. `rows` bounds how many,
     `day` is the UTC day (since 1970) that all lie in, None for none; `by_device` tells that they are sorted by
-    `@device`, then time, and that `@device` is marked as sorted."""
+    `@device`, then time, and that `@device` is marked as sorted. `bounds` has what no whole number of a column is below
+    or above, as far as that is known, `runs` how many rows each device has, in order (`@device`, `len`)."""
 
     frame: pl.LazyFrame
     rows: int
     day: int | None
     by_device: bool
+    bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    runs: pl.DataFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +83,21 @@ class Stored:
         """The rows of one file in which they lie in order."""
         held = self.held(item.file, item.sha256)
         read = [name for name in dict.fromkeys(columns) if name in held]
-        if not inside(item.min_time, item.max_time, start, end):
+        whole = inside(item.min_time, item.max_time, start, end)
+        if not whole:
             read = list(dict.fromkeys([*read, self.schema.time]))
-        kept = self.hot.frame(self.snapshot.folder, item, read)
-        rows = scanned(self.snapshot.folder / item.file) if kept is None else kept.lazy()
+        kept = self.hot.columns(self.snapshot.folder, item, read)
+        at_hand = [] if kept is None else kept
+        rows = pl.LazyFrame([column.series for column in at_hand])
+        if kept is None:
+            rows = scanned(self.snapshot.folder / item.file)
         frame = complete(self._cut(rows, item.min_time, item.max_time, start, end), self.schema, held, columns)
         by_device = "@device" in held
         if by_device and "@device" in columns:
             frame = frame.set_sorted("@device")
-        return Part(frame, item.rows, item.day, by_device)
+        bounds = {column.series.name: column.bounds for column in at_hand if column.bounds is not None}
+        runs = next((column.runs for column in at_hand if whole and column.runs is not None), None)
+        return Part(frame, item.rows, item.day, by_device, bounds, runs)
 
     def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
         """What is not compacted. Small segments of a day that hold the same columns and stand alike to the window are

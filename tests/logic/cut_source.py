@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import pairwise
 from zlib import crc32
@@ -62,7 +62,8 @@ class CutSource(Around):
             ordered = here.filter(compacted)
             if "@device" in here.columns:
                 ordered = ordered.sort("@device", by_time, "@row", nulls_last=False)
-            found.append(_part(ordered, columns, day, by_device="@device" in here.columns))
+            compact = _part(ordered, columns, day, by_device="@device" in here.columns)
+            found.append(_seen(compact) if chance.random() < 0.6 else compact)
             loose.append(here.filter(~sealed & ~compacted))
         tail = pl.concat(loose).sample(fraction=1, shuffle=True, seed=self._seed)
         return [_part(tail, columns, None), *found]
@@ -127,6 +128,18 @@ def _midnight(day: date, zone: tzinfo) -> int:
 
 def _part(rows: pl.DataFrame, columns: Sequence[str], day: object, *, by_device: bool = False) -> Part:
     return Part(rows.lazy().select(columns), MANY, day if isinstance(day, int) else None, by_device)
+
+
+def _seen(part: Part) -> Part:
+    """A part of which it is known how many rows each device has, and what numbers are below."""
+    rows = part.frame.collect()
+    numbers = [
+        name for name, dtype in rows.schema.items() if dtype == pl.Int64 and rows[name].null_count() < rows.height
+    ]
+    bounds = {name: (int(str(rows[name].min())), int(str(rows[name].max()))) for name in numbers}
+    counted = part.by_device and "@device" in rows.columns
+    runs = rows["@device"].rle().struct.unnest().select(pl.col("value").alias("@device"), "len") if counted else None
+    return replace(part, bounds=bounds, runs=runs)
 
 
 def _state(column: StoredColumn, state: str) -> pl.Expr:

@@ -143,3 +143,21 @@ def test_a_disk_that_takes_nothing_is_no_error(store: Store) -> None:
     wanted = ask(store, hot)
     for _ in range(READS + 1):
         assert ask(store, hot).equals(wanted)
+
+
+def test_what_is_at_hand_says_its_bounds_and_how_many_rows_each_device_has(store: Store) -> None:
+    hot = HotColumns(least_rows=1)
+    source = SnapshotSource(store.snapshot(), CATALOG, hot=hot)
+    assert all(part.runs is None and not part.bounds for part in source.parts(TABLE, COLUMNS))
+    for _ in range(READS):
+        ask(store, hot, [*COLUMNS, "start_time"])
+    for part in SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, COLUMNS):
+        rows = part.frame.collect()
+        assert part.bounds["cpu_time"] == (rows["cpu_time"].min(), rows["cpu_time"].max())
+        assert "memory.sum" not in part.bounds
+        assert part.runs is not None
+        assert part.runs.rows() == rows.group_by("@device", maintain_order=True).len().rows()
+    cut = SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, COLUMNS, start=NOW - 20 * 900_000_000)
+    whole = [part.frame.select(pl.len()).collect().item() == part.rows for part in cut]
+    assert [part.runs is not None for part in cut] == whole
+    assert not all(whole)
