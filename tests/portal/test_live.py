@@ -7,16 +7,22 @@ whoever follows a query sees every change that it can show, and nothing that its
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+
+import pytest
 
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.queries.admission import Purpose
 from portal.queries.live import Live, Pace, Subject
 from portal.queries.service import Answer, Asked, Queries, Wanted
+from portal.settings import Settings
 from storage.control.outcomes import Outcome
 from storage.control.states import State
-from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play, eventually
+from tests.portal.conftest import API, HOUR, MANIFEST, NOW, SECOND, House, Play, eventually, play_in
 from tests.portal.follower import DEVICES, EVENTS, OPEN, QUICK, crash, following, quick, stored, turns
+
+pytestmark = pytest.mark.slow
 
 
 def test_the_whole_answer_comes_first_and_again_when_it_is_another_one(play: Play) -> None:
@@ -216,3 +222,18 @@ def test_a_refresh_that_fails_for_now_is_tried_again(play: Play) -> None:
         await live.stop()
 
     play(scene)
+
+
+def test_a_large_one_is_refreshed_by_a_process(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        quick(house)
+        house.enrol(1)
+        await house.settle()
+        async with following(house, await house.program()) as stream:
+            assert stream.named("answer")[0]["cost"]["where"] == "worker"
+            house.enrol(2)
+            await house.settle()
+            await stream.until([["pc-1"], ["pc-2"]])
+            assert [device["name"] for device in stream.named("answer")[-1]["devices"]] == ["pc-1", "pc-2"]
+
+    play_in(replace(settings, query_here=0), scene)

@@ -16,6 +16,8 @@ from storage.control.roles import Rights
 from tests.portal.conftest import API, NOW, House, Play, eventually
 from tests.portal.follower import DEVICES, following, quick
 
+pytestmark = pytest.mark.slow
+
 
 def test_rights_are_those_of_now(play: Play) -> None:
     async def scene(house: House) -> None:

@@ -37,9 +37,13 @@ export function compared(before: QueryResult, after: QueryResult): Change {
 function differing(before: Value[], after: Value[]): Set<number> {
   const found = new Set<number>();
   after.forEach((value, column) => {
-    if (JSON.stringify(value) !== JSON.stringify(before[column] ?? null)) found.add(column);
+    if (!same(value, before[column] ?? null)) found.add(column);
   });
   return found;
+}
+
+function same(one: Value, other: Value): boolean {
+  return one === other || (typeof one === "object" && JSON.stringify(one) === JSON.stringify(other));
 }
 
 type Naming = (result: QueryResult, row: number) => string;
