@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -73,8 +73,14 @@ class Stream:
 
 
 @asynccontextmanager
-async def following(house: House, client: httpx.AsyncClient, text: str = DEVICES, **body: Any) -> AsyncIterator[Stream]:
-    """A stream, open while the block lasts."""
+async def following(
+    house: House,
+    client: httpx.AsyncClient,
+    text: str = DEVICES,
+    meanwhile: Callable[[Stream], Awaitable[None]] | None = None,
+    **body: Any,
+) -> AsyncIterator[Stream]:
+    """A stream, open while the block lasts, which begins with the first answer; `meanwhile` happens before that."""
     stream, sent = Stream(), [json.dumps({"text": text, **body}).encode()]
 
     async def receive() -> dict[str, Any]:
@@ -93,6 +99,8 @@ async def following(house: House, client: httpx.AsyncClient, text: str = DEVICES
     }  # fmt: skip
     task = asyncio.ensure_future(house.app(scope, receive, stream.send))
     try:
+        if meanwhile is not None:
+            await meanwhile(stream)
 
         async def begun() -> bool:
             return bool(stream.answers) or task.done()

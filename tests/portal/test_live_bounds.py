@@ -6,15 +6,19 @@ nobody is told what they may not see now, and nothing is left behind by whoever 
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from portal.errors import ApiError
 from portal.queries.live import MOST_OF_ONE, Subject
+from portal.settings import Settings
 from storage.control.roles import Rights
-from tests.portal.conftest import API, NOW, House, Play, eventually
-from tests.portal.follower import DEVICES, following, quick
+from tests.portal.conftest import API, NOW, House, Play, eventually, play_in
+from tests.portal.follower import DEVICES, Stream, following, quick
+from tests.portal.test_running_queries import freed, stopped
 
 pytestmark = pytest.mark.slow
 
@@ -176,3 +180,41 @@ def test_all_end_when_the_portal_stops(play: Play) -> None:
         assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
 
     play(scene)
+
+
+def test_who_gives_up_before_the_first_answer_leaves_nothing(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        house.enrol(1)
+        await house.settle()
+        client = await house.program()
+        body = {"text": DEVICES, "id": "the-first-answer"}
+        asking = asyncio.create_task(client.post(f"{API}/query/live", json=body))
+        pid = await stopped(house)
+        assert (await client.post(f"{API}/query/live", json=body)).json()["error"]["code"] == "id_in_use"
+        assert (await client.delete(f"{API}/queries/the-first-answer")).status_code == 204
+        answer = await asking
+        assert (answer.status_code, answer.json()["error"]["code"]) == (409, "cancelled")
+        await freed(house, pid)
+        assert not house.portal.live._readers
+        assert not house.portal.live._topics
+
+    play_in(replace(settings, query_here=0), scene)
+
+
+def test_an_asker_who_goes_away_before_the_first_answer_cancels(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        house.enrol(1)
+        await house.settle()
+        client, pids = await house.program(), list[int]()
+
+        async def leaves(stream: Stream) -> None:
+            pids.append(await stopped(house))
+            stream.left.set()
+
+        async with following(house, client, meanwhile=leaves) as stream:
+            assert (stream.status, stream.answers) == (499, [])
+        await freed(house, pids[0])
+        assert not house.portal.live._readers
+        assert (await client.get(f"{API}/queries")).json()["queries"] == []
+
+    play_in(replace(settings, query_here=0), scene)
