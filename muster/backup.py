@@ -24,18 +24,21 @@ from muster.clock import now
 from muster.errors import MusterError, UsageError
 from muster.folder import actor, control
 from nql.catalog.load import builtin
+from portal.erasure.beside import LOCK, STAGING
+from portal.erasure.service import TABLES
 from portal.settings import Settings
 from storage.control import audit
+from storage.control.api import Control
 from storage.control.copying import copy
 from storage.control.errors import ControlError
+from storage.control.tombstones import DEVICE
 from storage.tables.copying import digests, hold, marked
 from storage.tables.errors import StoreError
 from storage.tables.store import Store
 
 FORMAT = 1
 LISTING = "backup.json"
-STAGING = ".backup-"  # in the data folder: second names of its files are of use on one file system only
-LOCK = "backup.lock"
+MOST_DEVICES = 10_000_000
 MOST_LISTING = 1 << 28  # bytes
 _PIECE = 1 << 20
 
@@ -86,22 +89,25 @@ def make(data: Path, to: Path) -> Listing:
     return listing
 
 
-def restore(source: Path, data: Path) -> Listing:
-    """Make a data folder of a backup. Raises UsageError where one is, MusterError if the backup is not whole."""
+def restore(source: Path, data: Path, erased: Path | None = None) -> tuple[Listing, int]:
+    """Make a data folder of a backup; how many of whom `erased` (a file of `muster erasures --json`) tells are in it:
+    the portal erases them again when it starts. Raises UsageError where a folder is, MusterError if the backup is not
+    whole."""
+    digests_of = _erased(erased) if erased is not None else []
     if os.path.lexists(data) and (not data.is_dir() or any(data.iterdir())):
         raise UsageError(f"{data} is there already.", "Restore into a folder that is new or empty.", "exists")
     part = data.with_name(f".{data.name}.{secrets.token_hex(4)}.part")
     try:
         part.mkdir(parents=True, mode=0o700)
         listing = (_read_folder if source.is_dir() else _read_tar)(source, part)
-        _join(part, listing)
+        again = _join(part, listing, digests_of)
         _sync(part)
         _free(part, data)
     except (OSError, StoreError, ControlError, tarfile.TarError) as error:
         raise MusterError(f"Nothing was restored: {error}.", "Use another backup.", "damaged") from error
     finally:
         _remove(part)
-    return listing
+    return listing, again
 
 
 # --- making --------------------------------------------------------------------------------------
@@ -253,13 +259,30 @@ def _is_inside(name: str) -> bool:
     return not path.is_absolute() and path.as_posix() == name and not {"..", "."} & set(path.parts) and "\0" not in name
 
 
-def _join(part: Path, listing: Listing) -> None:
-    """Open what was restored, and let the control database know what the tables have of it."""
+class _Erased(msgspec.Struct):
+    kind: str
+    digest: str
+
+
+def _erased(path: Path) -> list[_Erased]:
+    """What a list of erasures tells. Raises UsageError."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=list[_Erased])
+    except (OSError, msgspec.MsgspecError) as error:
+        raise UsageError(
+            f"{path} is no list of erasures: {error}.", "`muster erasures --json` prints one.", "no_list"
+        ) from error
+
+
+def _join(part: Path, listing: Listing, erased: list[_Erased]) -> int:
+    """Open what was restored, and let the control database know what the tables have of it; whom it has that was
+    erased since is to be erased again."""
     settings = Settings(part)
     if not settings.tables.is_dir() or not settings.control.is_file():
-        return
+        return 0
     store = Store(settings.tables, builtin(), zone=None, clock=now)
     marks = store.state.marks
+    known = {kind: list(store.state.objects[table].ids) for kind, table in TABLES.items()}
     store.abandon()
     with control(part) as opened:
         epoch = opened.epoch
@@ -267,6 +290,15 @@ def _join(part: Path, listing: Listing) -> None:
         opened.audit.mark(marked(marks, "audit", epoch))
         detail = {"backup_of": listing.created, "manifest": listing.manifest}
         opened.audit.note(audit.Entry(now(), actor(), "portal.restored", "portal", detail))
+        known[DEVICE] += [device.uid for device in opened.enrolment.devices(limit=MOST_DEVICES)]
+        return sum(_again(opened, kind, keys, erased) for kind, keys in known.items())
+
+
+def _again(opened: Control, kind: str, keys: list[str], erased: list[_Erased]) -> int:
+    again = opened.erasures.among(kind, keys, [one.digest for one in erased if one.kind == kind])
+    for key in again:
+        opened.erasures.ask(kind, key, by=actor(), now=now())
+    return len(again)
 
 
 # --- files ---------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from storage.control.api import Control
 Row = dict[str, Any]
 SECOND = 1_000_000
 MOST_ENTRIES = 1000
+MOST_ERASURES = 1_000_000
 
 
 def everyone(data: Path) -> list[Row]:
@@ -179,6 +180,24 @@ def release_device(data: Path, uid: str) -> bool:
     """Serve a device again; False if it was not held. Raises RefusedError."""
     with control(data) as opened:
         return opened.enrolment.release(uid, by=actor(), now=now())
+
+
+def erasures(data: Path) -> list[Row]:
+    """All erasures, newest first, as a portal shows them."""
+    with control(data) as opened:
+        return [
+            {
+                "id": one.id,
+                "kind": one.kind,
+                "state": one.state,
+                "digest": one.digest,
+                "error": one.error,
+                "asked_by": one.asked_by,
+                "asked_at": instant_text(one.asked_at),
+                "done_at": _shown(one.done_at),
+            }
+            for one in opened.erasures.latest(MOST_ERASURES)
+        ]
 
 
 def _account(opened: Control, name: str) -> Account:

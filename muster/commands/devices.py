@@ -1,27 +1,29 @@
-"""`muster devices`: close the identity of a device that is lost or sold; decide about one that was copied.
+"""`muster devices`: close the identity of a device that is lost or sold; decide about one that was copied; erase one.
 
 In: a device's uid. Out: what is done; the devices that are held. Invariant: a revoked device stays revoked; its history
-stays in the tables. Looking at devices is the matter of `muster query "devices"`.
+stays in the tables, unless it is erased. Looking at devices is the matter of `muster query "devices"`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from muster import registry
+from muster import erasing, registry
 from muster.api import segment
 from muster.errors import UsageError
 from muster.options import Options, Parser, add_data, add_json, add_portal, api, one_place, print_rows, tell, verbs
 
 DESCRIPTION = (
     "Revoke a device: it cannot connect, send or run anything any more. Show and release devices that are held because "
-    "two machines were seen to go by one identity (a copied disk, or one that was set back to an older state). Devices "
-    "are shown by `muster query devices`."
+    "two machines were seen to go by one identity (a copied disk, or one that was set back to an older state). Erase a "
+    "device: all that is known of it goes, for ever. Devices are shown by `muster query devices`."
 )
 EXAMPLES = """\
 examples:
   muster query 'devices | where name == "zrh-lt-0001" | list name, uid'
   muster devices revoke 0d9f...
+  muster devices erase zrh-lt-0001 --preview     # what would go
+  muster devices erase zrh-lt-0001
   muster devices cloned
   muster devices release 0d9f...     # the copy is off, or is enrolled anew: this is one machine again
   muster devices release --all       # such as after the portal itself was set back to an old backup"""
@@ -37,6 +39,7 @@ def arguments(parser: Parser) -> None:
     release = verb("release", "serve devices again that were held; who comes first is the device")
     release.add_argument("uid", nargs="*", help="the devices' uids")
     release.add_argument("--all", action="store_true", help="all that are held")
+    erasing.add_erase(verb("erase", "forget devices, for ever, after showing what would go"), what="devices")
     for one in (revoke, cloned, release):
         add_portal(one)
         add_data(one)
@@ -44,7 +47,10 @@ def arguments(parser: Parser) -> None:
 
 
 def run(options: Options) -> None:
-    """Revoke, show or release."""
+    """Revoke, show, release or erase."""
+    if options.verb == "erase":
+        erasing.erase(options, "devices", what="devices")
+        return
     one_place(options)
     match options.verb:
         case "revoke":

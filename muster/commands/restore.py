@@ -18,18 +18,29 @@ DESCRIPTION = (
 EXAMPLES = """\
 examples:
   muster restore /backup/muster-monday.tar --data /var/lib/muster-new
+  muster restore /backup/muster-monday.tar --data /var/lib/muster-new --erased /backup/erased.json
   muster serve --data /var/lib/muster-new"""
 
 
 def arguments(parser: Parser) -> None:
     """The options."""
     parser.add_argument("source", type=Path, help="what `muster backup` made")
+    parser.add_argument(
+        "--erased", type=Path, metavar="FILE",
+        help="erase again whom this list names; `muster erasures --json` printed it",
+    )  # fmt: skip
     add_data(parser, required=True, meaning="the folder to make")
     add_json(parser)
 
 
 def run(options: Options) -> None:
     """Make the folder."""
-    made = registry.part("backup").restore(options.source, options.data)
-    said = {"files": len(made.files), "bytes": made.bytes, "manifest": made.manifest, "created": made.created}
-    tell(options, f"{len(made.files)} files, {made.bytes:,} bytes in {options.data}, compared", said)
+    made, again = registry.part("backup").restore(options.source, options.data, options.erased)
+    said = {"files": len(made.files), "bytes": made.bytes, "manifest": made.manifest, "created": made.created,
+            "to_erase_again": again}  # fmt: skip
+    text = f"{len(made.files)} files, {made.bytes:,} bytes in {options.data}, compared"
+    if options.erased is not None:
+        text += f"; {again} that were erased since are erased again when the portal starts"
+    else:
+        text += "; who was erased since is back: restore with --erased, if anybody was"
+    tell(options, text, said)

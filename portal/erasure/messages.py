@@ -14,14 +14,14 @@ MOST = 100  # of one request
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 
 
-class Wanted(Struct):
+class ToErase(Struct):
     """Who is meant: by `uid`, by `name`, or by both, which must then fit."""
 
     uid: Text | None = None
     name: Text | None = None
 
 
-Several = Annotated[list[Wanted], Meta(min_length=1, max_length=MOST)]
+Several = Annotated[list[ToErase], Meta(min_length=1, max_length=MOST)]
 
 
 class AskDevices(Struct):
@@ -36,7 +36,7 @@ class AskUsers(Struct):
     users: Several
 
 
-class Answered(Struct):
+class ErasureAnswer(Struct):
     """What became of one of those that were named: `scheduled`, `done` (it was erased before, and nothing is known of
     it), `unknown`, `ambiguous` (several have this name), `invalid` (name and uid do not fit), `failed` (too many are
     under way)."""
@@ -47,14 +47,14 @@ class Answered(Struct):
     erasure: str | None = None
 
 
-class Asked(Struct):
+class ErasuresAsked(Struct):
     """What became of each, in the order of the request."""
 
     scheduled: int
-    erasures: list[Answered]
+    erasures: list[ErasureAnswer]
 
 
-class Previewed(Struct):
+class WouldGo(Struct):
     """What would go of one: rows by table, rows of the control database by what they are. `words` are what other texts
     are searched for; `written` is what people wrote that has them, which stays until they change it."""
 
@@ -67,10 +67,10 @@ class Previewed(Struct):
     written: list[str] = []
 
 
-class Preview(Struct):
+class ErasurePreview(Struct):
     """What would go of each, in the order of the request."""
 
-    erasures: list[Previewed]
+    erasures: list[WouldGo]
 
 
 class ErasureView(Struct):

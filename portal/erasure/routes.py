@@ -30,13 +30,13 @@ def endpoints(erasing: Erasing) -> list[Endpoint]:
     ask = (ADMINISTER, False)
     return [
         Endpoint("POST", "/devices/erasures", routes.devices, "Erase devices, for ever.", *ask,
-                 body=m.AskDevices, answer=m.Asked, status=202),
+                 body=m.AskDevices, answer=m.ErasuresAsked, status=202),
         Endpoint("POST", "/devices/erasures/preview", routes.devices_preview, "What an erasure of devices would take.",
-                 *ask, body=m.AskDevices, answer=m.Preview),
+                 *ask, body=m.AskDevices, answer=m.ErasurePreview),
         Endpoint("POST", "/users/erasures", routes.users, "Erase people that the tables know, for ever.", *ask,
-                 body=m.AskUsers, answer=m.Asked, status=202),
+                 body=m.AskUsers, answer=m.ErasuresAsked, status=202),
         Endpoint("POST", "/users/erasures/preview", routes.users_preview, "What an erasure of people would take.",
-                 *ask, body=m.AskUsers, answer=m.Preview),
+                 *ask, body=m.AskUsers, answer=m.ErasurePreview),
         Endpoint("GET", "/erasures", routes.latest, "Erasures, newest first.", *ask,
                  answer=m.ErasureList, query=("limit", "before")),
         Endpoint("GET", "/erasures/{id}", routes.one, "How far an erasure is.", *ask, answer=m.ErasureOne),
@@ -47,17 +47,17 @@ class _Routes:
     def __init__(self, erasing: Erasing) -> None:
         self._erasing = erasing
 
-    async def devices(self, asked: Asked) -> m.Asked:
+    async def devices(self, asked: Asked) -> m.ErasuresAsked:
         return _asked(await self._erasing.ask(asked.caller, DEVICE, asked.body.devices))
 
-    async def users(self, asked: Asked) -> m.Asked:
+    async def users(self, asked: Asked) -> m.ErasuresAsked:
         return _asked(await self._erasing.ask(asked.caller, PERSON, asked.body.users))
 
-    async def devices_preview(self, asked: Asked) -> m.Preview:
-        return m.Preview(await self._erasing.preview(DEVICE, asked.body.devices))
+    async def devices_preview(self, asked: Asked) -> m.ErasurePreview:
+        return m.ErasurePreview(await self._erasing.preview(DEVICE, asked.body.devices))
 
-    async def users_preview(self, asked: Asked) -> m.Preview:
-        return m.Preview(await self._erasing.preview(PERSON, asked.body.users))
+    async def users_preview(self, asked: Asked) -> m.ErasurePreview:
+        return m.ErasurePreview(await self._erasing.preview(PERSON, asked.body.users))
 
     async def latest(self, asked: Asked) -> m.ErasureList:
         limit = asked.number("limit", MOST_LISTED, least=1, most=MOST_LISTED)
@@ -68,8 +68,8 @@ class _Routes:
         return m.ErasureOne(_view(await self._erasing.erasure(asked.path("id"))))
 
 
-def _asked(answers: list[m.Answered]) -> m.Asked:
-    return m.Asked(sum(answer.status == "scheduled" for answer in answers), answers)
+def _asked(answers: list[m.ErasureAnswer]) -> m.ErasuresAsked:
+    return m.ErasuresAsked(sum(answer.status == "scheduled" for answer in answers), answers)
 
 
 def _view(erasure: Erasure) -> m.ErasureView:

@@ -37,7 +37,7 @@ class Erasing:
         self._clock = clock
         self._wake = wake
 
-    async def ask(self, caller: Caller, kind: str, wanted: Sequence[m.Wanted]) -> list[m.Answered]:
+    async def ask(self, caller: Caller, kind: str, wanted: Sequence[m.ToErase]) -> list[m.ErasureAnswer]:
         """Have them erased: what became of each."""
         source = await self._sources.snapshot()
         answers = [await self._threads.small(self._meant, source, kind, one) for one in wanted]
@@ -45,7 +45,7 @@ class Erasing:
         self._wake()
         return asked
 
-    async def preview(self, kind: str, wanted: Sequence[m.Wanted]) -> list[m.Previewed]:
+    async def preview(self, kind: str, wanted: Sequence[m.ToErase]) -> list[m.WouldGo]:
         """What would go of each. Raises ApiError 503, 504."""
         source = await self._sources.snapshot()
         answers = [await self._threads.small(self._meant, source, kind, one) for one in wanted]
@@ -59,41 +59,41 @@ class Erasing:
         """One erasure. Raises NotFoundError."""
         return await self._threads.control(self._control.erasures.erasure, identifier)
 
-    def _meant(self, source: SnapshotSource, kind: str, wanted: m.Wanted) -> m.Answered:
+    def _meant(self, source: SnapshotSource, kind: str, wanted: m.ToErase) -> m.ErasureAnswer:
         """Who is meant: status FOUND, or why nobody is."""
         uid, name = wanted.uid, wanted.name
         if uid is None and name is None:
-            return m.Answered(None, None, "invalid")
+            return m.ErasureAnswer(None, None, "invalid")
         found = about.find(source, TABLES[kind], uid=uid, name=None if uid else name)
         enrolled = self._control.enrolment.device(uid) if kind == DEVICE and uid else None
         if enrolled is not None and not found:
             found = [about.Object(enrolled.uid, enrolled.name)]
         if len(found) > 1:
-            return m.Answered(uid, name, "ambiguous")
+            return m.ErasureAnswer(uid, name, "ambiguous")
         if not found:
             done = self._control.erasures.done(kind, uid) if uid else None
-            return m.Answered(uid, name, "done", done.id) if done else m.Answered(uid, name, "unknown")
+            return m.ErasureAnswer(uid, name, "done", done.id) if done else m.ErasureAnswer(uid, name, "unknown")
         [one] = found
         if uid and name and (one.name or "").lower() != name.lower():
-            return m.Answered(uid, name, "invalid")
-        return m.Answered(one.uid, one.name, FOUND)
+            return m.ErasureAnswer(uid, name, "invalid")
+        return m.ErasureAnswer(one.uid, one.name, FOUND)
 
-    def _ask(self, caller: Caller, kind: str, answers: Sequence[m.Answered]) -> list[m.Answered]:
+    def _ask(self, caller: Caller, kind: str, answers: Sequence[m.ErasureAnswer]) -> list[m.ErasureAnswer]:
         return [self._asked(caller, kind, answer) if answer.status == FOUND else answer for answer in answers]
 
-    def _asked(self, caller: Caller, kind: str, answer: m.Answered) -> m.Answered:
+    def _asked(self, caller: Caller, kind: str, answer: m.ErasureAnswer) -> m.ErasureAnswer:
         try:
             made = self._control.erasures.ask(kind, answer.uid or "", by=caller.actor, now=self._clock())
         except RefusedError:
-            return m.Answered(answer.uid, answer.name, "failed")
-        return m.Answered(answer.uid, answer.name, "scheduled", made.id)
+            return m.ErasureAnswer(answer.uid, answer.name, "failed")
+        return m.ErasureAnswer(answer.uid, answer.name, "scheduled", made.id)
 
-    def _previewed(self, source: SnapshotSource, kind: str, answer: m.Answered) -> m.Previewed:
+    def _previewed(self, source: SnapshotSource, kind: str, answer: m.ErasureAnswer) -> m.WouldGo:
         if answer.status != FOUND:
-            return m.Previewed(answer.uid, answer.name, answer.status)
+            return m.WouldGo(answer.uid, answer.name, answer.status)
         uid, words = answer.uid or "", self.words(source, kind, answer.uid or "")
         found = self._control.erasures.found(kind, uid, words)
-        return m.Previewed(
+        return m.WouldGo(
             uid, answer.name, FOUND, about.counts(source, TABLES[kind], uid), found.counts,
             sorted({*words.ids, *words.names}), found.written,
         )  # fmt: skip

@@ -152,7 +152,8 @@ class Tables:
 
     def _discard_beside(self) -> bool:
         """Remove what lies beside the files that count; whether some of it is still there."""
-        folder, keep = self._store.folder, {item.sha256 for item in self._store.manifest.days}
+        folder, manifest = self._store.folder, self._store.manifest
+        keep = {item.sha256 for item in (*manifest.days, *manifest.segments)}
         HOT.forget(folder, keep)
         for path in (folder / QUARANTINE).glob("*"):
             discard(self._store.files, path)
