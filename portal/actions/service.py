@@ -22,7 +22,8 @@ from portal.caller import Caller
 from portal.errors import ApiError
 from portal.nudges import Nudges
 from portal.queries.catalogs import Catalogs
-from portal.queries.service import Facts, Queries
+from portal.queries.execution import Facts
+from portal.queries.service import Queries
 from portal.relay import Relay
 from portal.threads import Threads
 from storage.control import plans

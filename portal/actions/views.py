@@ -15,7 +15,7 @@ import msgspec
 from engine.formats import instant_text
 from portal.actions import messages as m
 from portal.actions.service import ExecutionsView, RunView
-from portal.queries.service import Facts
+from portal.queries.execution import Facts
 from storage.control.actions import Action
 from storage.control.executions import HELD, Execution
 from storage.control.plans import next_open

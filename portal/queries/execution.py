@@ -9,12 +9,13 @@ it rests on has changed; the serving process computes only what is estimated to 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc
@@ -42,6 +43,7 @@ from storage.tables.api import SnapshotSource
 
 HERE = 256 << 20  # bytes that a query of the serving process reads, at most
 MOST_HERE = 1 << 44
+Facts = dict[str, dict[str, Any]]  # of devices, by uid
 WORTH_KEEPING = 50_000  # rows read; below, asking anew is as cheap
 
 
@@ -56,7 +58,8 @@ class Where(StrEnum):
 @dataclass(frozen=True, slots=True)
 class Question:
     """A plan for what its asker sees, over a source. Rows `[offset, offset + limit)` are wanted, in the form of a media
-    type if there is one. `domain` is the asker's view domain, `cost` what is read."""
+    type if there is one. `domain` is the asker's view domain, `cost` what is read; `facts` tells about the rows what
+    only the serving process knows."""
 
     plan: ResolvedPlan
     source: Source
@@ -67,15 +70,18 @@ class Question:
     purpose: Purpose = Purpose.INTERACTIVE
     domain: str | None = None
     media: str | None = None
+    facts: Callable[[Result], Facts] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """Rows, or `written`, the whole answer in the form that was wanted (then the result has no rows)."""
+    """Rows, or `written`, the whole answer in the form that was wanted (then the result has no rows). `facts` are there
+    if they were wanted and the rows computed here: one way to a thread and back less."""
 
     result: Result
     where: Where
     written: pa.Buffer | None = None
+    facts: Facts | None = None
 
 
 class Execution:
@@ -102,6 +108,8 @@ class Execution:
         base, beside = apart(asked.source)
         if base is None or beside or isinstance(asked.source, Shared):  # who shares an instant asks nothing twice of it
             return await self._ran(asked)
+        if _of_objects(asked.plan) and self.where(asked.cost) is Where.PORTAL:  # that is as quick as looking who asks
+            return await self._ran(asked)
         what = (*_what(asked), base.snapshot.folder)
         kept = await self._mark(asked, base)
         if kept is not None and (known := self.answers.get((what, kept))) is not None:
@@ -115,13 +123,13 @@ class Execution:
     async def _mark(self, asked: Question, base: SnapshotSource) -> str | None:
         if asked.media is not None or asked.cost.rows < WORTH_KEEPING or not self.answers.budget:
             return None
-        if all(absolute(scan) is None for scan in scans(asked.plan.relation)):
+        if _of_objects(asked.plan):
             return None  # values of objects are what a mark is made of, which takes longer than asking for them
         return await self._threads.query(mark, asked.plan, asked.catalog, base)
 
     async def _ran(self, asked: Question) -> Ran:
         if self.where(asked.cost) is Where.PORTAL or apart(asked.source)[0] is None:
-            return Ran(await self._threads.query(_here, asked), Where.PORTAL)
+            return await self._threads.query(_here, asked)
         async with self._admission.turn(asked.purpose):
             return await self._in_worker(asked)
 
@@ -173,8 +181,14 @@ def _what(asked: Question) -> tuple[Hashable, ...]:
     return plan, asked.catalog.version, asked.domain, asked.limit, asked.offset, asked.media, asked.purpose
 
 
-def _here(asked: Question) -> Result:
-    return cut(run(asked.plan, asked.source, limit=asked.offset + asked.limit), asked.offset)
+def _of_objects(plan: ResolvedPlan) -> bool:
+    """Whether nothing is read that has a time."""
+    return all(absolute(scan) is None for scan in scans(plan.relation))
+
+
+def _here(asked: Question) -> Ran:
+    result = cut(run(asked.plan, asked.source, limit=asked.offset + asked.limit), asked.offset)
+    return Ran(result, Where.PORTAL, facts=None if asked.facts is None else asked.facts(result))
 
 
 def _received(asked: Question, reply: Reply, target: Path) -> Ran:

@@ -34,7 +34,7 @@ from portal.queries.admission import Purpose
 from portal.queries.catalogs import Catalogs
 from portal.queries.claims import claims
 from portal.queries.domains import Domain, check_domain
-from portal.queries.execution import Execution, Question, Where, apart
+from portal.queries.execution import Execution, Facts, Question, Where, apart
 from portal.queries.forms import cut
 from portal.queries.live_marks import Mark, marked
 from portal.queries.seen import Seen
@@ -49,7 +49,6 @@ PLATFORM = "operating_system.platform"
 FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
 SHOWN = frozenset({Purpose.INTERACTIVE, Purpose.LIVE})  # to people, who want to know which devices rows are about
 Values = Mapping[str, str | Sequence[str]]
-Facts = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,12 +209,12 @@ class Queries:
         if self._execution is None:
             return await self._threads.query(_answered, asked, wanted)
         plan, spent = await self._threads.small(self._bound, asked)
-        domain = asked.caller.domain
-        bounds = (wanted.limit, wanted.offset, purpose, domain, wanted.media)
+        about = partial(_facts, asked) if purpose in SHOWN else None
+        bounds = (wanted.limit, wanted.offset, purpose, asked.caller.domain, wanted.media, about)
         ran = await self._execution.run(Question(plan, asked.source, self.catalog, _cost(spent), *bounds))
-        facts: Facts = {}
-        if ran.written is None and ran.result.devices is not None and purpose in SHOWN:
-            facts = await self._threads.query(_facts, asked, ran.result)
+        facts = ran.facts or {}
+        if about is not None and ran.facts is None and ran.written is None and ran.result.devices is not None:
+            facts = await self._threads.query(about, ran.result)
         spent = replace(spent, where=ran.where) if asked.domain.whole else Spent()
         return Answer(ran.result, facts, 0.0, spent, ran.written)
 

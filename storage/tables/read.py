@@ -16,6 +16,7 @@ from storage.tables.daily import bucketed
 from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
 from storage.tables.parts import Extent, Part, Stored, complete, nothing, together
+from storage.tables.resident import resident
 from storage.tables.rollups import Grain, Rollup, rollup
 from storage.tables.rollups import daily as daily_rows
 from storage.tables.schema import TableSchema, schemas_of
@@ -89,8 +90,7 @@ class SnapshotSource:
         if held is None:
             return nothing(schema, columns)
         present = [name for name in dict.fromkeys([*columns, LIVE]) if name in held.column_names]
-        frame = pl.from_arrow(held.select(present or ["@id"]))
-        assert isinstance(frame, pl.DataFrame)
+        frame = resident(held, present or ["@id"])
         if LIVE in frame.columns:
             frame = frame.filter(pl.col(LIVE))
         return complete(frame.lazy(), schema, frame.schema, columns)

@@ -12,11 +12,12 @@ from random import Random
 
 import pytest
 
+from engine.result import Result
 from nql.plan.plan import ResolvedPlan
 from portal.errors import ApiError
 from portal.queries.admission import BOUNDS, Admission, Bounds, Purpose
 from portal.queries.answers import Answers
-from portal.queries.execution import WORTH_KEEPING, Execution, Where
+from portal.queries.execution import WORTH_KEEPING, Execution, Facts, Where
 from portal.queries.inputs import mark, tables
 from storage.tables.api import Ack, Batch, Rows, SnapshotSource
 from storage.tables.store import Store
@@ -68,6 +69,23 @@ def test_those_who_ask_the_same_at_once_share_one_execution(tmp_path: Path) -> N
             assert domain.result.table == answers[0].result.table
             assert changed.result.table.num_rows == 9
             assert execution.joining.joined == 4
+
+    asyncio.run(scene())
+
+
+def test_objects_alone_are_asked_at_once_and_facts_come_with_rows_computed_here(tmp_path: Path) -> None:
+    def facts(result: Result) -> Facts:
+        return {"a": {"rows": result.table.num_rows}}
+
+    async def scene() -> None:
+        async with executing(tmp_path) as execution:
+            source = SnapshotSource(snapshot(10), CATALOG)
+            objects, events = (asked(text, source, facts=facts) for text in ("devices | list name", CODES))
+            for question in (objects, events):
+                ran, _ = await asyncio.gather(execution.run(question), execution.run(question))
+                assert ran.facts == {"a": {"rows": ran.result.table.num_rows}}
+            assert execution.joining.joined == 1  # the events
+            assert (await execution.run(heavy(events))).facts is None
 
     asyncio.run(scene())
 
