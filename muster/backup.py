@@ -15,6 +15,7 @@ import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
 
@@ -262,6 +263,11 @@ def _is_inside(name: str) -> bool:
 class _Erased(msgspec.Struct):
     kind: str
     digest: str
+    done_at: datetime | None = None
+
+    def is_after(self, created: int) -> bool:
+        """Whether a backup of then may hold it; who came again after an erasure is somebody new."""
+        return self.done_at is None or self.done_at.timestamp() * 1_000_000 >= created
 
 
 def _erased(path: Path) -> list[_Erased]:
@@ -291,7 +297,8 @@ def _join(part: Path, listing: Listing, erased: list[_Erased]) -> int:
         detail = {"backup_of": listing.created, "manifest": listing.manifest}
         opened.audit.note(audit.Entry(now(), actor(), "portal.restored", "portal", detail))
         known[DEVICE] += [device.uid for device in opened.enrolment.devices(limit=MOST_DEVICES)]
-        return sum(_again(opened, kind, keys, erased) for kind, keys in known.items())
+        since = [one for one in erased if one.is_after(listing.created)]
+        return sum(_again(opened, kind, keys, since) for kind, keys in known.items())
 
 
 def _again(opened: Control, kind: str, keys: list[str], erased: list[_Erased]) -> int:

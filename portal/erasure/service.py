@@ -18,8 +18,7 @@ from storage.control.api import Control
 from storage.control.erasure import Erasure
 from storage.control.errors import RefusedError
 from storage.control.tombstones import DEVICE, PERSON
-from storage.naming import Naming, together
-from storage.tables.api import SnapshotSource, about
+from storage.tables.api import Naming, SnapshotSource, about
 
 TABLES = {DEVICE: "device.devices", PERSON: "user.users"}
 FOUND = "found"
@@ -101,4 +100,4 @@ class Erasing:
     def words(self, source: SnapshotSource, kind: str, uid: str) -> Naming:
         """By which words texts name it."""
         said = about.words_of(source, TABLES[kind], uid)
-        return together([said, self._control.erasures.names_of(uid)]) if kind == DEVICE else said
+        return self._control.erasures.names_of(uid, said) if kind == DEVICE else said

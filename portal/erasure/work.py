@@ -28,8 +28,7 @@ from storage.control.api import Control
 from storage.control.erasure import ASKED, CONTROL_ERASED, DONE, REVOKED, TABLES_ERASED, Erasure
 from storage.control.errors import ControlError
 from storage.control.tombstones import DEVICE
-from storage.naming import Naming
-from storage.tables.api import StoreError, Tables, about
+from storage.tables.api import Naming, StoreError, Tables, about
 
 PAUSE = 5.0  # seconds between tries of what waits
 LOOKS, LOOK_SECONDS = 50, 0.1  # for connections that end

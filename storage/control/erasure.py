@@ -24,7 +24,7 @@ from storage.control.executions import Change
 from storage.control.ids import Random, uuid7
 from storage.control.records import from_json, to_json
 from storage.control.states import State
-from storage.control.tombstones import DEVICE, PERSON
+from storage.control.tombstones import DEVICE
 from storage.control.words import mentions
 from storage.naming import ERASED, Naming, naming
 
@@ -32,7 +32,7 @@ TABLE = schema_erasure.erasures
 ASKED, REVOKED, CONTROL_ERASED, TABLES_ERASED, DONE = STATES = (
     "asked", "revoked", "control_erased", "tables_erased", "done"
 )  # fmt: skip
-KINDS = (DEVICE, PERSON)
+NOTHING = Naming()
 MOST_WAITING = 10_000
 EMPTIED = ""  # the kind of a message whose row named what is erased
 _OF_DEVICE = {  # what goes with a device, by the column that names it
@@ -161,8 +161,8 @@ class Erasures:
         return sorted(key for key in set(keys) if tombstones.digest(salt, kind, key) in wanted)
 
     # --- what there is --------------------------------------------------------------------------
-    def names_of(self, uid: str) -> Naming:
-        """By which words a device is or was known here, but for a name that another device has, too."""
+    def names_of(self, uid: str, beside: Naming = NOTHING) -> Naming:
+        """By which words a device is or was known here, but for a name that another device has, too; and `beside`."""
         devices, log = schema.devices, audit.TABLE
         mine = select(log.c.detail).where(log.c.subject == f"device:{uid}")
         with self._database.read() as connection:
@@ -171,7 +171,8 @@ class Erasures:
             called.add(row.name if row else None)
             others = select(devices.c.name).where(devices.c.uid != uid, devices.c.name.in_([*filter(None, called)]))
             shared = set(connection.scalars(others))
-        return naming([uid, row.collector_uid if row else None], sorted({*filter(None, called)} - shared))
+        ids = [*beside.ids, uid, row.collector_uid if row else None]
+        return naming(ids, [*beside.names, *sorted({*filter(None, called)} - shared)])
 
     def found(self, kind: str, key: str, words: Naming) -> Found:
         """What would go, and what would stay as people wrote it."""

@@ -77,6 +77,8 @@ COVERED: Mapping[int, tuple[str, ...]] = {
     18: (
         f"{CONTROL}/test_enrolment.py::test_a_revoked_device_stays_out",
         f"{CONTROL}/test_enrolment.py::test_the_same_machine_enrols_anew_as_the_next_generation",
+        f"{CONTROL}/test_erasure.py::test_a_device_that_is_erased_does_not_come_back_by_its_key",
+        "tests/storage/tables/test_erasing.py::test_who_comes_again_is_somebody_new",
     ),
     19: (
         f"{TRAILS}::test_who_came_before_has_to_come_again_and_shows",

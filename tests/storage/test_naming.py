@@ -21,7 +21,7 @@ WORDS = naming([UID, "7"], ["zrh-0001", "root", "CORP\\anna", "Anna Meier", "Ün
         ("on ZRH-0001.corp.example at noon", f"on {ERASED}.corp.example at noon"),
         ("zrh-00011 and zrh-0001-b", "zrh-00011 and zrh-0001-b"),
         ("root", ERASED),
-        ("/root/.ssh by root", "/root/.ssh by root"),
+        ("/home/root/x by root", "/home/root/x by root"),
         ('users | where name == "Root"', f'users | where name == "{ERASED}"'),
         ("asked by anna meier.", f"asked by {ERASED}."),
         ("CORP\\Anna", ERASED),

@@ -87,7 +87,11 @@ def test_a_device_goes_and_an_older_backup_forgets_it_again(own: Running, capsys
     assert json_of(capsys, "erasures", "--data", str(own.data))[0]["digest"] == json.loads(listed)[0]["digest"]
     assert "done" in said(capsys, "erasures")
     (tmp_path / "erased.json").write_text(listed)
-    new = str(tmp_path / "new")
+    new, old = str(tmp_path / "new"), str(tmp_path / "old.tar")
+    earlier = [one | {"done_at": "2000-01-01T00:00:00Z"} for one in json.loads(listed)]
+    (tmp_path / "earlier.json").write_text(json.dumps(earlier))
+    again = json_of(capsys, "restore", old, "--data", f"{new}-1", "--erased", str(tmp_path / "earlier.json"))
+    assert again["to_erase_again"] == 0, "what was there after it is somebody else"
     again = json_of(
         capsys, "restore", str(tmp_path / "old.tar"), "--data", new, "--erased", str(tmp_path / "erased.json")
     )
