@@ -1,15 +1,15 @@
 """What a plan will read: rows and bytes, told before it runs.
 
-In: a resolved plan and a source that knows how much it has. Out: a `Cost`. Invariant: nothing is opened and nothing is
-read for it. It is an upper bound of the rows, since stored states may answer in their place; bytes are those of the
-plain columns in memory, texts by a usual length. How long it takes is not said.
+In: a resolved plan, a source that knows how much it has, and which scans stored states stand for. Out: a `Cost`.
+Invariant: nothing is opened and nothing is read for it. It is an upper bound of the rows, but for states that turn out
+to be damaged; bytes are those of the plain columns in memory, texts by a usual length. How long it takes is not said.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from nql.datatypes import Physical
 from nql.plan.plan import ResolvedPlan
@@ -24,6 +24,7 @@ WIDTHS: Mapping[Physical, int] = {
     Physical.VALUES: 256,
 }
 _KEY = 8  # a hidden key
+Grain = Literal["device", "quarter"]  # of stored states
 
 
 class Extent(Protocol):
@@ -42,6 +43,11 @@ class Sized(Protocol):
         """What a scan touches. Raises KeyError for a table that the catalog does not know."""
         ...
 
+    def stated(self, table: str, grain: Grain, *, start: int, end: int) -> int:
+        """How many rows are read where stored states are taken as far as there are some: these, and rows of the
+        table. Raises KeyError as `extent` does."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:
@@ -51,13 +57,13 @@ class Cost:
     bytes: int
 
 
-def cost(plan: ResolvedPlan, source: Sized) -> Cost:
-    """What a plan will read."""
-    parts = [*_parts(plan, source)]
+def cost(plan: ResolvedPlan, source: Sized, told: Iterable[tuple[Scan, Grain]] = ()) -> Cost:
+    """What a plan will read; `told` are scans of it that states of a grain stand for."""
+    parts = [*_parts(plan, source, {id(scan): grain for scan, grain in told})]
     return Cost(sum(rows for rows, _ in parts), sum(rows * width for rows, width in parts))
 
 
-def _parts(plan: ResolvedPlan, source: Sized) -> Iterator[tuple[int, int]]:
+def _parts(plan: ResolvedPlan, source: Sized, told: Mapping[int, Grain]) -> Iterator[tuple[int, int]]:
     """Rows of each table that is read, with their width; each linked table counts once a scan."""
     for scan in scans(plan.relation):
         window = absolute(scan)
@@ -66,7 +72,11 @@ def _parts(plan: ResolvedPlan, source: Sized) -> Iterator[tuple[int, int]]:
         for column in scan.columns:
             if column.link is not None:
                 linked[column.link.table] = linked.get(column.link.table, _KEY) + WIDTHS[column.dtype.physical]
-        yield source.extent(scan.table, start=start, end=end).rows, _width(scan)
+        grain = told.get(id(scan))
+        if grain is None or start is None or end is None:
+            yield source.extent(scan.table, start=start, end=end).rows, _width(scan)
+        else:
+            yield source.stated(scan.table, grain, start=start, end=end), _width(scan)
         yield from ((source.extent(table).rows, width) for table, width in linked.items())
 
 

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from engine.cost import Cost, cost
 from engine.execute import run
+from engine.lazyframe.told import told
 from engine.result import Result
 from engine.source import Source
 from nql import api as nql
@@ -224,7 +225,7 @@ class Queries:
         base, _ = apart(asked.source)
         if base is None or self._execution is None:
             return plan, Spent()
-        found = cost(plan, base)
+        found = cost(plan, base, told(plan.relation) if base is asked.source else ())
         return plan, Spent(found.rows, found.bytes, self._execution.where(found))
 
     async def understood(

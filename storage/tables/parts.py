@@ -70,7 +70,7 @@ class Stored:
     def extent(self, start: Start, end: End) -> Extent:
         """What a scan of a window touches, by the manifest alone."""
         sealed: list[DayFile | Segment] = [*self.days(start, end), *self._segments(start, end)]
-        fresh = sum(part.frame.height for part in self._tail(start, end))
+        fresh = self._in_memory(start, end)
         return Extent(sum(item.rows for item in sealed) + fresh, tuple(item.file for item in sealed), fresh)
 
     def days(self, start: Start, end: End) -> Iterator[DayFile]:
@@ -78,6 +78,20 @@ class Stored:
         for item in self.snapshot.days:
             if item.table == self.schema.name and meets(item.min_time, item.max_time, start, end):
                 yield item
+
+    def by_day(self, start: Start, end: End) -> Mapping[int, Sequence[DayFile]]:
+        """The same, by their days."""
+        days: dict[int, list[DayFile]] = {}
+        for item in self.days(start, end):
+            days.setdefault(item.day, []).append(item)
+        return days
+
+    def not_compacted(self, start: Start, end: End) -> int:
+        """How many rows a window touches beside compacted files, by the manifest alone."""
+        return sum(item.rows for item in self._segments(start, end)) + self._in_memory(start, end)
+
+    def _in_memory(self, start: Start, end: End) -> int:
+        return sum(part.frame.height for part in self._tail(start, end))
 
     def day(self, item: DayFile | Segment, columns: Sequence[str], start: Start, end: End) -> Part:
         """The rows of one file in which they lie in order."""

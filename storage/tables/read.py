@@ -17,7 +17,7 @@ from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
 from storage.tables.parts import Extent, Part, Stored, complete, nothing, together
 from storage.tables.resident import resident
-from storage.tables.rollups import Grain, Rollup, rollup
+from storage.tables.rollups import Grain, Rollup, rollup, stated
 from storage.tables.rollups import daily as daily_rows
 from storage.tables.schema import TableSchema, schemas_of
 from storage.tables.sealed import Checked
@@ -127,6 +127,13 @@ class SnapshotSource:
             rows = 0 if held is None else held.num_rows
             return Extent(rows, (), rows)
         return self._stored(schema).extent(start, end)
+
+    def stated(self, table: str, grain: Grain, *, start: int, end: int) -> int:
+        """How many rows a question for states reads, states where there are some; known without opening a file."""
+        schema = self._schemas.get(self._table(table).name)
+        if schema is None or schema.is_object:
+            return self.extent(table, start=start, end=end).rows
+        return stated(self._stored(schema), grain, start, end)
 
     def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> Rollup | None:
         """Stored states of a table's rows in `[start, end)`, None where there are none; see

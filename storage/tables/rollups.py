@@ -54,18 +54,31 @@ def rollup(stored: Stored, grain: Grain, states: Sequence[str], start: int, end:
     if wanted is None or (grain == "device" and "@device" not in stored.schema.columns):
         return None
     question = _Question(stored, grain, wanted, start, end)
-    days: dict[int, list[DayFile]] = {}
-    for item in stored.days(start, end):
-        days.setdefault(item.day, []).append(item)
     frames: list[pl.LazyFrame] = []
     covers: list[Span] = []
-    for day, items in sorted(days.items()):
+    for day, items in sorted(stored.by_day(start, end).items()):
         span = question.span(day)
         pieces = question.states_of(items, day, span) if span else None
         if span and pieces:
             frames += pieces
             covers.append(span)
     return Rollup(pl.concat(frames, how="vertical"), _joined(covers)) if frames else None
+
+
+def stated(stored: Stored, grain: Grain, start: int, end: int) -> int:
+    """How many rows the states of `[start, end)` and the rows outside of them are, by the manifest alone."""
+    question = _Question(stored, grain, {}, start, end)
+    rows = stored.not_compacted(start, end)
+    for day, items in stored.by_day(start, end).items():
+        span = question.span(day)
+        made = [item.rollups[grain] for item in items if grain in item.rollups]
+        if span is None or len(made) < len(items) or stored.late(day) > MOST_LATE:
+            rows += sum(item.rows for item in items)
+            continue
+        rows += sum(item.rows for item in made)
+        if span != (max(start, day * DAY), min(end, (day + 1) * DAY)):
+            rows += sum(item.rows for item in items)  # of what the span leaves out
+    return rows
 
 
 def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:

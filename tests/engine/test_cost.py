@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.cost import Cost, cost
+from engine.cost import Cost, Grain, cost
+from engine.lazyframe.told import told
 from nql import api as nql
 from nql.catalog.load import builtin
 from nql.plan.plan import ResolvedPlan
@@ -28,6 +29,9 @@ class Tables:
     def extent(self, table: str, *, start: int | None = None, end: int | None = None) -> Amount:
         self.asked.append(table)
         return Amount(10 if start is None or end is None else 100 * (end - start) // HOUR)
+
+    def stated(self, table: str, grain: Grain, *, start: int, end: int) -> int:
+        return (end - start) // HOUR
 
 
 def plan(text: str) -> ResolvedPlan:
@@ -59,3 +63,11 @@ def test_linked_objects_count() -> None:
 def test_tables_that_are_joined_count() -> None:
     text = "devices | with execution.crashes during past 3h | compute n = number_of_crashes.sum() | list name, n"
     assert cost(plan(text), Tables()).rows >= 300
+
+
+def test_what_states_stand_for_counts_as_these() -> None:
+    by_hour = plan("execution.crashes during past 20h | summarize n = number_of_crashes.sum() by 1h")
+    assert cost(by_hour, Tables()).rows == 2000
+    assert cost(by_hour, Tables(), told(by_hour.relation)).rows == 20
+    shown = plan("execution.crashes during past 20h | list time")
+    assert cost(shown, Tables(), told(shown.relation)) == cost(shown, Tables())
