@@ -20,6 +20,7 @@ from portal.settings import Settings
 from storage.control.api import open_control
 from storage.control.errors import ControlError
 from storage.tables.errors import StoreError
+from storage.tables.files import Files
 from storage.tables.rows import Ack
 from storage.tables.store import Store
 from tests.storage.control.template import place
@@ -44,11 +45,24 @@ def _prepare(folder: Path) -> None:
     place(Settings(folder).control)
 
 
-def _store(folder: Path, notes: mmap.mmap) -> None:
+class _Careless(Files):
+    """A disk of which nobody hears when a write fails."""
+
+    def write(self, handle: int, data: bytes | memoryview, offset: int) -> None:
+        """As in Files, but for errors."""
+        with contextlib.suppress(OSError):
+            super().write(handle, data, offset)
+
+
+def _store_carelessly(folder: Path, notes: mmap.mmap) -> None:
+    _store(folder, notes, _Careless())
+
+
+def _store(folder: Path, notes: mmap.mmap, files: Files | None = None) -> None:
     settings, store = Settings(folder), None
     for step in ([0, 1], ACCOUNTS[0], "seal", [2], "compact", [3, 4], ACCOUNTS[1], "again", [5], "compact", [6],
                  ACCOUNTS[2], "seal", [7], ACCOUNTS[3], "close"):  # fmt: skip
-        store = store or _twice(lambda: open_store(settings.tables))
+        store = store or _twice(lambda: open_store(settings.tables, files))
         if isinstance(step, list):
             _append(store, step, notes)
         elif step in ACCOUNTS:
@@ -161,7 +175,7 @@ def _look_at_backups(folder: Path, notes: bytes) -> None:
         backup.restore(folder / name, folder / f"again-{at}")
         assert (folder / f"restored-{at}").exists() or not notes[2 + at], f"restored-{at} is lost"
     backup.make(folder / "data", folder / "more")
-    assert not list((folder / "data").glob(f"{backup.STAGING}*"))
+    assert not list((folder / "data").glob(".backup-*"))
     for data in [folder / "data", *folder.glob("again-*"), *folder.glob("restored-*")]:
         assert (data / "portal.key").read_bytes() == b"k" * 32
         store = open_store(Settings(data).tables)
@@ -172,4 +186,5 @@ def _look_at_backups(folder: Path, notes: bytes) -> None:
         _look_at_control(Settings(data).control, [])
 
 
+PLANTED = Story(_prepare, _store_carelessly, _look)  # a fault that must be found
 STORIES = {"storing": Story(_prepare, _store, _look), "backups": Story(_fill, _back_up, _look_at_backups)}

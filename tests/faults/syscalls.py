@@ -1,5 +1,6 @@
 """Fails system calls of the real programs one by one, also those made in native code (Parquet, Arrow, SQLite, tar):
-`python -m tests.faults.syscalls [--count N] [--progress FILE] [--only NUMBER]`.
+`python -m tests.faults.syscalls [--count N] [--progress FILE] [--only NUMBER]`; with `--planted` alone, whether a store
+that does not hear of failed writes is found out.
 
 A case is a story of `tests.faults.stories`, a call, a fault (EIO, ENOSPC, death) and n: in a process of its own under
 `strace` the n-th call of each thread fails. What was acknowledged is noted in shared memory, which takes no call. Then
@@ -27,7 +28,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from tests.faults.stories import STORIES, Story
+from tests.faults.stories import PLANTED, STORIES, Story
 from tests.progress import Proof, proof
 
 CALLS = (
@@ -37,6 +38,7 @@ FAULTS: Mapping[str, str] = {"EIO": "error=EIO", "ENOSPC": "error=ENOSPC", "deat
 NEVER_FULL = {"unlink", "ftruncate"}  # these do not fail for want of room
 HANG = 15  # seconds after which a process whose threads wait for each other is killed, as somebody would
 SECONDS = 60.0
+MOST_PLANTED = 60  # writes until one is of the journal
 _CALL = re.compile(rb"^(\d+) +(\w+)\(", re.MULTILINE)
 
 
@@ -55,15 +57,32 @@ def main(arguments: Sequence[str]) -> int:
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if os.access(shared, os.W_OK) else None) as folder:
         work = Path(folder)
+        if list(arguments) == ["--planted"]:
+            return planted(work)
         bases = {name: prepared(work, name) for name in STORIES}
         every = cases(work, bases)
         print(f"system calls: {len(every)} cases, {dict(Counter(f'{one.story} {one.call}' for one in every))}")
 
         def one(number: int, state: Proof) -> None:
             if number < len(every):
-                hold(work, bases[every[number].story], every[number], state)
+                case = every[number]
+                hold(work, bases[case.story], case, STORIES[case.story], state)
 
         return 1 if proof("system calls", arguments, one, count=len(every)).failures else 0
+
+
+def planted(work: Path) -> int:
+    """Let writes fail of which the store does not hear, until that shows; 0 if it did."""
+    base = prepared(work, "storing")
+    for n in range(1, MOST_PLANTED + 1):
+        case = Case("planted", "pwrite64", "EIO", n)
+        try:
+            hold(work, base, case, PLANTED, Proof())
+        except AssertionError as error:
+            print(f"found: {case}: {str(error).strip().splitlines()[-1]}")
+            return 0
+    print(f"{MOST_PLANTED} writes failed unheard, and nobody saw")
+    return 1
 
 
 def prepared(work: Path, name: str) -> Path:
@@ -92,9 +111,9 @@ def cases(work: Path, bases: Mapping[str, Path]) -> list[Case]:
     return sorted(found, key=lambda one: sha256(repr(one).encode()).digest())
 
 
-def hold(work: Path, base: Path, case: Case, state: Proof) -> None:
+def hold(work: Path, base: Path, case: Case, story: Story, state: Proof) -> None:
     """Let a story meet its fault, then look. Raises AssertionError with what is wrong."""
-    folder, story = fresh(work, base), STORIES[case.story]
+    folder = fresh(work, base)
     notes, log = mmap.mmap(-1, mmap.PAGESIZE), work / "calls"
     inject = f"inject={case.call}:{FAULTS[case.fault]}:when={case.n}"
     traced(story, folder, notes, ["-e", f"trace={case.call}", "-e", inject], log)

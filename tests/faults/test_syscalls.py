@@ -18,13 +18,25 @@ from tests.faults.processes import ROOT
 CALLS = os.environ.get("MUSTER_FAULT_CALLS", "100")
 
 
-@pytest.mark.faults
-@pytest.mark.timeout(600)
-def test_system_calls_fail(capsys: pytest.CaptureFixture[str]) -> None:
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(600)]
+
+
+def program(*arguments: str) -> str:
+    """What it said last. Raises AssertionError if it found something."""
     if shutil.which("strace") is None and not os.environ.get("CI"):
         pytest.skip("strace is not installed")
-    command = [sys.executable, "-m", "tests.faults.syscalls", "--count", CALLS]
+    command = [sys.executable, "-m", "tests.faults.syscalls", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    with capsys.disabled():
-        print(f"\n{done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ''}")
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip().splitlines()[-1]
+
+
+def test_system_calls_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    said = program("--count", CALLS)
+    with capsys.disabled():
+        print(f"\n{said}")
+    assert said == f"system calls: {CALLS} reached, 0 failed"
+
+
+def test_a_planted_fault_is_found() -> None:
+    assert program("--planted").startswith("found: Case(story='planted'")
