@@ -179,3 +179,22 @@ def test_a_cancel_that_comes_with_a_call_ends_it(play: Play) -> None:
         assert done, "the relay goes on after it was told to stop"
 
     play(scene)
+
+
+def test_a_message_that_an_erasure_emptied_is_left_out(play: Play) -> None:
+    async def scene(house: House) -> None:
+        control = house.portal.control
+        async with house.portal.relay.at_rest():
+            gone, stays = house.enrol(1), house.enrol(2)
+            asked = control.erasures.ask("device", gone.uid, by="account:ann", now=house.time.now)
+            control.erasures.revoked(asked.id, control.erasures.names_of(gone.uid), now=house.time.now)
+            control.erasures.erase_here(asked.id, now=house.time.now)
+            waiting = [message.table for message in control.outbox.after(0)]
+            assert waiting.count("") == waiting.count("device.devices") == 1
+        await house.settle()
+        client = await house.program()
+        said = (await client.post(f"{API}/query", json={"text": "devices | list uid"})).json()
+        assert said["rows"] == [[stays.uid]]
+        assert control.outbox.next_batch() == []
+
+    play(scene)
