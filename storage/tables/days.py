@@ -39,6 +39,12 @@ def next_start(instant: int, zone: ZoneInfo) -> int:
     return start if start >= instant else day_start(day + timedelta(days=1), zone)
 
 
+def is_day(day: int, zone: ZoneInfo) -> bool:
+    """Whether a UTC day is a day of the zone."""
+    start, end = day * DAY, (day + 1) * DAY
+    return next_start(start, zone) == start and next_start(start + 1, zone) == end
+
+
 def _end_of_gap(wall: datetime, zone: ZoneInfo) -> datetime:
     """The instant at which the clock jumps over a wall time: both readings of it lie on the two sides of the jump."""
     low = int(wall.replace(tzinfo=zone, fold=1).timestamp())

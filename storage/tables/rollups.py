@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from storage.tables.daily import dimensions, one_a_day
-from storage.tables.days import DAY, next_start
+from storage.tables.days import DAY, is_day, next_start
 from storage.tables.errors import SegmentCorrupt
 from storage.tables.manifest import DailyFile, DayFile, RollupFile
 from storage.tables.parts import Stored, complete, together
@@ -83,22 +83,44 @@ def stated(stored: Stored, grain: Grain, start: int, end: int) -> int:
 
 def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:
     """The daily rows of days that begin in a window, each made of all its rows: of the daily rows of compacted files,
-    and of the other files' rows."""
+    and of the other files' rows. Where all of a day are daily rows already, they are taken as they are."""
     schema, zone = stored.schema, ZoneInfo(stored.snapshot.zone)
     first = None if start is None else next_start(start, zone)
     last = None if end is None else next_start(end, zone)
     needed = list(dict.fromkeys(["@row", schema.time, *dimensions(schema), *columns]))
     frames = [part.frame for part in stored.fresh(needed, first, last)]
-    for item in stored.days(None if first is None else first - DAY, None if last is None else last + DAY):
-        made = item.rollups.get("daily")
-        held = None if made is None else _held(stored, made)
-        if made is None or held is None:
-            frames.append(stored.day(item, needed, first, last).frame)
-        else:
-            frames.append(_daily_rows(stored, made, held, needed, first, last))
+    whole: list[pl.LazyFrame] = []
+    days = stored.by_day(None if first is None else first - DAY, None if last is None else last + DAY)
     gone = [item for item in stored.snapshot.dailies if item.table == schema.name]
-    frames += [_daily_rows(stored, i, stored.held(i.file, i.sha256), needed, first, last) for i in gone]
-    return one_a_day(together(frames, schema, needed), schema, columns, dimensions(schema), zone)
+    for day in sorted({*days, *(item.day for item in gone)}):
+        found = [_daily_of(stored, item, needed, first, last) for item in days.get(day, ())]
+        left = [item for item in gone if item.day == day]
+        found += [(_daily_rows(stored, i, stored.held(i.file, i.sha256), needed, first, last), True) for i in left]
+        alone = not left or len(found) == 1  # files that were left behind at different times may share devices
+        if alone and all(made for _, made in found) and is_day(day, zone) and not stored.late(day):
+            whole += [_of_day(frame, columns, day) for frame, _ in found]
+        else:
+            frames += [frame for frame, _ in found]
+    if frames or not whole:
+        whole.append(one_a_day(together(frames, schema, needed), schema, columns, dimensions(schema), zone))
+    return together(whole, schema, columns)
+
+
+def _daily_of(
+    stored: Stored, item: DayFile, columns: Sequence[str], first: int | None, last: int | None
+) -> tuple[pl.LazyFrame, bool]:
+    """The daily rows of a compacted file, or its rows if there are none; and which."""
+    made = item.rollups.get("daily")
+    held = None if made is None else _held(stored, made)
+    if made is None or held is None:
+        return stored.day(item, columns, first, last).frame, False
+    return _daily_rows(stored, made, held, columns, first, last), True
+
+
+def _of_day(rows: pl.LazyFrame, columns: Sequence[str], day: int) -> pl.LazyFrame:
+    """Daily rows of a UTC day, which are stored without its end and length."""
+    known = {"end_time": (day + 1) * DAY, "bucket_duration": DAY}
+    return rows.select(pl.lit(known[name], pl.Int64).alias(name) if name in known else pl.col(name) for name in columns)
 
 
 def _held(stored: Stored, made: RollupFile) -> Mapping[str, pl.DataType] | None:

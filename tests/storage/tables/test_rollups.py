@@ -218,6 +218,39 @@ def test_daily_samples_are_stored_where_they_are_fewer(tmp_path: Path) -> None:
     store.abandon()
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Africa/Abidjan", "Europe/London", "Europe/Zurich", "Asia/Kolkata"])
+def test_daily_samples_of_whole_days_are_taken_as_they_are(tmp_path: Path, zone: str) -> None:
+    store = open_store(tmp_path, zone=zone)
+    chance = random.Random(zone)
+    names = ["@row", "@device", "@binary", "start_time", "end_time", "bucket_duration", "cpu_time", "memory.max"]
+    names += ["gpu_usage.sum", "number_of_freezes"]
+    commit(store, [sample(chance, 4) for _ in range(3_000)], 0)
+
+    def asked(**window: int) -> pl.DataFrame:
+        return source_of(store).scan(SAMPLES, names, daily=True, **window).collect().sort("@row")
+
+    def grouped() -> bool:
+        return "AGGREGATE" in source_of(store).scan(SAMPLES, names, daily=True).explain()
+
+    windows: list[dict[str, int]] = [{}, {"start": FIRST * DAY + 1}, {"end": (FIRST + 3) * DAY - 1}]
+    windows.append({"start": (FIRST + 1) * DAY, "end": (FIRST + 2) * DAY})
+    before = [asked(**window) for window in windows]
+    compact(store, most_rows=400)
+    assert {len(item.rollups) for item in store.manifest.days} == {3}
+    assert len(store.manifest.days) > 4
+    for window, wanted in zip(windows, before, strict=True):
+        assert asked(**window).equals(wanted)
+    assert grouped() is (zone in ("Europe/Zurich", "Asia/Kolkata"))
+    commit(store, [sample(chance, 1, 1) | {"cpu_time": 7} for _ in range(30)], 1)
+    after = asked()
+    assert grouped()
+    assert after["cpu_time"].sum() == before[0]["cpu_time"].sum() + 7 * 30
+    assert after.select("@device", "@binary", "start_time").n_unique() == after.height
+    compact(store, most_rows=400)
+    assert asked().equals(after)
+    store.abandon()
+
+
 def test_daily_samples_outlive_their_rows(tmp_path: Path) -> None:
     chance = random.Random(1)
     store = open_store(tmp_path)
