@@ -68,6 +68,17 @@ def test_what_is_given_up_by_name_is_no_longer_damaged(data: Path, capsys: pytes
     assert main(["doctor", "--data", str(data)]) == 0
 
 
+def test_a_journal_is_given_up_from_its_damage_on(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    journal = data / "tables" / "journal-00009999.log"
+    journal.write_bytes(b"not a journal".ljust(64, b"."))
+    assert main(["doctor", "--data", str(data)]) == 1
+    assert f"--give-up {journal.name}" in "".join(capsys.readouterr().out.split("\n"))
+    assert main(["doctor", "--data", str(data), "--repair", "--give-up", journal.name]) == 0
+    assert "ends before its damage now" in capsys.readouterr().out
+    assert [path.read_bytes()[:5] for path in (data / "tables" / "quarantine").iterdir()] == [b"not a"]
+    assert main(["doctor", "--data", str(data)]) == 0
+
+
 def test_a_broken_manifest_is_found(data: Path) -> None:
     (data / "tables" / "manifest.json").write_text("{}")
     assert any(finding.problem for finding in findings(data))
