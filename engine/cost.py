@@ -24,7 +24,7 @@ WIDTHS: Mapping[Physical, int] = {
     Physical.VALUES: 256,
 }
 _KEY = 8  # a hidden key
-Grain = Literal["device", "quarter"]  # of stored states
+Grain = Literal["device", "quarter", "daily"]  # of stored states; daily samples are what a scan may ask for itself
 
 
 class Extent(Protocol):
@@ -72,7 +72,7 @@ def _parts(plan: ResolvedPlan, source: Sized, told: Mapping[int, Grain]) -> Iter
         for column in scan.columns:
             if column.link is not None:
                 linked[column.link.table] = linked.get(column.link.table, _KEY) + WIDTHS[column.dtype.physical]
-        grain = told.get(id(scan))
+        grain: Grain | None = "daily" if scan.daily else told.get(id(scan))
         if grain is None or start is None or end is None:
             yield source.extent(scan.table, start=start, end=end).rows, _width(scan)
         else:

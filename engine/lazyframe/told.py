@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from engine.cost import Grain
 from engine.lazyframe.grouping import Grouping, grain_of
+from engine.source import Grain
 from nql.plan.relations import Active, Aggregate, Attach, Relation, Scan, SemiJoin, inputs, scans
 from nql.plan.windows import Buckets
 

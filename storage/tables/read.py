@@ -17,7 +17,7 @@ from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
 from storage.tables.parts import Extent, Part, Stored, complete, nothing, together
 from storage.tables.resident import resident
-from storage.tables.rollups import Grain, Rollup, rollup, stated
+from storage.tables.rollups import Grain, Rollup, Stated, rollup, stated
 from storage.tables.rollups import daily as daily_rows
 from storage.tables.schema import TableSchema, schemas_of
 from storage.tables.sealed import Checked
@@ -128,8 +128,9 @@ class SnapshotSource:
             return Extent(rows, (), rows)
         return self._stored(schema).extent(start, end)
 
-    def stated(self, table: str, grain: Grain, *, start: int, end: int) -> int:
-        """How many rows a question for states reads, states where there are some; known without opening a file."""
+    def stated(self, table: str, grain: Stated, *, start: int, end: int) -> int:
+        """How many rows a question for states, or a scan for daily rows, reads: these where there are some; known
+        without opening a file."""
         schema = self._schemas.get(self._table(table).name)
         if schema is None or schema.is_object:
             return self.extent(table, start=start, end=end).rows

@@ -35,6 +35,7 @@ from storage.tables.states import (
 
 log = logging.getLogger(__name__)
 Grain = Literal["device", "quarter"]
+Stated = Literal["device", "quarter", "daily"]
 Span = tuple[int, int]
 MOST_LATE = 262_144  # rows of a day whose states are computed on the way; with more it is read from its rows
 
@@ -65,8 +66,11 @@ def rollup(stored: Stored, grain: Grain, states: Sequence[str], start: int, end:
     return Rollup(pl.concat(frames, how="vertical"), _joined(covers)) if frames else None
 
 
-def stated(stored: Stored, grain: Grain, start: int, end: int) -> int:
-    """How many rows the states of `[start, end)` and the rows outside of them are, by the manifest alone."""
+def stated(stored: Stored, grain: Stated, start: int, end: int) -> int:
+    """How many rows the states of `[start, end)`, or the daily rows of days that begin there, and the rows outside of
+    them are, by the manifest alone."""
+    if grain == "daily":
+        return _daily_stated(stored, start, end + DAY)
     question = _Question(stored, grain, {}, start, end)
     rows = stored.not_compacted(start, end)
     for day, items in stored.by_day(start, end).items():
@@ -79,6 +83,15 @@ def stated(stored: Stored, grain: Grain, start: int, end: int) -> int:
         if span != (max(start, day * DAY), min(end, (day + 1) * DAY)):
             rows += sum(item.rows for item in items)  # of what the span leaves out
     return rows
+
+
+def _daily_stated(stored: Stored, start: int, end: int) -> int:
+    rows = stored.not_compacted(start, end)
+    for item in stored.days(start, end):
+        made = item.rollups.get("daily")
+        rows += item.rows if made is None else made.rows
+    gone = [item for item in stored.snapshot.dailies if item.table == stored.schema.name]
+    return rows + sum(item.rows for item in gone if start < (item.day + 1) * DAY and item.day * DAY < end)
 
 
 def daily(stored: Stored, columns: Sequence[str], start: int | None, end: int | None) -> pl.LazyFrame:

@@ -71,3 +71,9 @@ def test_what_states_stand_for_counts_as_these() -> None:
     assert cost(by_hour, Tables(), told(by_hour.relation)).rows == 20
     shown = plan("execution.crashes during past 20h | list time")
     assert cost(shown, Tables(), told(shown.relation)) == cost(shown, Tables())
+
+
+def test_daily_samples_are_counted_where_these_are_read() -> None:
+    days, hours = (plan(f"execution.events past {window} | list cpu_time") for window in ("2d", "48h"))
+    assert cost(hours, Tables()).rows == 4800
+    assert cost(days, Tables()).rows < 72

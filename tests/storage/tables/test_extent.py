@@ -64,6 +64,10 @@ def test_what_states_are_read_is_told_and_the_rows_where_there_are_none(tmp_path
     assert told("quarter", end=first + 4 * DAY - 1) > told("quarter")
     commit(store, rows[:3], 1)
     told("device")
+    for window in ((first, first + 4 * DAY), (first + 1, first + 2 * DAY)):
+        source = source_of(store)
+        daily = source.scan(TABLE, ["@row"], start=window[0], end=window[1], daily=True).collect().height
+        assert daily <= source.stated(TABLE, "daily", start=window[0], end=window[1]) <= len(rows) + 3
     store.abandon()
 
 
