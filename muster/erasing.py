@@ -85,11 +85,11 @@ def _show(options: Options, shown: list[dict[str, Any]]) -> None:
         print_json(shown)
         return
     for one in shown:
-        rows, control = one["rows"], {what: count for what, count in one["control"].items() if count}
+        control = {what.replace("_", " "): count for what, count in one["control"].items() if count}
         print(f"{one['name'] or one['uid']} ({one['uid']})")
-        for name, count in {**rows, **control}.items():
-            print(f"  {count:>12,} {name.replace('_', ' ')}")
-        print(f"  in other texts: {', '.join(one['words'])}")
+        for name, count in [*one["rows"].items(), *control.items()]:
+            print(f"  {count:>12,} {name}")
+        print(f"  goes from other texts, too: {', '.join(one['words'])}")
         for line in one["written"]:
             print(f"  stays, as somebody wrote it: {line}")
 
