@@ -8,16 +8,17 @@ are grouped by their order, without a hash; attributes of objects are joined to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import polars as pl
 
 from engine.lazyframe.dtypes import col
-from engine.lazyframe.packed import grouped_by
+from engine.lazyframe.packed import Bounds, grouped_by
 from engine.lazyframe.pairs import different
 from engine.lazyframe.parts import Below, OnePart, Representatives, below, representatives
+from engine.lazyframe.ranges import Ranges
 from engine.lazyframe.runs import Lying, of_runs
 from engine.lazyframe.scans import Rows
 from engine.lazyframe.states import InRuns, States, counted_value, occurrences, states
@@ -72,6 +73,8 @@ def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
         return None
     known = {item.name: found[item.name] or occurrences(item) for item in of.measures}
     parted = _Parted(of, under, known, source, build)
+    if not counted and parted.of_ranges():
+        return parted.ranges()
     if not counted:
         return parted.groups()
     exchanged = [representatives(source, link, under.owed) for link in under.exchangeable(of.keys)]
@@ -103,17 +106,53 @@ class _Parted:
 
     def groups(self) -> pl.LazyFrame:
         """The groups, by their keys."""
-        keys = [*self.of.keys, *([BUCKET] if self.of.bucket is not None else [])]
         frame = self._merged([*self._of_rollup_and_rows()], self._first)
-        frame = self._told(self._regrouped(frame, keys), keys)
+        return self._measures(self._told(self._regrouped(frame, self._keys), self._keys))
+
+    def of_ranges(self) -> bool:
+        """Whether rows lie by one of several keys and are at hand, so that ranges of them can be grouped by
+        themselves."""
+        under = self.under
+        if _DEVICE not in self._first or len(self._first) < 2 or under.linked or not under.plain or under.computed:
+            return False
+        return all(_DEVICE in part.bounds for part in self._parts() if part.by_device)
+
+    def ranges(self) -> pl.LazyFrame:
+        """The groups, made range by range. They stay as they are if each device is the only one with its attributes,
+        and other objects are exchanged for the least with theirs."""
+        parts, under = self._parts(), self.under
+        links = {column.link for column in under.owed if column.link is not None}
+        found = [representatives(self.source, link, under.owed) for link in under.exchangeable(self.of.keys)]
+        known = [one for one in found if one is not None]
+        others = [one for one in known if one.key != _DEVICE]
+        most = next((one.greatest for one in known if one.key == _DEVICE and one.same), None)
+        alone = len(known) == len(links) and len(known) == len(others) + (most is not None)
+        ranges = Ranges(
+            [self._rows(part.frame) for part in parts],
+            key=_DEVICE,
+            keys=self._first,
+            aggregates=[made for item in self.states.values() for made in item.raw],
+            first=[one.found for one in others],
+            bounds={**_wide([self._bounds(part) for part in parts]), **{one.key: (0, one.greatest) for one in others}},
+            most=most,
+        )
+        if alone:
+            return self._measures(Rows(ranges.groups(), self.source, under.owed).having(self.of.keys).frame)
+        return self._measures(self._regrouped(ranges.groups(), self._keys))
+
+    @property
+    def _keys(self) -> list[str]:
+        """The keys of the groups, their bucket too."""
+        return [*self.of.keys, *([BUCKET] if self.of.bucket is not None else [])]
+
+    def _measures(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The keys and measures, of merged states."""
         measures = [self.states[item.name].final.alias(item.name) for item in self.of.measures]
-        return frame.select(*map(col, keys), *measures)
+        return frame.select(*map(col, self._keys), *measures)
 
     def repeats(self) -> bool:
         """Whether the values that are counted occur often enough for that, as far as some rows tell."""
-        start, end = self.under.window
-        parts = self.source.parts(self.under.scan.table, self.under.columns, start=start, end=end)
-        largest = max(parts, key=lambda part: part.rows)
+        largest = max(self._parts(), key=lambda part: part.rows)
         rows = self._rows(largest.frame.head(_SAMPLE)).select(self._first)
         whole, groups = pl.collect_all([rows.select(pl.len()), rows.unique().select(pl.len())])
         return bool(groups.item() <= max(_FEW, whole.item() // _REPEATED))
@@ -129,10 +168,8 @@ class _Parted:
 
     def pairs(self) -> pl.LazyFrame:
         """The groups, of which it is counted how many devices go with each."""
-        start, end = self.under.window
-        parts = self.source.parts(self.under.scan.table, self.under.columns, start=start, end=end)
         (name,), (key,) = self.states, self.under.ids
-        counts = different([self._rows(part.frame) for part in parts], key, _VALUE, name)
+        counts = different([self._rows(part.frame) for part in self._parts()], key, _VALUE, name)
         return Rows(counts, self.source, self.under.owed).having(self.of.keys).frame.select(*self.of.keys, name)
 
     @property
@@ -197,6 +234,11 @@ class _Parted:
             *map(col, self._first), *(made for item in self.states.values() for made in item.rolled or ())
         )
 
+    def _parts(self) -> Sequence[Part]:
+        """All rows."""
+        start, end = self.under.window
+        return self.source.parts(self.under.scan.table, self.under.columns, start=start, end=end)
+
     def _of_parts(self, parts: Sequence[Part]) -> Iterator[pl.LazyFrame]:
         """The states of the rows of parts: of those that lie by device, of their runs."""
         runs = self._runs()
@@ -214,7 +256,7 @@ class _Parted:
         """The rows of a part with what is known of them."""
         return Lying(self._rows(part.frame), self._bounds(part), part.runs if self.under.plain else None)
 
-    def _bounds(self, part: Part) -> dict[str, tuple[int, int]]:
+    def _bounds(self, part: Part) -> Bounds:
         """The bounds of numbers in the rows to be grouped, as far as they are known."""
         own = {name: stored for name, stored in self.under.stored.items() if name not in self.under.computed}
         bounds = {name: part.bounds[stored] for name, stored in own.items() if stored in part.bounds}
@@ -257,26 +299,22 @@ class _Parted:
 
     def _grain(self) -> Grain | None:
         """The rollup whose keys will do, if all states are there and every row counts."""
-        return _grain(self.of, self.under, self.states.values())
-
-
-def grain_of(of: Grouping) -> Grain | None:
-    """The grain of the stored states that will do for a grouping, None if its rows are read."""
-    under = below(of.rows, of.keys, of.read)
-    return None if under is None else _grain(of, under, [states(item, _stored(item, under)) for item in of.measures])
-
-
-def _grain(of: Grouping, under: Below, known: Iterable[States | None]) -> Grain | None:
-    if not under.plain or any(item is None or item.rolled is None for item in known):
-        return None
-    if under.ids == (_DEVICE,) and of.period is None:
-        return "device"
-    edges = () if of.period is None else of.period.edges
-    return "quarter" if not under.ids and all(edge % _STEP == 0 for edge in edges) else None
+        if not self.under.plain or any(item.rolled is None for item in self.states.values()):
+            return None
+        if self._first == [_DEVICE]:
+            return "device"
+        edges = () if self.of.period is None else self.of.period.edges
+        return "quarter" if not self.under.ids and all(edge % _STEP == 0 for edge in edges) else None
 
 
 def _by(frame: pl.LazyFrame, keys: Sequence[str], aggregates: Sequence[pl.Expr]) -> pl.LazyFrame:
     return frame.group_by(keys).agg(aggregates) if keys else frame.select(aggregates)
+
+
+def _wide(found: Sequence[Bounds]) -> Bounds:
+    """The bounds that hold for all; none for what one of them does not know."""
+    names = [name for name in found[0] if all(name in one for one in found)] if found else []
+    return {name: (min(one[name][0] for one in found), max(one[name][1] for one in found)) for name in names}
 
 
 def _gaps(start: int, end: int, covers: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:

@@ -159,11 +159,13 @@ def _over(node: Relation, rows: Scan, waiting: Sequence[Expr], added: Sequence[s
 
 @dataclass(frozen=True, slots=True)
 class Representatives:
-    """For rows with the key of a link, the object that is `found` in place of theirs; none is above `greatest`."""
+    """For rows with the key of a link, the object that is `found` in place of theirs; none is above `greatest`. `same`
+    says that all objects from 0 to there are, and no two with the same attributes."""
 
     key: str
     found: pl.Expr
     greatest: int
+    same: bool
 
 
 def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> Representatives | None:
@@ -180,8 +182,9 @@ def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> R
         return None
     every = pl.select(pl.int_range(length).alias(key)).join(least, on=key, how="left", maintain_order="left")
     bare = objects.filter(pl.all_horizontal(col(name).is_null() for name in names))[key].min()
+    same = bare is None and objects.height == length and least[_LEAST].equals(least[key])
     least_of = pl.lit(every[_LEAST]).gather(col(key), null_on_oob=True)
-    return Representatives(key, least_of.fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key), length)
+    return Representatives(key, least_of.fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key), length - 1, same)
 
 
 def conjuncts(expr: Expr) -> list[Expr]:

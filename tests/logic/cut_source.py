@@ -63,7 +63,7 @@ class CutSource(Around):
             if "@device" in here.columns:
                 ordered = ordered.sort("@device", by_time, "@row", nulls_last=False)
             compact = _part(ordered, columns, day, by_device="@device" in here.columns)
-            found.append(_seen(compact) if chance.random() < 0.6 else compact)
+            found.append(_seen(compact) if self._seed % 2 or chance.random() < 0.6 else compact)
             loose.append(here.filter(~sealed & ~compacted))
         tail = pl.concat(loose).sample(fraction=1, shuffle=True, seed=self._seed)
         return [_part(tail, columns, None), *found]

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from engine.execute import run
-from engine.lazyframe import grouping
+from engine.lazyframe import grouping, ranges
 from engine.lazyframe.relations import translate
 from engine.source import Grain, Part, Rollup
 from nql.api import Compiler, Context, resolve
@@ -151,6 +151,44 @@ def test_however_values_are_counted(text: str, seed: int, repeated: int, monkeyp
     monkeypatch.setattr(grouping, "_REPEATED", max(1, repeated))
     answer = run(plan(text), Watched(source(seed), seed))
     assert answer.table.equals(run(plan(text), source(seed)).table)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{WEEK} | summarize n = count(), t = cpu_time.sum() by device.name, binary.name",
+        f"{WEEK} | summarize t = incoming_traffic.sum(), m = cpu_time.max() by device.entity, device.name, user.name",
+        f"{WEEK} | summarize t = cpu_time.avg(), v = cpu_time.last() by 1d, device.name",
+        f'{WEEK} | where binary.name == "*e*" | summarize n = count() by binary.name, device.name',
+    ],
+)
+def test_ranges_of_devices(text: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranges, "ROWS", 1 + seed * 7)
+    known = run(plan(text), Watched(source(seed), seed)).table
+    assert known == run(plan(text), source(seed)).table
+
+
+@pytest.mark.parametrize("ids", [[7, 8], [-1, 10**6]])
+def test_devices_that_are_gone_have_one_group_in_every_way(ids: list[int]) -> None:
+    base = source(1)
+
+    def gone(table: str, rows: pl.DataFrame) -> pl.DataFrame:
+        if table == "device.devices":
+            number = pl.int_range(pl.len())
+            return rows.with_columns(number.alias("@id"), number.cast(pl.String).alias("uid"))
+        if table != "execution.events" or "@device" not in rows.columns:
+            return rows
+        other = pl.Series(ids * rows.height, dtype=pl.Int64()).head(rows.height)
+        return rows.with_columns(
+            pl.when(pl.int_range(pl.len()) % 3 == 0).then(other).otherwise("@device").alias("@device")
+        )
+
+    changed = base.changed(gone)
+    assert changed.scan("execution.events", ["@device"]).collect()["@device"].is_in(ids).any()
+    text = f"{WEEK} | summarize n = count() by device.uid, binary.name"
+    for seed in range(4):
+        assert run(plan(text), Watched(changed, seed)).table == run(plan(text), changed).table
 
 
 def test_an_empty_window_has_no_groups_and_one_row_without_keys() -> None:
