@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -47,11 +48,12 @@ def control(data: Path, *, make: bool = False) -> Iterator[Control]:
     """The control database of a folder, made if `make`. Raises UsageError where there is none; what it refuses is a
     RefusedError."""
     settings = Settings(data)
-    if not make and not settings.control.is_file():
+    url = os.environ.get("MUSTER_CONTROL")
+    if not make and url is None and not settings.control.is_file():
         raise UsageError(f"There is no data folder at {data}.", "`muster serve --data DIR` makes one.", "no_folder")
     opened = None
     try:
-        opened = open_control(settings.control, now=now())
+        opened = open_control(settings.control, now=now(), url=url)
         yield opened
     except ControlError as error:
         raise RefusedError(_sentence(str(error)), "", error.code, 0) from error

@@ -34,9 +34,12 @@ def serve(
     coming: Sequence[Path],
     most_new: int,
     sizes: Mapping[str, int],
+    shared: tuple[str | None, tuple[str, ...], Path | None] = (None, (), None),
     say: Callable[[str], None],
 ) -> None:
-    """Serve until told to stop. `sizes` are bytes by the name of their setting. Raises MusterError."""
+    """Serve until told to stop. `sizes` are bytes by the name of their setting; `shared` is what several
+    portals share: the address of the control database, those of the store, the file of its secret. Raises
+    MusterError."""
     if not 0 <= port <= 65_535:
         raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
     logs.configure(log_level)
@@ -51,8 +54,14 @@ def serve(
         if not least <= size <= most:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} is {size_text(size)}.", f"It is {size_text(least)} to {size_text(most)}.")
+    control, stores, secret = shared
+    if stores and control is None:
+        raise UsageError("--store needs --control.", "Portals that share a store share a PostgreSQL database, too.")
     settings = Settings(
         *made,
+        control_url=control,
+        stores=stores,
+        store_secret=secret,
         most_new=most_new,
         scrub_rate=sizes["scrub_rate"],
         query_here=sizes["query_here"],

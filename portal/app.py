@@ -88,6 +88,8 @@ from storage.control.sealing import Sealer
 from storage.tables.api import Scrub, Tables, open_tables
 from storage.tables.files import Files
 from storage.tables.read import SnapshotSource
+from storage.tables.remote import RemoteTables
+from storage.tables.remote_wire import shared_secret
 from storage.tables.validate import rows_from_wire
 
 VERSION = version("muster-nql")
@@ -197,9 +199,9 @@ async def _open(
 ) -> Portal:
     """Open the stores, the one with the lock first, and build everything on them."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    tables = await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock, files=files)
+    tables = await _tables(settings, clock, files)
     stack.push_async_callback(tables.close)
-    control = await asyncio.to_thread(open_control, settings.control, now=clock())
+    control = await asyncio.to_thread(open_control, settings.control, now=clock(), url=settings.control_url)
     stack.callback(control.close)
     keys, sealer, pins = KeyRing(settings.key), Sealer(settings.vault_key), Pins(settings.certificates)
     threads = Threads()
@@ -258,6 +260,14 @@ async def _open(
         scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
         erasures=Work(ErasureParts(settings.data, *erased)),
     )
+
+
+async def _tables(settings: Settings, clock: Clock, files: Files | None) -> Tables:
+    """The tables: of this process, or of the store process. Raises what `open_tables` and `RemoteTables.open` raise."""
+    if not settings.stores:
+        return await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock, files=files)
+    secret = b"" if settings.store_secret is None else await asyncio.to_thread(shared_secret, settings.store_secret)
+    return await RemoteTables(settings.tables, settings.stores, secret).open()
 
 
 async def _execution(settings: Settings, threads: Threads, stack: AsyncExitStack) -> Execution:

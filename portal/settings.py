@@ -6,6 +6,7 @@ nothing here is secret.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,6 +45,9 @@ class Settings:
     scrub_rate: int = 8 << 20  # bytes a second of sealed files that are looked over again; 0: none
     query_here: int = 256 << 20  # bytes that a query may read to be run by the serving process itself
     query_memory: int = 1 << 30  # bytes of memory that a query in a process of its own may have
+    control_url: str | None = None  # the PostgreSQL database of several portals; None: a file in `data`
+    stores: tuple[str, ...] = ()  # where the store process may be reached; none: the store is this process's own
+    store_secret: Path | None = None  # the file of what portals and the store process know of each other
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
 
     @property
@@ -64,7 +68,7 @@ class Settings:
     @property
     def spool(self) -> Path:
         """The folder of what the portal and its worker processes hand each other; of no account when it is stopped."""
-        return self.data / "spool"
+        return self.data / (f"spool-{self.port or os.getpid()}" if self.stores else "spool")
 
     @property
     def key(self) -> Path:

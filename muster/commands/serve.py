@@ -6,10 +6,12 @@ Invariant: it is reachable from this machine only, unless --host says otherwise.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 from muster import registry
+from muster.commands.store import CONTROL
 from muster.errors import UsageError
 from muster.options import Options, Parser, add_data, size
 from muster.shown import size_text
@@ -69,6 +71,16 @@ def arguments(parser: Parser) -> None:
         help="new binaries, users, ... that one device may bring into being a day, of each kind; what is beyond counts "
         "as `other` (default: 20000)",
     )
+    grown = parser.add_argument_group("several portals (docs/deployment.md)")
+    grown.add_argument("--control", metavar="URL", default=os.environ.get("MUSTER_CONTROL"), help=CONTROL)
+    grown.add_argument(
+        "--store",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="where `muster store` answers, unix:PATH or HOST:PORT; may be given again, for standbys",
+    )
+    grown.add_argument("--store-secret", type=Path, metavar="FILE", help="the file that is given to `muster store`")
     sizes = parser.add_argument_group("sizes, such as 512MB or 4GB")
     for option, default, meaning in SIZES:
         sizes.add_argument(
@@ -99,6 +111,7 @@ def run(options: Options) -> None:
         certificate=None if options.tls_cert is None else (options.tls_cert, options.tls_key),
         coming=options.tls_next_cert,
         most_new=options.new_ids,
+        shared=(options.control, tuple(options.store), options.store_secret),
         sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

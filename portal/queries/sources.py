@@ -48,6 +48,8 @@ class Sources:
         # The relay holds still, so that what it has moved is in the snapshot and nowhere else.
         async with self._relay.still() as position:
             snapshot = await self._tables.snapshot()
+            # Another portal may have moved more than this one: the snapshot says what it has.
+            position = snapshot.relayed.get(self._control.epoch, position)
             rows = await self._threads.control(self._beside, asked, position)
         catalog = self._catalogs.current
         base = self._source_of(snapshot, catalog)

@@ -27,10 +27,12 @@ from storage.control.deadlines import Deadlines
 from storage.control.dispatch import Dispatch
 from storage.control.enrolment import Enrolment
 from storage.control.erasure import Erasures
+from storage.control.errors import RefusedError
 from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
 from storage.control.local_schedules import LocalSchedules
 from storage.control.outbox import Outbox
+from storage.control.postgres import is_postgres
 from storage.control.presence import Presence
 from storage.control.progress import Progress
 from storage.control.roles import Roles
@@ -163,9 +165,14 @@ class Control:
                 listener(change)
 
 
-def open_control(path: Path, *, now: int) -> Control:
+def open_control(path: Path, *, now: int, url: str | None = None) -> Control:
     """The control database in a file, made (readable by its owner alone) and brought to the newest schema where
-    needed."""
+    needed; or the one of a server, where `url` names one (`postgresql://USER@HOST/DATABASE`). Raises RefusedError,
+    UnavailableError."""
+    if url is not None:
+        if not is_postgres(url):
+            raise RefusedError("bad_url", "the database's address is no URL as postgresql://USER@HOST/DATABASE")
+        return Control(url, now=now)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     return Control(f"sqlite:///{path}", now=now)

@@ -29,16 +29,16 @@ class Leases:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def acquire(self, name: str, holder: str, *, now: int) -> int | None:
-        """The token of a lease that `holder` has now, taken or renewed; None while another has it."""
+    def acquire(self, name: str, holder: str, *, now: int, lasts: int = LASTS) -> int | None:
+        """The token of a lease that `holder` has for `lasts` from now, taken or renewed; None while another has it."""
         with self._database.read() as connection:
             row = connection.execute(select(TABLE).where(TABLE.c.name == name)).one_or_none()
             if row is not None and _held(row.until, now):
                 if row.holder != holder:
                     return None
-                if row.until - now > LASTS // 2:  # half of it is left: nothing needs to be written
+                if row.until - now > lasts // 2:  # half of it is left: nothing needs to be written
                     return int(row.token)
-        return self._database.write(lambda connection: _take(connection, name, holder, now))
+        return self._database.write(lambda connection: _take(connection, name, holder, now, lasts))
 
     def release(self, name: str, token: int, *, now: int) -> None:
         """Give a lease back early, if it is still the one of this token."""
@@ -56,9 +56,9 @@ def _held(until: int, now: int) -> bool:
     return now < until <= now + 2 * LASTS
 
 
-def _take(connection: Connection, name: str, holder: str, now: int) -> int | None:
+def _take(connection: Connection, name: str, holder: str, now: int, lasts: int) -> int | None:
     row = connection.execute(select(TABLE).where(TABLE.c.name == name)).one_or_none()
-    values = {"holder": holder, "until": now + LASTS}
+    values = {"holder": holder, "until": now + lasts}
     if row is None:
         connection.execute(insert(TABLE).values(name=name, token=1, **values))
         token = 1

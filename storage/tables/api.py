@@ -32,6 +32,7 @@ from storage.tables.errors import (
     StoreError,
     WrongZone,
 )
+from storage.tables.face import NOTHING, Tables
 from storage.tables.files import Files, discard
 from storage.tables.hot import CACHE, belongs_to
 from storage.tables.read import HOT, SnapshotSource
@@ -39,7 +40,7 @@ from storage.tables.recover import QUARANTINE
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
-from storage.tables.store import NOTHING, Outcome, Store
+from storage.tables.store import Outcome, Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
 from storage.tables.writer import Append, Compact, Erase, Item, Seal, Stop, Writer
 
@@ -53,6 +54,7 @@ __all__ = [
     "FormatTooNew",
     "Holder",
     "JournalCorrupt",
+    "LocalTables",
     "LockHeld",
     "ManifestCorrupt",
     "Naming",
@@ -84,18 +86,18 @@ async def open_tables(
     zone: str | None = None,
     clock: Callable[[], int] = system_clock,
     files: Files | None = None,
-) -> Tables:
+) -> LocalTables:
     """Open a data folder, making it if needed, and recover what a crash left.
 
     `zone` is the instance zone, fixed when the folder is made (then UTC if None); None takes the folder's own. `clock`
     gives microseconds UTC. Raises LockHeld, Corrupt, FormatTooNew, WrongZone, OSError.
     """
     store = await asyncio.to_thread(Store, Path(folder), catalog, zone=zone, clock=clock, files=files)
-    return Tables(store)
+    return LocalTables(store)
 
 
-class Tables:
-    """An open store. Its methods may be called from any task of any event loop."""
+class LocalTables(Tables):
+    """An open store of this process. Its methods may be called from any task of any event loop."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -105,44 +107,26 @@ class Tables:
 
     @property
     def zone(self) -> str:
-        """The instance zone."""
         return self._store.manifest.zone
 
     async def append(self, batch: Batch) -> Ack:
-        """Store a batch; it is durable and visible when this returns. A batch that was stored before is acknowledged as
-        a duplicate.
-
-        Raises Refused (nothing of it is stored, nor ever will be), StorageFull and StorageFailed (nothing is stored,
-        try again), Closed. A caller that stops waiting does not stop the batch.
-        """
         async with self._room:
             return await self._ask(lambda answer: Append(batch, answer))
 
     async def snapshot(self) -> Snapshot:
-        """Everything acknowledged so far."""
         return await asyncio.to_thread(self._store.snapshot)
 
     async def seal(self) -> None:
-        """Move everything into sealed files now, which happens by itself in time. Raises StorageFailed, Corrupt,
-        Closed."""
         await self._ask(Seal)
 
     async def compact(self, until: int | None = None) -> None:
-        """Compact the days that end at or before an instant (microseconds UTC, by default now), which happens by itself
-        in time. Rows may be appended and asked meanwhile. Raises StorageFailed, Corrupt, Closed."""
         await self._ask(lambda answer: Compact(answer, until))
 
     async def erase(self, table: str, key: str, words: Naming = NOTHING) -> bool:
-        """Erase an object, what belongs to it, its rows, and words of other rows that name it; and what was set aside
-        as damaged, as nobody can tell what it holds. True when no file has anything of it; False if files that were
-        replaced are still read by somebody: they go when that ends. Nobody may send under its name any more. Raises
-        StorageFailed, Corrupt (it is tried again by itself then), Closed."""
         await self._ask(lambda answer: Erase(answer, table, key, words))
         return await self.erased()
 
     async def erased(self) -> bool:
-        """Whether nobody reads a file any more that an erasure replaced; waits for a moment for who does. Raises
-        StorageFailed, Corrupt, Closed."""
         for _ in range(LOOKS):
             await self._ask(Seal)
             if not self._store.leaving:
@@ -154,7 +138,7 @@ class Tables:
     def _discard_beside(self) -> bool:
         """Remove what lies beside the files that count; whether some of it is still there."""
         folder, manifest = self._store.folder, self._store.manifest
-        keep = {item.sha256 for item in (*manifest.days, *manifest.segments)}
+        keep = {item.sha256 for item in manifest.days} | {item.sha256 for item in manifest.segments}
         HOT.forget(folder, keep)
         for path in (folder / QUARANTINE).glob("*"):
             discard(self._store.files, path)

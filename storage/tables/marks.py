@@ -68,6 +68,11 @@ class Marks:
         """A source is erased."""
         self.dirty = self._sources.pop(source, None) is not None or self.dirty
 
+    def reached(self, source: str) -> dict[str, int]:
+        """The last number of each epoch of a source."""
+        marks = self._sources.get(source)
+        return {} if marks is None else {epoch: ranges[-1][1] for epoch, ranges in marks.epochs.items() if ranges}
+
     def encode(self) -> bytes:
         """The marks as JSON."""
         return msgspec.json.encode(self._sources)

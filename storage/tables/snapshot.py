@@ -9,7 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,8 @@ from storage.tables.tail import TailPart
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """The sealed segments and compacted days of a folder, the unsealed rows, and the object tables as Arrow by name.
-    `number` is the manifest's, `version` the state's; `complete_until` is microseconds UTC; `zone` the instance zone.
+    `number` is the manifest's, `version` the state's; `complete_until` is microseconds UTC; `zone` the instance zone;
+    `relayed` the last message of each outbox (by its epoch) that the rows have.
     """
 
     folder: Path
@@ -33,6 +34,7 @@ class Snapshot:
     objects: Mapping[str, Any]
     days: tuple[DayFile, ...] = ()
     dailies: tuple[DailyFile, ...] = ()
+    relayed: Mapping[str, int] = field(default_factory=dict)
 
 
 class Holds:

@@ -36,6 +36,7 @@ from storage.tables.snapshot import Holds, Snapshot
 
 log = logging.getLogger(__name__)
 MOST_UNSEALED = 8_000_000  # rows; beyond, sealing must have failed for long, and memory is at stake
+RELAY = "portal"  # the source of what comes from an outbox
 
 NOTHING = Naming()
 Outcome = Ack | StoreError
@@ -330,4 +331,5 @@ class Store:
             objects,
             tuple(manifest.days),
             tuple(manifest.dailies),
+            relayed=state.marks.reached(RELAY),
         )

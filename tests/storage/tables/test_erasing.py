@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from storage.naming import ERASED, Naming, naming
-from storage.tables.api import Tables, open_tables
+from storage.tables.api import LocalTables, open_tables
 from storage.tables.errors import StoreError
 from storage.tables.fakes import FaultyFiles
 from storage.tables.files import Files
@@ -25,7 +25,7 @@ OWN = [b"device-1", *(f"name {item.sequence}".encode() for item in BATCHES if it
 OWN += [f"only in {item.sequence}".encode() for item in BATCHES if item.source == GONE]
 
 
-async def filled(folder: Path, files: Files | None = None) -> Tables:
+async def filled(folder: Path, files: Files | None = None) -> LocalTables:
     """Days compacted, in segments and in the journal."""
     tables = await open_tables(folder, CATALOG, clock=clock, files=files)
     for item in BATCHES[:4]:
