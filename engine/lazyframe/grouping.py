@@ -8,7 +8,7 @@ are grouped by their order, without a hash; attributes of objects are joined to 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -299,12 +299,22 @@ class _Parted:
 
     def _grain(self) -> Grain | None:
         """The rollup whose keys will do, if all states are there and every row counts."""
-        if not self.under.plain or any(item.rolled is None for item in self.states.values()):
-            return None
-        if self._first == [_DEVICE]:
-            return "device"
-        edges = () if self.of.period is None else self.of.period.edges
-        return "quarter" if not self.under.ids and all(edge % _STEP == 0 for edge in edges) else None
+        return _grain(self.of, self.under, self.states.values())
+
+
+def grain_of(of: Grouping) -> Grain | None:
+    """The grain of the stored states that will do for a grouping, None if its rows are read."""
+    under = below(of.rows, of.keys, of.read)
+    return None if under is None else _grain(of, under, [states(item, _stored(item, under)) for item in of.measures])
+
+
+def _grain(of: Grouping, under: Below, known: Iterable[States | None]) -> Grain | None:
+    if not under.plain or any(item is None or item.rolled is None for item in known):
+        return None
+    if under.ids == (_DEVICE,) and of.period is None:
+        return "device"
+    edges = () if of.period is None else of.period.edges
+    return "quarter" if not under.ids and all(edge % _STEP == 0 for edge in edges) else None
 
 
 def _by(frame: pl.LazyFrame, keys: Sequence[str], aggregates: Sequence[pl.Expr]) -> pl.LazyFrame:
