@@ -14,13 +14,14 @@ from typing import Any
 
 from benchmarks.shapes import charts
 from benchmarks.shapes.goals import Figures, Goal, all_rows, goals, limit_ms, ratio, timing
+from benchmarks.shapes.reasons import REASONS
 from benchmarks.shapes.shapes import SHAPES
 
 CHART, GROWTH = "engine-performance.svg", "engine-growth.svg"
 _HEAD = """\
 # What the engine reaches
 
-This page and its charts are made from one run of one command; nothing in it is written by hand.
+This page and its charts are made from one run of one command; no figure in it is written by hand.
 
 ```
 .venv/bin/uv pip install -r requirements/bench.txt     (chdb, a peer of 540 MB; without it its columns are left out)
@@ -64,6 +65,8 @@ def _page(figures: Figures) -> Iterator[str]:
     yield from _where(figures)
     yield "## Goals\n"
     yield from _goals(goals(figures))
+    yield "\n## Where the time goes\n"
+    yield from _reasons(figures)
     yield f"\n![Times of all sides by shape]({CHART})\n"
     yield "## Time by the clock, milliseconds\n"
     yield from _sides(figures, "wall_ms")
@@ -119,6 +122,19 @@ def _goals(found: Sequence[Goal]) -> Iterable[str]:
         for goal in found
     ]
     yield from _table(["goal", "is", "reached", ""], rows)
+
+
+def _reasons(figures: Figures) -> Iterable[str]:
+    """What raw answers are busy with, those that missed their goal first."""
+    missed = {
+        shape.name
+        for shape in SHAPES
+        if shape.raw_goal is not None
+        and (found := timing(figures, "muster", shape.name))
+        and found["wall_ms"] > shape.raw_goal
+    }
+    for shape in sorted(SHAPES, key=lambda shape: shape.name not in missed):
+        yield f"- **{shape.name}**{' (missed its goal)' if shape.name in missed else ''}: {REASONS[shape.name]}"
 
 
 def _sides(figures: Figures, what: str) -> Iterable[str]:

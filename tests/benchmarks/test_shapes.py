@@ -21,6 +21,7 @@ from benchmarks.shapes.estate import DAY, HOUR, SAMPLES, TIMES, Estate, hours, o
 from benchmarks.shapes.fingerprint import fingerprint
 from benchmarks.shapes.goals import goals, ratio
 from benchmarks.shapes.measuring import measured
+from benchmarks.shapes.reasons import REASONS
 from benchmarks.shapes.shapes import SHAPES, named
 from benchmarks.shapes.sides import SIDES
 from benchmarks.shapes.whole import DifferentError, agree, make
@@ -228,6 +229,16 @@ def test_the_page_says_what_was_measured_and_what_not(tmp_path: Path) -> None:
     assert (tmp_path / page.CHART).read_text().count("<circle") == 3 + 3 * len(SHAPES)
     assert "<polyline" in (tmp_path / page.GROWTH).read_text()
     shutil.rmtree(tmp_path)
+
+
+def test_the_page_tells_where_the_time_goes_and_begins_with_what_missed(tmp_path: Path) -> None:
+    assert {shape.name for shape in SHAPES} == REASONS.keys()
+    figures = _figures()
+    figures["sides"]["muster"]["shapes"]["q9"] = figures["sides"]["muster"]["shapes"]["q9"] | {"wall_ms": 61.0}
+    page.write(figures, tmp_path / "page.md")
+    told = [line for line in (tmp_path / "page.md").read_text().splitlines() if line.endswith(tuple(REASONS.values()))]
+    assert told[0] == f"- **q9** (missed its goal): {REASONS['q9']}"
+    assert told[1:] == [f"- **{shape.name}**: {REASONS[shape.name]}" for shape in SHAPES if shape.name != "q9"]
 
 
 def test_the_raw_side_keeps_its_rollups_but_still_tells_how_its_rows_lie(data: Path) -> None:
