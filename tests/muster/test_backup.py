@@ -21,6 +21,7 @@ from agent.trail import Trail
 from muster import backup
 from muster.cli import main
 from muster.errors import MusterError, UsageError
+from portal.erasure.beside import STAGING
 from portal.settings import Settings
 from storage.control import copying
 from storage.control.enrolment import Seen
@@ -244,13 +245,13 @@ def test_a_damaged_folder_gives_no_backup(kept: Path, data: Path, tmp_path: Path
     with pytest.raises(MusterError, match="does not hold what was written"):
         backup.make(data, tmp_path / "second")
     assert not (tmp_path / "second").exists()
-    assert list(data.glob(f"{backup.STAGING}*")) == []
+    assert list(data.glob(f"{STAGING}*")) == []
 
 
 def test_what_a_killed_backup_left_goes(kept: Path, data: Path, tmp_path: Path) -> None:
-    (data / f"{backup.STAGING}x" / "tables").mkdir(parents=True)
+    (data / f"{STAGING}x" / "tables").mkdir(parents=True)
     backup.make(data, tmp_path / "second")
-    assert list(data.glob(f"{backup.STAGING}*")) == []
+    assert list(data.glob(f"{STAGING}*")) == []
 
 
 def test_one_at_a_time(kept: Path, data: Path, tmp_path: Path) -> None:
