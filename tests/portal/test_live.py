@@ -166,8 +166,8 @@ def test_parameters_and_bounds_are_those_of_a_query(play: Play) -> None:
             house.enrol(number)
         await house.settle()
         text = "devices | where name in $names | list name | sort name desc"
-        body = {"parameters": {"names": ["pc-1", "pc-2", "pc-3"]}, "limit": 2}
-        async with following(house, await house.program(), text, **body) as stream:
+        names = {"names": ["pc-1", "pc-2", "pc-3"]}
+        async with following(house, await house.program(), text, parameters=names, limit=2) as stream:
             assert stream.answers == [[["pc-3"], ["pc-2"]]]
             assert stream.named("answer")[0]["truncated"] is True
 
