@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 import polars as pl
@@ -10,10 +11,12 @@ import pytest
 
 from storage.naming import ERASED, Naming, naming
 from storage.tables.api import LocalTables, open_tables
+from storage.tables.erasing import tasks, touched
 from storage.tables.errors import StoreError
-from storage.tables.fakes import FaultyFiles
+from storage.tables.fakes import FaultyFiles, PowerCutError
 from storage.tables.files import Files
 from storage.tables.rows import Batch, Rows
+from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, NOW, batch, clock, executions, open_store, problems, source_of
 
 pytestmark = pytest.mark.slow
@@ -293,3 +296,41 @@ def test_any_failing_operation_only_delays_it(tmp_path: Path, before: pl.DataFra
             break
         number += 5
     assert number > 20
+
+
+def erase_in_one_thread(store: Store) -> None:
+    """All that the writer and the compaction do for an erasure."""
+    store.erase("device.devices", GONE, naming([GONE]))
+    by = store.compaction()
+    while found := [less for task in tasks(store.manifest, store.schemas) if (less := touched(by, task)) is not None]:
+        for task in found:
+            assert store.flip(by.run(task))
+    store.erased()
+    store.tidy()
+
+
+def test_any_power_cut_only_delays_it(tmp_path: Path, before: pl.DataFrame) -> None:
+    """The power goes at every third operation, in a run of its own; then the disk has what a disk may have."""
+    number, cut = 1, True
+    while cut:
+        folder, files = tmp_path / f"store-{number}", FaultyFiles(tmp_path / f"limbo-{number}", cut_at=number)
+
+        async def fill(folder: Path = folder) -> None:
+            (await filled(folder)).abandon()
+
+        asyncio.run(fill())
+        opened: list[Store] = []
+        with contextlib.suppress(PowerCutError):
+            opened.append(open_store(folder, files))
+            erase_in_one_thread(opened[0])
+        for left in opened:
+            left.abandon()
+        cut = files.dead
+        files.lose(folder, number)
+        store = open_store(folder)
+        erase_in_one_thread(store)
+        store.seal()
+        store.abandon()
+        check(folder, before)
+        number += 3
+    assert number > 50
