@@ -42,6 +42,8 @@ from portal.agents.presence import Presence
 from portal.agents.routes import Desk
 from portal.agents.service import Parts as AgentParts
 from portal.agents.trails import Trails
+from portal.beside import Beside
+from portal.beside import Parts as BesideParts
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.erasure import routes as erasure_routes
@@ -170,13 +172,18 @@ def _lifespan(
             app.state.portal = portal
             app.router.routes[:] = _routes(portal)
             ticks = Ticks(portal.control, portal.nudges, portal.relay, portal.threads, clock)
+            stack.push_async_callback(portal.webhooks.close)
+            shared = (portal.control, portal.threads, clock, portal.nudges, portal.configurations, portal.catalogs)
+            beside = Beside(BesideParts(*shared, portal.progress))
+            others = bool(settings.stores)
             for work in (
+                *([beside.run()] if others else []),
                 portal.relay.run(),
                 portal.channels.run(),
                 portal.presence.run(),
                 ticks.run(),
                 portal.progress.run(),
-                portal.webhooks.run(),
+                beside.leading("webhooks", portal.webhooks.run) if others else portal.webhooks.run(),
                 portal.scheduler.run(),
                 portal.scrubbing.run(),
                 portal.erasures.run(),
@@ -212,7 +219,7 @@ async def _open(
     control.listen(watchers.told)
     catalogs = Catalogs(control)
     await threads.control(catalogs.refresh)
-    presence = Presence(control, threads, clock, relay.wake)
+    presence = Presence(control, threads, clock, relay.wake, alone=not settings.stores)
     await relay.start()
     door = Door(control, threads, clock, presence.contact)
     sources = Sources(tables, control, catalogs, relay, threads, SnapshotSource)

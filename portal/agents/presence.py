@@ -19,6 +19,7 @@ from storage.control.presence import Move
 
 EVERY = 1.0  # seconds
 SEEN_EVERY = 30  # turns
+SILENT = 150_000_000  # microseconds: an interval that no portal has spoken of for so long
 MOST = 200_000  # moves that are kept while nothing can be written
 PIECE = 5_000  # moves in one transaction
 log = structlog.get_logger("presence")
@@ -28,9 +29,18 @@ class Presence:
     """Who is connected, as it is written down."""
 
     def __init__(
-        self, control: Control, threads: Threads, clock: Callable[[], int], written: Callable[[], None]
+        self,
+        control: Control,
+        threads: Threads,
+        clock: Callable[[], int],
+        written: Callable[[], None],
+        *,
+        alone: bool = True,
     ) -> None:
+        """`alone`: there is no other portal, so that what is open and not of this one was left by one that died."""
         self._control, self._threads, self._clock, self._written = control, threads, clock, written
+        self._alone = alone
+        self._here: dict[str, int] = {}  # since when the devices of this portal are connected
         self._moves: list[Move] = []
         self._contacts: set[str] = set()
         self._turns = 0
@@ -39,11 +49,13 @@ class Presence:
 
     def came(self, device: str) -> None:
         """A device is connected."""
-        self._note(Move(device, self._clock()))
+        self._here[device] = now = self._clock()
+        self._note(Move(device, now))
 
     def left(self, device: str, reason: str) -> None:
         """A device is not connected any more."""
-        self._note(Move(device, self._clock(), reason))
+        since = self._here.pop(device, None)
+        self._note(Move(device, self._clock(), reason, None if self._alone else since))
 
     def contact(self, device: str) -> None:
         """A device has asked for something."""
@@ -54,7 +66,8 @@ class Presence:
         try:
             await self.write()
             await self._touch()
-            await self._threads.control(self._control.presence.close_all, "portal_stopped", self._clock())
+            mine = None if self._alone else list(self._here)
+            await self._threads.control(self._control.presence.close_all, "portal_stopped", self._clock(), devices=mine)
         except ControlError as error:
             log.warning("presence_waits", code=error.code)  # the next start ends them
 
@@ -64,7 +77,9 @@ class Presence:
             try:
                 await self.write()
                 if self._turns % SEEN_EVERY == SEEN_EVERY - 1:
-                    await self._threads.control(self._control.presence.seen, now=self._clock())
+                    mine = None if self._alone else list(self._here)
+                    await self._threads.control(self._control.presence.seen, now=self._clock(), devices=mine)
+                    await self._close_lost()
                     await self._touch()
             except ControlError as error:
                 log.warning("presence_waits", code=error.code)
@@ -72,6 +87,12 @@ class Presence:
                 log.exception("presence_failed")
             await asyncio.sleep(EVERY)
             self._turns += 1
+
+    async def _close_lost(self) -> None:
+        """End what portals that died left open: at once, or where there are others, what none has spoken of."""
+        if not (self._begun and self._alone):
+            since = None if self._alone else self._clock() - SILENT
+            await self._threads.control(self._control.presence.close_all, "portal_lost", None, silent_since=since)
 
     async def _touch(self) -> None:
         contacts, self._contacts = self._contacts, set()
@@ -82,7 +103,7 @@ class Presence:
         ControlError, and then it waits on."""
         async with self._beginning:
             if not self._begun:
-                await self._threads.control(self._control.presence.close_all, "portal_lost", None)
+                await self._close_lost()
                 self._begun = True
         while self._moves:
             piece, self._moves = self._moves[:PIECE], self._moves[PIECE:]

@@ -83,7 +83,10 @@ class Webhooks:
             for task in self._busy.values():
                 task.cancel()
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
-            await self._sender.close()
+
+    async def close(self) -> None:
+        """Let go of connections; after `run` has ended for good."""
+        await self._sender.close()
 
     async def _begin(self) -> None:
         """Begin to tell each webhook what is due, but for those that are being told."""

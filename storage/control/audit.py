@@ -157,6 +157,12 @@ class Audit:
         with self._database.read() as connection:
             return [_entry(row) for row in connection.execute(query)]
 
+    def changes(self, after: int, limit: int) -> list[Entry]:
+        """The first entries after a number that are not of executions, oldest first."""
+        query = _after(after).where(TABLE.c.action.not_like(f"{EXECUTION}%")).limit(limit)
+        with self._database.read() as connection:
+            return [_entry(row) for row in connection.execute(query)]
+
     def verify(self) -> Verified:
         """Look at the whole log. Blocks for about 12 s a million entries."""
         check = _Check()

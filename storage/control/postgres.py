@@ -151,7 +151,7 @@ def committed(connection: Connection, writer: str, token: str) -> bool | None:
 
 def leave(connection: Connection, writer: str) -> None:
     """The writer writes no more."""
-    if connection.dialect.name == DIALECT:
+    if connection.dialect.name == DIALECT and not connection.closed:
         with suppress(DBAPIError), connection.begin():
             connection.execute(text("DELETE FROM commits WHERE writer = :writer"), {"writer": writer})
 

@@ -8,14 +8,16 @@ comes or goes is no change that somebody made, so there is no audit row.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from storage.control import outbox, schema
 from storage.control.database import Database
+from storage.control.prepared import texts
+from storage.control.records import to_json
 
 TABLE = schema.presence
 ROWS = "device.presences"
@@ -24,11 +26,13 @@ PIECE = 500
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A device came at an instant, or left, and then `reason` says why."""
+    """A device came at an instant, or left, and then `reason` says why, and `since` (where there are several portals)
+    when what has ended began: the device may have come to another portal meanwhile."""
 
     device: str
     at: int
     reason: str | None = None
+    since: int | None = None
 
 
 class Presence:
@@ -44,6 +48,8 @@ class Presence:
             before = _open(connection, {move.device for move in moves})
             after, ended = dict(before), list[dict[str, Any]]()
             for move in moves:
+                if move.since is not None and after.get(move.device) != move.since:
+                    continue
                 since = after.pop(move.device, None)
                 if since is not None:
                     ended.append(row(move.device, since, max(move.at, since), move.reason or "left"))
@@ -55,17 +61,24 @@ class Presence:
 
         return self._database.write(work) if moves else 0
 
-    def seen(self, *, now: int) -> None:
-        """Whoever is connected is still connected."""
-        self._database.note(lambda connection: connection.execute(update(TABLE).values(seen_at=now)))
+    def seen(self, *, now: int, devices: Collection[str] | None = None) -> None:
+        """Whoever is connected is still connected; of several portals each says it of its own devices."""
+        meant = _of(devices)
+        self._database.note(lambda connection: connection.execute(update(TABLE).where(*meant).values(seen_at=now)))
 
-    def close_all(self, reason: str, now: int | None) -> int:
-        """End every interval, now or when it was last seen; how many."""
+    def close_all(
+        self, reason: str, now: int | None, *, devices: Collection[str] | None = None, silent_since: int | None = None
+    ) -> int:
+        """End every interval, now or when it was last seen; how many. Where there are several portals: those of some
+        devices, or those that none has seen since an instant."""
+        meant = _of(devices)
+        if silent_since is not None:
+            meant.append(TABLE.c.seen_at < silent_since)
 
         def work(connection: Connection) -> int:
-            found = connection.execute(select(TABLE)).all()
+            found = connection.execute(select(TABLE).where(*meant)).all()
             rows = [row(one.device, one.since, max(one.since, now or one.seen_at), reason) for one in found]
-            connection.execute(delete(TABLE))
+            connection.execute(delete(TABLE).where(*meant))
             outbox.put(connection, [(ROWS, one) for one in rows], now=now or max((r.seen_at for r in found), default=0))
             return len(rows)
 
@@ -90,6 +103,10 @@ def row(device: str, since: int, until: int | None = None, reason: str | None = 
         "reason": reason,
         "@device": device,
     }
+
+
+def _of(devices: Collection[str] | None) -> list[ColumnElement[bool]]:
+    return [] if devices is None else [TABLE.c.device.in_(texts(to_json(sorted(devices))))]
 
 
 def _open(connection: Connection, devices: set[str]) -> dict[str, int]:

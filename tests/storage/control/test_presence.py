@@ -90,3 +90,14 @@ def test_any_moves_in_any_pieces(everybody: Control, moves: list[tuple[str, str 
         assert all(end is not None and end <= later for (_, end), (later, _) in pairwise(mine))
         last = [move for move in made if move.device == device][-1:]
         assert [end is None for _, end in mine[-1:]] == ([last[0].reason is None] if mine else [])
+
+
+def test_portals_speak_of_their_own_devices(control: Control) -> None:
+    control.presence.write([Move("a", 10), Move("b", 10)], now=10)
+    control.presence.write([Move("b", 20)], now=20)  # it went to the other portal
+    assert control.presence.write([Move("b", 21, "left", since=10)], now=21) == 0  # the first hears of it later
+    control.presence.seen(now=50, devices=["b"])
+    assert control.presence.close_all("portal_lost", None, silent_since=40) == 1
+    assert shown(control) == [("a", 10, 10, "portal_lost"), ("b", 10, 20, "left"), ("b", 20, None, None)]
+    assert control.presence.close_all("portal_stopped", 60, devices=["a"]) == 0
+    assert control.presence.close_all("portal_stopped", 60, devices=["b"]) == 1
