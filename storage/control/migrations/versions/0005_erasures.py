@@ -50,9 +50,7 @@ def upgrade() -> None:
         op.execute(
             "CREATE TRIGGER audit_append_only BEFORE DELETE OR TRUNCATE ON audit EXECUTE FUNCTION audit_refuses()"
         )
-        op.execute(
-            "CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION audit_blanks()"
-        )
+        op.execute("CREATE TRIGGER audit_no_update BEFORE UPDATE ON audit FOR EACH ROW EXECUTE FUNCTION audit_blanks()")
         return
     changed = " OR ".join(f"NEW.{name} IS NOT OLD.{name}" for name in STAYS)
     op.execute("DROP TRIGGER audit_no_update")
