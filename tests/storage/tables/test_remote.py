@@ -180,6 +180,35 @@ def test_who_does_not_know_the_secret_is_told_nothing(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_the_secret_is_the_owners_and_long_enough(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    with pytest.raises(StorageFailed, match="cannot be read"):
+        remote_wire.shared_secret(path)
+    path.write_text("x" * 40 + "\n")
+    path.chmod(0o640)
+    with pytest.raises(StorageFailed, match="chmod 600"):
+        remote_wire.shared_secret(path)
+    path.chmod(0o600)
+    assert remote_wire.shared_secret(path) == b"x" * 40
+    path.write_text("short")
+    with pytest.raises(StorageFailed, match="5 bytes"):
+        remote_wire.shared_secret(path)
+
+
+def test_a_store_on_a_port(tmp_path: Path) -> None:
+    async def run() -> None:
+        tables = await open_tables(tmp_path / "tables", CATALOG, clock=clock)
+        server = StoreServer(tables, SECRET)
+        where = await server.start("127.0.0.1:0")
+        async with portal(tmp_path, where) as a:
+            await a.append(batch(1))
+            assert list(problems(source(await a.snapshot()), [batch(1)])) == []
+        await server.close()
+        await tables.close()
+
+    asyncio.run(run())
+
+
 def test_a_store_that_nobody_runs_is_said(tmp_path: Path) -> None:
     async def run() -> None:
         remote = RemoteTables(tmp_path, [f"unix:{tmp_path / 'none.sock'}"], b"", patience=0.2)
