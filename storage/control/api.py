@@ -18,6 +18,7 @@ from sqlalchemy import Connection, text
 from storage.control import deadlines, enrolment
 from storage.control.accounts import Accounts
 from storage.control.actions import Actions
+from storage.control.api_credentials import ApiCredentials
 from storage.control.audit import Audit
 from storage.control.authors import Authors
 from storage.control.configured import Configured
@@ -62,6 +63,7 @@ class Control:
         self.sessions = Sessions(self._database)
         self.tokens = Tokens(self._database)
         self.credentials = Credentials(self._database)
+        self.api_credentials = ApiCredentials(self._database)
         self.sites = Sites(self._database)
         self.enrolment = Enrolment(self._database)
         self.actions = Actions(self._database)

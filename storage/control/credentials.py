@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
 
-from storage.control import accounts, schema, tokens
+from storage.control import accounts, api_credentials, schema, tokens
 from storage.control.accounts import Account
 from storage.control.database import Database
 from storage.control.errors import NotFoundError
@@ -42,6 +42,7 @@ class Credentials:
         new = Account(uuid7(now, self._random), name, frozenset(), "UTC", now, role=role, kind=accounts.PROGRAM)
 
         def work(connection: Connection) -> tuple[Credential, str]:
+            api_credentials.check_free(connection, name)
             account = accounts.add(connection, new, accounts.NO_PASSWORD, by=by)
             token, secret = tokens.add(
                 connection, account, name, by=by, now=now, random=self._random, expires_at=expires_at

@@ -57,6 +57,7 @@ _WRITTEN = {  # what people wrote and mean, which is told to them and left to th
     "schedule": (schema_schedules.schedules.c.nql_id, (schema_schedules.schedules.c.definition,)),
     "role": (schema.roles.c.name, (schema.roles.c.domain,)),
     "configured": (schema.configured_items.c.name, (schema.configured_items.c.definition,)),
+    "credential": (schema.api_credentials.c.name, (schema.api_credentials.c.description,)),
 }
 
 

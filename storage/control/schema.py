@@ -78,6 +78,28 @@ tokens = Table(
     instant("expires_at"),  # None: never
 )
 
+# --- api_credentials.py ------------------------------------------------------------------------
+api_credentials = Table(
+    "api_credentials",
+    metadata,
+    Column("id", Text, primary_key=True),
+    text_column("name"),
+    text_column("folded", unique=True),  # the name without regard to case
+    text_column("description"),
+    Column("account", Text, ForeignKey("accounts.id"), nullable=False, index=True),  # for whom it acts
+    text_column("apis"),  # JSON array
+    text_column("limits"),  # JSON object: those that are not the portal's own
+    Column("digest", LargeBinary, nullable=False),
+    Column("old_digest", LargeBinary, nullable=True),  # of the secret before the last rotation
+    instant("old_until"),  # it counts until then
+    instant("created_at", null=False),
+    text_column("created_by"),
+    instant("rotated_at"),
+    instant("expires_at"),  # None: never
+    instant("used_at"),
+    instant("revoked_at"),
+)
+
 # --- sites.py ----------------------------------------------------------------------------------
 sites = Table(
     "sites",
