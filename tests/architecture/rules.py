@@ -89,7 +89,7 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "lsprotocol": ("muster/lsp/",),
 }
 
-HEAVY = ("sqlglot", "duckdb", "deltalake", "pyarrow.dataset")
+HEAVY = ("sqlglot", "duckdb", "deltalake", "pyarrow.dataset", "pyarrow.fs")
 LAZY = (*HEAVY, "alembic", "IPython", "altair")  # the last two come with the extra `notebook` only
 
 CLOCKS = {
