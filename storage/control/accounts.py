@@ -31,7 +31,7 @@ ADMINISTER = "administer"
 class Account:
     """A person or program that may come in, with the rights that count now. `zone` is the IANA name of the zone dates
     are shown in; `actions` are those that may be run, None for all; `domain` is the view domain, None for
-    everything."""
+    everything; `sites` names those whose devices are seen, None for all."""
 
     id: str
     name: str
@@ -43,6 +43,7 @@ class Account:
     kind: str = PERSON
     actions: frozenset[str] | None = None
     domain: str | None = None
+    sites: frozenset[str] | None = None
 
 
 class Accounts:
@@ -195,7 +196,7 @@ def keep_administered(connection: Connection) -> Iterator[None]:
 
 def wide() -> Select[Any]:
     """Accounts with the rights of their role beside them: what `from_row` reads."""
-    beside = [ROLES.c[name].label(f"role_{name}") for name in ("name", "permissions", "actions", "domain")]
+    beside = [ROLES.c[name].label(f"role_{name}") for name in ("name", "permissions", "actions", "domain", "sites")]
     return select(TABLE, *beside).outerjoin(ROLES, ROLES.c.folded == TABLE.c.role)
 
 
@@ -214,6 +215,7 @@ def from_row(row: Row[Any]) -> Account:
         kind=row.kind,
         actions=None if own or row.role_actions is None else frozenset(from_json(row.role_actions)),
         domain=None if own else row.role_domain,
+        sites=None if own or row.role_sites is None else frozenset(from_json(row.role_sites)),
     )
 
 

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, bindparam, insert, select, update
 
-from storage.control import audit, outbox, schema, tombstones
+from storage.control import audit, outbox, schema, sites, tombstones
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.ids import Random, uuid7
@@ -165,25 +165,33 @@ class Enrolment:
     # --- enrolment keys ------------------------------------------------------------------------
 
     def create_enrol_keys(
-        self, count: int, *, simulated: bool, expires_at: int, by: str, now: int, devices: Sequence[str] | None = None
+        self,
+        count: int,
+        *,
+        simulated: bool,
+        expires_at: int,
+        by: str,
+        now: int,
+        devices: Sequence[str] | None = None,
+        site: str | None = None,
     ) -> list[tuple[EnrolKey, str]]:
         """Make one-time keys: what may be shown and the secret of each. `devices` fixes the uid each key's device
-        gets (one a key)."""
+        gets (one a key), `site` names the site it joins (None: the standard one). Raises NotFoundError."""
         made = [EnrolKey(uuid7(now, self._random), simulated, by, now, expires_at) for _ in range(count)]
         keys = [(key, new_secret(PREFIX, key.id, self._random)) for key in made]
         uids = devices if devices is not None else [None] * count
 
         def work(connection: Connection) -> None:
-            site = _standard_site(connection)
+            joins = sites.named(connection, sites.STANDARD if site is None else site)
             rows = [
                 {
-                    "id": key.id, "digest": digest_of(secret), "site": site, "simulated": simulated, "device": uid,
+                    "id": key.id, "digest": digest_of(secret), "site": joins.id, "simulated": simulated, "device": uid,
                     "created_by": by, "created_at": now, "expires_at": expires_at,
                 }
                 for (key, secret), uid in zip(keys, uids, strict=True)
             ]  # fmt: skip
             connection.execute(insert(KEYS), rows)
-            detail = {"count": count, "simulated": simulated, "expires_at": expires_at}
+            detail = {"count": count, "simulated": simulated, "expires_at": expires_at, "site": joins.name}
             audit.record(connection, audit.Entry(now, by, "enrol_keys.created", f"enrol_key:{made[0].id}", detail))
 
         if keys:
@@ -280,6 +288,33 @@ class Enrolment:
             rows = connection.execute(select(DEVICES).order_by(DEVICES.c.uid).limit(limit).offset(offset)).all()
         return [Device(*row) for row in rows]
 
+    def sites_of(self, uids: Collection[str]) -> dict[str, str]:
+        """The site (its id) of each of some devices that are enrolled and not revoked."""
+        query = select(DEVICES.c.uid, DEVICES.c.site).where(DEVICES.c.revoked_at.is_(None))
+        with self._database.read() as connection:
+            return {row.uid: row.site for row in connection.execute(query.where(DEVICES.c.uid.in_(list(uids))))}
+
+    def assign(self, uids: Collection[str], site: str, *, by: str, now: int) -> int:
+        """Have devices belong to a site (by name); how many did not before. Raises NotFoundError."""
+
+        def work(connection: Connection) -> list[str]:
+            joins = sites.named(connection, site)
+            rows = connection.execute(select(DEVICES).where(DEVICES.c.uid.in_(list(uids)))).all()
+            if missing := sorted(set(uids) - {row.uid for row in rows}):
+                raise NotFoundError("unknown_device", f"no device is enrolled under the uid {missing[0]}")
+            moved = [row for row in rows if row.site != joins.id]
+            for row in moved:
+                connection.execute(update(DEVICES).where(DEVICES.c.uid == row.uid).values(site=joins.id))
+                detail = {"name": row.name, "site": joins.name}
+                audit.record(connection, audit.Entry(now, by, "device.assigned", f"device:{row.uid}", detail))
+            outbox.put(connection, [("device.devices", {"uid": row.uid, "site": joins.name}) for row in moved], now=now)
+            return [row.uid for row in moved]
+
+        done = self._database.write(work)
+        for uid in done:
+            self.forget(uid)
+        return len(done)
+
     def touch(self, uids: Collection[str], *, now: int) -> None:
         """Note that there was contact with devices. The caller calls seldom, for many at once."""
         rows = [{"mine": uid, "at": now} for uid in uids]
@@ -350,8 +385,9 @@ def _enrol(
         }
         connection.execute(insert(DEVICES).values(values))
     device = Device(*connection.execute(select(DEVICES).where(DEVICES.c.uid == uid)).one())
+    joined = connection.execute(select(schema.sites.c.name).where(schema.sites.c.id == device.site)).scalar_one()
     facts = {"uid": uid, "name": name, "collector.uid": device.collector_uid, "simulated": device.simulated}
-    outbox.put(connection, [("device.devices", facts)], now=now)
+    outbox.put(connection, [("device.devices", facts | {"site": joined})], now=now)
     detail = {"name": name, "key": key.id, "generation": generation, "simulated": device.simulated}
     audit.record(connection, audit.Entry(now, f"device:{uid}", "device.enrolled", f"device:{uid}", detail))
     return device
@@ -360,7 +396,3 @@ def _enrol(
 def _by_identity(connection: Connection, identity_key: bytes) -> Device | None:
     row = connection.execute(select(DEVICES).where(DEVICES.c.identity_key == identity_key)).one_or_none()
     return None if row is None else Device(*row)
-
-
-def _standard_site(connection: Connection) -> Any:
-    return connection.execute(select(schema.sites.c.id).where(schema.sites.c.standard)).scalar_one()

@@ -8,6 +8,8 @@ and counts as over.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import Connection, insert, select, update
 
 from storage.control import audit, schema_schedules
@@ -39,6 +41,12 @@ class Leases:
                 if row.until - now > lasts // 2:  # half of it is left: nothing needs to be written
                     return int(row.token)
         return self._database.write(lambda connection: _take(connection, name, holder, now, lasts))
+
+    def held(self, names: Collection[str], *, now: int) -> set[str]:
+        """Those of some leases that somebody holds now."""
+        with self._database.read() as connection:
+            rows = connection.execute(select(TABLE).where(TABLE.c.name.in_(sorted(names)))).all()
+        return {row.name for row in rows if _held(row.until, now)}
 
     def release(self, name: str, token: int, *, now: int) -> None:
         """Give a lease back early, if it is still the one of this token."""

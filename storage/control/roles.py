@@ -20,17 +20,19 @@ from storage.control.records import from_json, to_json
 
 TABLE, PEOPLE = schema.roles, schema.accounts
 MOST = 1000
+SHOWN = ("permissions", "actions", "domain", "sites")
 UNBOUNDED = frozenset({"administer", "import"})  # whoever may do these could lift any bound
 
 
 @dataclass(frozen=True, slots=True)
 class Rights:
     """What a role gives: permissions as plain words, the actions that may be run (None: all), the view domain as an
-    NQL condition on devices (None: everything)."""
+    NQL condition on devices (None: everything), the names of the sites whose devices are seen (None: all)."""
 
     permissions: frozenset[str]
     actions: frozenset[str] | None = None
     domain: str | None = None
+    sites: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,10 @@ class Roles:
 
     def put(self, name: str, rights: Rights, *, by: str, now: int) -> Role:
         """Make a role, or change it for all who hold it. Raises RefusedError."""
-        if rights.domain is not None and (open_ended := sorted(rights.permissions & UNBOUNDED)):
-            message = f"a role with a view domain cannot have the permission {open_ended[0]}: it could lift the bound"
+        bounded = rights.domain is not None or rights.sites is not None
+        if bounded and (open_ended := sorted(rights.permissions & UNBOUNDED)):
+            what = "a view domain" if rights.sites is None else "sites"
+            message = f"a role with {what} cannot have the permission {open_ended[0]}: it could lift the bound"
             raise RefusedError("unbounded_permission", message)
         folded = name.casefold()
         values = {
@@ -61,6 +65,7 @@ class Roles:
             "permissions": to_json(sorted(rights.permissions)),
             "actions": None if rights.actions is None else to_json(sorted(rights.actions)),
             "domain": rights.domain,
+            "sites": None if rights.sites is None else to_json(sorted(rights.sites)),
             "updated_at": now,
             "updated_by": by,
         }
@@ -71,7 +76,7 @@ class Roles:
                     if (connection.scalar(select(func.count()).select_from(TABLE)) or 0) >= MOST:
                         raise RefusedError("too_many_roles", f"there are at most {MOST} roles")
                     connection.execute(insert(TABLE).values(folded=folded, **values))
-            detail = {name: value for name, value in values.items() if name in ("permissions", "actions", "domain")}
+            detail = {name: value for name, value in values.items() if name in SHOWN}
             audit.record(connection, audit.Entry(now, by, "role.saved", f"role:{name}", detail))
             return load(connection, name)
 
@@ -117,5 +122,6 @@ def _wide() -> Any:
 
 def _role(row: Row[Any]) -> Role:
     actions = None if row.actions is None else frozenset(from_json(row.actions))
-    rights = Rights(frozenset(from_json(row.permissions)), actions, row.domain)
+    sites = None if row.sites is None else frozenset(from_json(row.sites))
+    rights = Rights(frozenset(from_json(row.permissions)), actions, row.domain, sites)
     return Role(row.name, rights, row.updated_at, row.updated_by, row.held_by)

@@ -48,6 +48,7 @@ roles = Table(
     text_column("permissions"),  # JSON array
     text_column("actions", null=True),  # JSON array of action ids that may be run; None: all
     text_column("domain", null=True),  # the view domain: an NQL condition on devices; None: everything
+    text_column("sites", null=True),  # JSON array of the names of sites; None: all
     instant("updated_at", null=False),
     text_column("updated_by"),
 )
@@ -108,6 +109,23 @@ sites = Table(
     text_column("name", unique=True),
     Column("standard", Boolean, nullable=False),
     instant("created_at", null=False),
+    text_column("address", null=True),  # where clients of the classic APIs reach it
+    Column("port", Number, nullable=True),
+    text_column("description", null=True),
+    text_column("zone", null=True),  # None: the zone of the instance
+    text_column("machine", null=True),
+)
+site_orders = Table(  # what the process that serves a site has to take; of no account after a day
+    "site_orders",
+    metadata,
+    Column("id", Serial, primary_key=True, autoincrement=True),
+    Column("site", Text, ForeignKey("sites.id"), nullable=False),
+    text_column("run"),
+    instant("asked_at", null=False),
+    instant("taken_at"),
+    text_column("error", null=True),
+    Index("ix_site_orders_waiting", "site", **only_where("taken_at IS NULL")),
+    Index("ix_site_orders_run", "run"),
 )
 
 # --- enrolment.py ------------------------------------------------------------------------------

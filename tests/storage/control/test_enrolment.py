@@ -91,6 +91,7 @@ def test_enrolment_tells_the_tables(control: Control) -> None:
         "name": "pc-1",
         "collector.uid": device.collector_uid,
         "simulated": False,
+        "site": "default",
     }
 
 
