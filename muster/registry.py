@@ -29,7 +29,7 @@ COMMANDS = {
     "schedules": ("muster.commands.schedules", "make, list, look at and stop schedules of remote actions"),
     "users": ("muster.commands.users", "create, list and disable accounts"),
     "roles": ("muster.commands.roles", "what accounts may do, and what part of the estate they see"),
-    "credentials": ("muster.commands.credentials", "how programs come in: make, list and revoke"),
+    "credentials": ("muster.commands.credentials", "how programs come in: make, list, rotate and revoke"),
     "audit": ("muster.commands.audit", "who changed what, and whether the log of it is whole"),
     "keys": ("muster.commands.keys", "list and rotate the keys of the portal"),
     "secrets": ("muster.commands.secrets", "keep values that scripts may read, and grant them to actions"),

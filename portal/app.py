@@ -23,8 +23,9 @@ from nql.catalog.load import builtin
 from portal import clock as real_clock
 from portal import endpoints as api
 from portal import openapi
-from portal.access import role_routes
+from portal.access import credential_routes, role_routes
 from portal.access import routes as access_routes
+from portal.access.credentials import CredentialBook
 from portal.access.guard import HeaderGuard
 from portal.access.passwords import Passwords
 from portal.access.refusals import Refusals
@@ -73,6 +74,8 @@ from portal.schedules.local import LocalOrders
 from portal.schedules.service import Schedules
 from portal.scrub import Scrubbing
 from portal.settings import Settings
+from portal.sites import routes as sites_routes
+from portal.sites.serving import Serving
 from portal.threads import Threads
 from portal.ticks import Ticks
 from portal.tls import Pins
@@ -131,6 +134,7 @@ class Portal:
     scheduler: scheduling.Scheduler
     scrubbing: Scrubbing
     erasures: Work
+    serving: Serving
 
     def stop_waiting(self) -> None:
         """End what would wait for ever: watchers of runs, followers of queries, devices' connections. Called before the
@@ -187,6 +191,7 @@ def _lifespan(
                 portal.scheduler.run(),
                 portal.scrubbing.run(),
                 portal.erasures.run(),
+                portal.serving.run(),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
             stack.push_async_callback(portal.presence.stop)
@@ -266,6 +271,7 @@ async def _open(
         scheduler=scheduling.Scheduler(scheduled),
         scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
         erasures=Work(ErasureParts(settings.data, *erased)),
+        serving=Serving(control, threads, clock, progress.look_at, settings.sites, alone=not settings.stores),
     )
 
 
@@ -297,6 +303,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     listed = [
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
+        *credential_routes.endpoints(CredentialBook(p.control, p.threads, p.clock)),
         *queries_routes.endpoints(p.queries, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(actions, p.watchers, p.guard),
@@ -305,6 +312,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),
         *erasure_routes.endpoints(p.erasures.erasing),
         *devices_routes.endpoints(devices),
+        *sites_routes.endpoints(p.serving),
         *imports_routes.endpoints(imports),
     ]
     listed += health_routes.endpoints(cache(lambda: openapi.document(listed, VERSION)))

@@ -1,6 +1,6 @@
-"""The routes of roles and credentials: decode, call, encode.
+"""The routes of roles: decode, call, encode.
 
-In: requests of administrators. Out: messages. Invariant: a credential's secret is in exactly one answer.
+In: requests of administrators. Out: messages. Invariant: all of them need the permission to administer.
 """
 
 from __future__ import annotations
@@ -8,10 +8,8 @@ from __future__ import annotations
 from engine.formats import instant_text
 from portal.access import role_messages as m
 from portal.access.roles import RoleBook
-from portal.access.routes import shown
 from portal.caller import Permission
 from portal.endpoints import Asked, Endpoint
-from storage.control.credentials import Credential
 from storage.control.roles import Role
 
 ADMINISTER = Permission.ADMINISTER
@@ -33,25 +31,6 @@ def endpoints(book: RoleBook) -> list[Endpoint]:
             answer=m.RoleOne,
         ),
         Endpoint("DELETE", "/roles/{name}", routes.delete_role, "Remove a role that no account holds.", ADMINISTER),
-        Endpoint(
-            "GET",
-            "/credentials",
-            routes.credentials,
-            "How programs come in.",
-            ADMINISTER,
-            answer=m.CredentialList,
-        ),
-        Endpoint(
-            "POST",
-            "/credentials",
-            routes.create_credential,
-            "Make a credential for a program.",
-            ADMINISTER,
-            body=m.NewCredential,
-            answer=m.CredentialMade,
-            status=201,
-        ),
-        Endpoint("DELETE", "/credentials/{name}", routes.revoke_credential, "Revoke a credential.", ADMINISTER),
     ]
 
 
@@ -71,16 +50,6 @@ class _Routes:
     async def delete_role(self, asked: Asked) -> None:
         await self._book.delete(asked.caller, asked.path("name"))
 
-    async def credentials(self, asked: Asked) -> m.CredentialList:
-        return m.CredentialList([_credential(one) for one in await self._book.credentials()])
-
-    async def create_credential(self, asked: Asked) -> m.CredentialMade:
-        credential, secret = await self._book.create_credential(asked.caller, asked.body)
-        return m.CredentialMade(_credential(credential), secret)
-
-    async def revoke_credential(self, asked: Asked) -> None:
-        await self._book.revoke_credential(asked.caller, asked.path("name"))
-
 
 def _role(role: Role) -> m.RoleInfo:
     rights = role.rights
@@ -92,16 +61,5 @@ def _role(role: Role) -> m.RoleInfo:
         accounts=role.held_by,
         updated_at=instant_text(role.updated_at),
         updated_by=role.updated_by.removeprefix("account:"),
-    )
-
-
-def _credential(one: Credential) -> m.CredentialEntry:
-    return m.CredentialEntry(
-        name=one.account.name,
-        role=one.account.role,
-        permissions=sorted(one.account.permissions),
-        created_at=instant_text(one.account.created_at),
-        expires_at=shown(one.token.expires_at),
-        used_at=shown(one.token.used_at),
-        revoked_at=shown(one.token.revoked_at or one.account.disabled_at),
+        sites=None if rights.sites is None else sorted(rights.sites),
     )

@@ -1,6 +1,6 @@
-"""Roles and credentials, on plain values.
+"""Roles, on plain values.
 
-In: a caller who administers, roles as they shall be, names. Out: roles, credentials. Invariants: a view domain is
+In: a caller who administers, roles as they shall be, names. Out: roles. Invariants: a view domain is
 saved only if it means something today; a role names actions that there are; a change counts with the next request of
 whoever holds the role.
 """
@@ -8,17 +8,15 @@ whoever holds the role.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
-from portal.access.role_messages import NewCredential, RolePut
+from portal.access.role_messages import RolePut
 from portal.caller import Caller
 from portal.errors import ApiError
 from portal.threads import Threads
 from storage.control.api import Control
-from storage.control.credentials import Credential
 from storage.control.roles import Rights, Role
 
-SECOND = 1_000_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*( [A-Za-z0-9._-]+)*")
 NAMES = "letters, digits and . _ - or single spaces between them, at most 64 characters"
 CheckDomain = Callable[[str], Awaitable[None]]
@@ -52,25 +50,16 @@ class RoleBook:
             if missing := sorted(set(new.actions) - known):
                 raise ApiError(422, "unknown_action", f"There is no action {missing[0]}.", "Define it first.")
         actions = None if new.actions is None else frozenset(new.actions)
-        rights = Rights(frozenset(new.permissions), actions, new.domain)
+        sites = None if new.sites is None else await self._sites(new.sites)
+        rights = Rights(frozenset(new.permissions), actions, new.domain, sites)
         put = self._control.roles.put
         return await self._threads.control(put, name, rights, by=caller.actor, now=self._clock())
+
+    async def _sites(self, names: Iterable[str]) -> frozenset[str]:
+        """The names of sites as they are spelled. Raises NotFoundError."""
+        site = self._control.sites.site
+        return frozenset([(await self._threads.control(site, name)).name for name in names])
 
     async def delete(self, caller: Caller, name: str) -> None:
         """Remove a role that nobody holds. Raises NotFoundError, RefusedError."""
         await self._threads.control(self._control.roles.delete, name, by=caller.actor, now=self._clock())
-
-    async def credentials(self) -> list[Credential]:
-        """All credentials."""
-        return await self._threads.control(self._control.credentials.everything)
-
-    async def create_credential(self, caller: Caller, new: NewCredential) -> tuple[Credential, str]:
-        """Make a credential: what may be shown, and its secret. Raises ConflictError, NotFoundError."""
-        now = self._clock()
-        expires_at = None if new.expires_in is None else now + new.expires_in * SECOND
-        create = self._control.credentials.create
-        return await self._threads.control(create, new.name, new.role, expires_at=expires_at, by=caller.actor, now=now)
-
-    async def revoke_credential(self, caller: Caller, name: str) -> None:
-        """Make a credential worthless. Raises NotFoundError."""
-        await self._threads.control(self._control.credentials.revoke, name, by=caller.actor, now=self._clock())

@@ -85,6 +85,10 @@ def test_only_ones_own_things_need_no_permission(play: Play) -> None:
             ("GET", "/tokens"),
             ("POST", "/tokens"),
             ("DELETE", "/tokens/{id}"),
+            ("GET", "/credentials"),
+            ("POST", "/credentials"),
+            ("POST", "/credentials/{name}/rotate"),
+            ("DELETE", "/credentials/{name}"),
         }
 
     play(scene)
