@@ -81,6 +81,13 @@ class Journal:
         self._unsure = False
         self._length += len(frame)
 
+    def end(self) -> None:
+        """Close the file for good: another one follows it, so nothing but sound frames may be in it. Raises OSError;
+        it goes on then."""
+        if self._unsure and self._handle >= 0:
+            self._cut()
+        self.close()
+
     def close(self) -> None:
         """Close the file."""
         if self._handle >= 0:

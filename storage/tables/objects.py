@@ -9,6 +9,7 @@ is applied.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -24,7 +25,21 @@ KEY = "@key"
 LIVE = "@live"
 SEEN = frozenset({"first_seen", "last_seen"})
 MOST_SIGHTINGS = 262_144  # that wait, of one table
+_PIECE = 16_384  # keys
 ERASED = "\x00erased "  # before the id: the key of what was erased
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """An object table at one instant. It never changes, and is put together by whoever needs it whole."""
+
+    columns: Any
+    keys: list[str]
+
+    def arrow(self) -> Any:
+        """The columns and the keys, which are taken by pieces: each holds up all other threads while it is."""
+        pieces = [pa.array(self.keys[at : at + _PIECE], type=TEXT) for at in range(0, len(self.keys), _PIECE)]
+        return self.columns.append_column(KEY, pa.chunked_array(pieces, type=TEXT))
 
 
 class ObjectTable:
@@ -207,9 +222,9 @@ class ObjectTable:
             self._arrow = (self.version, pa.table(columns))
         return self._arrow[1]
 
-    def saved(self) -> Any:
+    def saved(self) -> Saved:
         """What a file of this table holds: the columns of `arrow` and the key text of every id."""
-        return self.arrow().append_column(KEY, pa.array(self.keys[: self.rows], type=TEXT))
+        return Saved(self.arrow(), self.keys[: self.rows])
 
     def load(self, table: Any) -> None:
         """Take over what a file held; columns that the catalog does not know any more are kept."""

@@ -1,9 +1,9 @@
-"""Sealing: what is in memory and in the journal becomes sealed files named by a new manifest.
+"""Sealing: what was cut from memory, and is in the journals, becomes sealed files named by a new manifest.
 
-In: the state and the present manifest. Out: the next manifest, valid on disk, and the files that it made superfluous.
-Invariant: until the manifest is replaced nothing that counts has changed, and a failure leaves only files of no
-account; the journal goes after the manifest that does without it is durable, never before. Days past a table's
-retention leave here.
+In: a cut and the manifest it follows, which nobody replaces meanwhile; the state itself may go on. Out: the next
+manifest, valid on disk. Invariant: until the manifest is replaced nothing that counts has changed, and a failure leaves
+only files of no account; the journals go after the manifest that does without them is durable, never before. Days past
+a table's retention leave here.
 """
 
 from __future__ import annotations
@@ -16,21 +16,25 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow.compute as pc
 from msgspec.structs import replace
 
 from storage.tables.days import DAY, day_name
 from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
+from storage.tables.journal import journal_numbers, journal_path
 from storage.tables.manifest import DailyFile, DayFile, Manifest, Sealed, Segment, write_manifest
+from storage.tables.objects import Saved
 from storage.tables.schema import Schemas, TableSchema, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
-from storage.tables.state import State
+from storage.tables.state import Cut
 from storage.tables.tail import TailPart
 
 log = logging.getLogger(__name__)
 MERGE_AT = 8  # segments of one table, day and tier become one
 _TIERS = (4_096, 32_768, 262_144)  # rows; a segment of the last size or above stays as it is
 ORDERED_ROWS = 65_536  # from which on one device's rows are found faster if they lie together
+_PIECE = 65_536  # rows
 SEGMENTS, OBJECTS, LAKE, ROLLUPS = "segments", "objects", "lake", "rollups"
 
 
@@ -57,7 +61,7 @@ class Sealing:
         schema = self.schemas[table]
         frame = pl.concat([typed(frame, schema) for frame in frames], how="diagonal", rechunk=True)
         ordered = frame.height >= self.ordered_rows
-        frame = frame.sort(order_of(schema, frame.columns)) if ordered else frame
+        frame = _in_order_of(frame, order_of(schema, frame.columns)) if ordered else frame
         file = self.name(SEGMENTS, f"{table}-{day_name(day)}", "arrow")
         sealed = write_frame(self.files, self.folder, file, frame)
         times = frame[schema.time]
@@ -75,22 +79,24 @@ class Sealing:
                 discard(self.files, self.folder / name)
 
 
-def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: int, now: int) -> Manifest:
-    """Write everything in memory to sealed files and make the manifest that names them valid, though not yet durable:
-    the caller syncs the folder before it removes anything. `journal` is the number of the next journal file. Raises
-    OSError, SegmentCorrupt, Unsure."""
-    work = Sealing(files, folder, state.schemas, manifest.next_file)
+def seal(
+    files: Files, folder: Path, schemas: Schemas, cut: Cut, manifest: Manifest, journal: int, now: int
+) -> tuple[Manifest, bool]:
+    """Write what was cut to sealed files and make the manifest that names them valid; whether it is also durable, and
+    the journals it does without are gone: else the caller syncs the folder before it removes anything. `journal` is the
+    first journal file of what came after the cut. Raises OSError, SegmentCorrupt, Unsure."""
+    work = Sealing(files, folder, schemas, manifest.next_file)
     try:
-        kept = [item for item in manifest.segments if not expired(state.schemas, item.table, item.day, now)]
-        fresh = list(_seal_tail(work, state, now))
+        kept = [item for item in manifest.segments if not expired(schemas, item.table, item.day, now)]
+        fresh = list(_seal_rows(work, cut, now))
         segments = _merge(work, kept + fresh)
-        objects = dict(manifest.objects) | _seal_objects(work, state)
-        marks = _seal_marks(work, state) if state.marks.dirty or manifest.marks is None else manifest.marks
-        days, dailies = _kept(state.schemas, manifest, now)
+        objects = dict(manifest.objects) | {name: _seal_objects(work, name, held) for name, held in cut.objects.items()}
+        marks = manifest.marks if cut.marks is None else _seal_marks(work, cut.marks)
+        days, dailies = _kept(schemas, manifest, now)
         gone = {item.table for item in manifest.days if item not in days}
         lake = manifest.lake | dict.fromkeys(gone, manifest.number + 1)
         result = replace(
-            manifest, number=manifest.number + 1, sealed=now, next_row=state.next_row, next_file=work.next_file,
+            manifest, number=manifest.number + 1, sealed=now, next_row=cut.next_row, next_file=work.next_file,
             journal=journal, segments=segments, objects=objects, marks=marks, days=days, dailies=dailies, lake=lake,
         )  # fmt: skip
         files.sync_folder(folder / SEGMENTS)
@@ -102,12 +108,35 @@ def seal(files: Files, folder: Path, state: State, manifest: Manifest, journal: 
         work.undo()
         raise
     work.undo(keep=result.files())  # what was sealed and at once merged
-    return result
+    return result, _is_durable(files, folder, journal)
+
+
+def _is_durable(files: Files, folder: Path, journal: int) -> bool:
+    """Whether a manifest is known to be on disk. Then the journals before its own leave: they are long, and to remove
+    them takes a while too."""
+    try:
+        files.sync_folder(folder)
+    except OSError as error:
+        log.warning("the manifest is not yet on disk: %s", error)
+        return False
+    for number in journal_numbers(folder):
+        if number < journal:
+            discard(files, journal_path(folder, number))
+    return True
 
 
 def order_of(schema: TableSchema, held: Collection[str]) -> list[str]:
     """What rows that lie together are sorted by, of the columns that they have."""
     return [name for name in ("@device", schema.time, "@row") if name in held]
+
+
+def _in_order_of(frame: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """Rows sorted by keys, nulls first: by Arrow and piece by piece. Polars would sort all at once with all of its
+    threads, for which each acknowledgement and each query would wait meanwhile."""
+    sorted_by = [(key, "ascending", "at_start") for key in keys]
+    order = pl.Series(pc.sort_indices(frame.select(keys).to_arrow(), sort_keys=sorted_by))
+    pieces = [order.slice(at, _PIECE) for at in range(0, frame.height, _PIECE)]
+    return pl.concat([pl.DataFrame([column.gather(piece) for column in frame]) for piece in pieces], rechunk=False)
 
 
 def expired(schemas: Schemas, table: str, day: int, now: int) -> bool:
@@ -137,9 +166,9 @@ def _kept(schemas: Schemas, manifest: Manifest, now: int) -> tuple[list[DayFile]
     return days, dailies
 
 
-def _seal_tail(work: Sealing, state: State, now: int) -> Iterator[Segment]:
-    for (table, day), parts in state.tail.by_day().items():
-        if not expired(state.schemas, table, day, now):
+def _seal_rows(work: Sealing, cut: Cut, now: int) -> Iterator[Segment]:
+    for (table, day), parts in cut.days.items():
+        if not expired(work.schemas, table, day, now):
             yield work.segment(table, day, [part.frame for part in _in_order(parts)], now)
 
 
@@ -176,18 +205,12 @@ def _frame(table: Any) -> pl.DataFrame:
     return frame
 
 
-def _seal_objects(work: Sealing, state: State) -> dict[str, Sealed]:
-    sealed: dict[str, Sealed] = {}
-    for name, table in state.objects.items():
-        if table.dirty:
-            with state.lock:
-                saved = _frame(table.saved())
-            sealed[name] = write_frame(work.files, work.folder, work.name(OBJECTS, name, "arrow"), saved)
-    return sealed
+def _seal_objects(work: Sealing, name: str, held: Saved) -> Sealed:
+    return write_frame(work.files, work.folder, work.name(OBJECTS, name, "arrow"), _frame(held.arrow()))
 
 
-def _seal_marks(work: Sealing, state: State) -> Sealed:
-    return write_bytes(work.files, work.folder, work.name(OBJECTS, "marks", "json"), state.marks.encode())
+def _seal_marks(work: Sealing, marks: bytes) -> Sealed:
+    return write_bytes(work.files, work.folder, work.name(OBJECTS, "marks", "json"), marks)
 
 
 def _whole(value: object) -> int:

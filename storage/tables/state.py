@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -16,12 +17,23 @@ import pyarrow as pa
 
 from storage.tables.frames import BatchPart, Prepared, TablePart
 from storage.tables.marks import Marks
-from storage.tables.objects import ObjectTable
+from storage.tables.objects import ObjectTable, Saved
 from storage.tables.quota import Invented
 from storage.tables.schema import DEVICES, Schemas, TableSchema, typed
-from storage.tables.tail import Tail
+from storage.tables.tail import Days, Tail
 
 PORTAL = "portal"
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What was not sealed at one instant: rows by table and day, the object tables that changed, the marks (None if
+    they did not), and the number of the next row. It never changes."""
+
+    days: Days
+    objects: Mapping[str, Saved]
+    marks: bytes | None
+    next_row: int
 
 
 class State:
@@ -36,6 +48,7 @@ class State:
         self.next_row = 0
         self.version = 0
         self.lock = threading.Lock()  # held by whoever applies, or reads more than one thing
+        self._cut: Cut | None = None
 
     @property
     def dirty(self) -> bool:
@@ -73,13 +86,32 @@ class State:
         self.invented.note(part)
         self.version += 1
 
-    def sealed(self) -> None:
-        """Everything so far is in sealed files."""
-        self.tail.clear()
+    def cut(self) -> Cut:
+        """Everything so far, set apart to be sealed; what comes next is changed beside it. `sealed` or `not_sealed`
+        must follow."""
+        objects = {name: table.saved() for name, table in self.objects.items() if table.dirty}
+        marks = self.marks.encode() if self.marks.dirty else None
+        self._cut = Cut(self.tail.set_apart(), objects, marks, self.next_row)
+        for name in objects:
+            self.objects[name].dirty = False
         self.marks.dirty = False
-        for table in self.objects.values():
-            table.dirty = False
+        return self._cut
+
+    def sealed(self) -> None:
+        """What was cut is in sealed files."""
+        self.tail.drop_apart()
+        self._cut = None
         self.version += 1
+
+    def not_sealed(self) -> None:
+        """What was cut is not in sealed files: it is part of the next cut."""
+        if self._cut is None:
+            return
+        self.tail.take_back()
+        for name in self._cut.objects:
+            self.objects[name].dirty = True
+        self.marks.dirty = self.marks.dirty or self._cut.marks is not None
+        self._cut = None
 
     def _upsert(self, part: BatchPart, schema: TableSchema, table: TablePart, rows: Any) -> None:
         target = self.objects[schema.name]
@@ -151,6 +183,7 @@ class _Rows:
         """All of them, each table's in order of arrival but for those of other columns."""
         for (table, _), (numbers, batches) in self._alike.items():
             rows = pa.Table.from_batches(batches).add_column(0, "@row", pa.chunked_array(numbers))
-            frame = pl.from_arrow(rows.combine_chunks())  # thrice as fast as chunk by chunk
-            assert isinstance(frame, pl.DataFrame)
+            rows = rows.combine_chunks()  # thrice as fast as chunk by chunk
+            # Column by column: a whole table Polars would take with its threads, which a query may have.
+            frame = pl.DataFrame([pl.Series(name, rows[name]) for name in rows.column_names])
             yield self._schemas[table], typed(frame, self._schemas[table])

@@ -9,7 +9,7 @@ business of `storage.tables.writer`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -33,6 +33,7 @@ from storage.tables.rows import Ack, Batch
 from storage.tables.schema import schemas_of
 from storage.tables.seal import seal
 from storage.tables.snapshot import Holds, Snapshot
+from storage.tables.state import Cut
 
 log = logging.getLogger(__name__)
 MOST_UNSEALED = 8_000_000  # rows; beyond, sealing must have failed for long, and memory is at stake
@@ -40,6 +41,7 @@ RELAY = "portal"  # the source of what comes from an outbox
 
 NOTHING = Naming()
 Outcome = Ack | StoreError
+Made = tuple[Manifest, bool]  # a manifest that is valid, and whether it is known to be durable
 Name = tuple[str, int, str, int]
 
 
@@ -151,22 +153,52 @@ class Store:
     def seal(self) -> None:
         """Move everything in memory to sealed files. Raises StorageFailed or Corrupt; nothing is lost then, and it may
         be tried again."""
+        cut = self.cut()
+        if cut is None:
+            return
+        try:
+            made = self.write(cut)
+        except BaseException:
+            self.not_sealed()
+            raise
+        self.sealed(made)
+
+    def cut(self) -> Cut | None:
+        """Set what is in memory apart, to be written beside the appends that come; None where there is nothing. Until
+        `sealed` or `not_sealed` there is no other cut, and the manifest stays. Raises StorageFailed."""
         if self.broken:
             raise StorageFailed(self.broken)
         self.tidy()
         if not self.state.dirty:
-            return
-        before, number = self.manifest, self.journal.number + 1
+            return None
         try:
-            manifest = seal(self.files, self.folder, self.state, before, number, self.clock())
-        except StorageFailed as error:
+            self.journal.end()
+        except OSError as error:
+            raise failure(error) from error
+        self.journal = Journal(self.files, self.folder, self.journal.number + 1)
+        with self.state.lock:
+            return self.state.cut()
+
+    def write(self, cut: Cut) -> Made:
+        """Make a manifest valid that has what was cut, in any thread. Raises StorageFailed or Corrupt."""
+        try:
+            return seal(self.files, self.folder, self.schemas, cut, self.manifest, self.journal.number, self.clock())
+        except Unsure as error:
             self.broken = error.reason
             raise
         except OSError as error:
             raise failure(error) from error
+
+    def not_sealed(self) -> None:
+        """What was cut could not be written: it stays in memory and in the journals, for another cut."""
+        with self.state.lock:
+            self.state.not_sealed()
+
+    def sealed(self, made: Made) -> None:
+        """What was cut is in sealed files now."""
+        manifest, durable = made
         self._replace(manifest, sealed=True)
-        self.journal.close()
-        self.journal = Journal(self.files, self.folder, number)
+        self._durable = durable
         self.tidy()
 
     def tidy(self) -> None:
@@ -288,6 +320,11 @@ class Store:
         """Whether files that were replaced are still there, as somebody reads them."""
         return bool(self._leaving) or not self._durable or bool(self._sealed_journals())
 
+    def named(self) -> tuple[Manifest, Collection[str]]:
+        """The manifest that is valid, and the files of former ones that are still read. In any thread."""
+        manifest = self.manifest  # first: what leaves it is noted before it does
+        return manifest, {name for _, name in self._leaving}
+
     def _sealed_journals(self) -> list[int]:
         return [number for number in journal_numbers(self.folder) if number < self.manifest.journal]
 
@@ -295,13 +332,13 @@ class Store:
         """Go on with a manifest that is valid, though its name may not be on disk yet; `sealed` tells that it has all
         that was in memory."""
         before, self._durable = self.manifest, False
+        self._leaving += [(manifest.number, name) for name in sorted(before.files() - manifest.files())]
         with self.state.lock:
             self.manifest = manifest
             if sealed:
                 self.state.sealed()
             self.state.version += 1
             self._last = None
-        self._leaving += [(manifest.number, name) for name in sorted(before.files() - manifest.files())]
 
     # --- reading --------------------------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 In: small frames, one a batch. Out: few frames a day. Invariant: a frame handed out never changes, so that a snapshot is
 a copy of the lists. Neighbours of like size are merged as they come, so n rows are copied about log n times and leave
-about log n frames.
+about log n frames. What is being sealed is set apart, and still there for readers, until it is.
 """
 
 from __future__ import annotations
@@ -28,11 +28,15 @@ class TailPart:
     frame: pl.DataFrame
 
 
+Days = dict[tuple[str, int], list[TailPart]]
+
+
 class Tail:
     """All unsealed event rows."""
 
     def __init__(self) -> None:
-        self._days: dict[tuple[str, int], list[TailPart]] = {}
+        self._days: Days = {}
+        self._apart: Days = {}
         self.rows = 0
 
     def add(self, table: str, time: str, frame: pl.DataFrame) -> None:
@@ -50,16 +54,25 @@ class Tail:
 
     def parts(self) -> tuple[TailPart, ...]:
         """All parts, those of a table and day in order of arrival."""
-        return tuple(part for parts in self._days.values() for part in parts)
+        return tuple(part for days in (self._apart, self._days) for parts in days.values() for part in parts)
 
-    def by_day(self) -> dict[tuple[str, int], list[TailPart]]:
-        """The parts of each table and day."""
-        return {key: list(parts) for key, parts in self._days.items()}
+    def set_apart(self) -> Days:
+        """The parts of each table and day, which from now on stay as they are; there must be none set apart."""
+        if self._apart:
+            raise ValueError("some rows are being sealed already")
+        self._apart, self._days = self._days, {}
+        return self._apart
 
-    def clear(self) -> None:
-        """Forget everything: it is sealed."""
-        self._days = {}
-        self.rows = 0
+    def drop_apart(self) -> None:
+        """Forget what was set apart: it is sealed."""
+        self.rows -= sum(part.frame.height for parts in self._apart.values() for part in parts)
+        self._apart = {}
+
+    def take_back(self) -> None:
+        """Put what was set apart before what came since: it is not sealed."""
+        for key, parts in self._apart.items():
+            self._days[key] = parts + self._days.get(key, [])
+        self._apart = {}
 
     def _push(self, part: TailPart) -> None:
         parts = self._days.setdefault((part.table, part.day), [])
@@ -77,8 +90,11 @@ def _alike(parts: list[TailPart]) -> bool:
 def merged(parts: list[TailPart]) -> TailPart:
     """The rows of several parts of one table and day in one; columns that some lack are null there."""
     frames = [part.frame for part in parts]
-    alike = all(frame.columns == frames[0].columns for frame in frames)
-    frame = pl.concat(frames, how="vertical" if alike else "diagonal", rechunk=True)
+    if all(frame.columns == frames[0].columns for frame in frames):
+        # Column by column: of whole frames Polars would do it with its threads, which a query may have.
+        frame = pl.DataFrame([pl.concat([held[name] for held in frames], rechunk=True) for name in frames[0].columns])
+    else:
+        frame = pl.concat(frames, how="diagonal", rechunk=True)
     return TailPart(parts[0].table, parts[0].day, min(p.min_time for p in parts), max(p.max_time for p in parts), frame)
 
 

@@ -1,9 +1,10 @@
-"""The one thread that writes: it groups what is waiting, stores it with one fsync, answers, and seals when it is time;
-it has days compacted beside it, and makes valid what came of that.
+"""The one thread that writes: it groups what is waiting, stores it with one fsync, and answers; when it is time it has
+all sealed beside it, and days compacted, and lets count what came of that.
 
-In: batches from any thread, each with a way to answer. Out: answers, in the order of arrival. Invariant: every batch
-that was taken is answered exactly once, whatever happens. Grouping costs nobody time: a group is what came while the
-former one was written, up to 2 ms of encoding or 1 MiB.
+In: batches from any thread, each with a way to answer. Out: answers, in the order of arrival. Invariants: every batch
+that was taken is answered exactly once, whatever happens; while something is being sealed only batches are taken, and
+all else waits in order, so that nobody replaces the manifest meanwhile. Grouping costs nobody time: a group is what
+came while the former one was written, up to 2 ms of encoding or 1 MiB.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import logging
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -22,6 +24,8 @@ from storage.tables.compactor import Compactor
 from storage.tables.erasing import tasks as erasures
 from storage.tables.errors import Closed, StorageFailed, StoreError
 from storage.tables.rows import Ack, Batch
+from storage.tables.sealer import Sealing, Told
+from storage.tables.state import Cut
 from storage.tables.store import Outcome, Store
 
 log = logging.getLogger(__name__)
@@ -90,7 +94,12 @@ class Ended:
     error: StoreError | None
 
 
-Item = Append | Seal | Stop | Compact | Erase | Flip | Ended
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """The end of the sealing under way."""
+
+
+Item = Append | Seal | Stop | Compact | Erase | Flip | Ended | Sealed
 
 
 class Writer:
@@ -102,6 +111,8 @@ class Writer:
         self._queue: queue.SimpleQueue[Item] = queue.SimpleQueue()
         self._seal_at: int | None = None  # by the store's clock; None while there is nothing to seal
         self._not_before = 0  # after a failure, no sealing before this
+        self._sealing: Sealing | None = None
+        self._later: deque[Item] = deque()  # what came while something was being sealed
         self._plan_sealing()
         self._compactor = Compactor(store, lambda made: self.put(Flip(made)), self._compacted)
         self._compact_at = store.clock() + COMPACT_EVERY
@@ -149,9 +160,14 @@ class Writer:
         self._stop(item)
 
     def _do(self, item: Item) -> None:
+        if self._sealing is not None and not isinstance(item, Sealed):
+            self._later.append(item)
+            return
         match item:
+            case Sealed():
+                self._end_sealing()
             case Seal(answer):
-                answer(self._sealed() or Ack(0, 0))
+                self._begin_sealing(lambda told: answer(told or Ack(0, 0)))
             case Compact():
                 self._wishes.append(item)
             case Erase():
@@ -164,16 +180,26 @@ class Writer:
     def _stop(self, item: Stop) -> None:
         """The last thing done: compaction is given up, what waits for it is told, and all is sealed if wanted."""
         self._compactor.stop()
+        self._end_sealing()
+        while self._later:
+            self._do(self._later.popleft())
+            self._end_sealing()
         wishes: list[Erase | Compact] = [*self._erasures, *self._begun, *self._wishes]
         for wish in [*wishes, *([self._wished] if self._wished else [])]:
             wish.answer(Closed("the table store is closed"))
-        item.answer((self._sealed() if item.seal else None) or Ack(0, 0))
+        if item.seal:
+            self._begin_sealing(lambda told: item.answer(told or Ack(0, 0)))
+            self._end_sealing()
+        else:
+            item.answer(Ack(0, 0))
         self._flush()
 
     def _next(self) -> Item | None:
         """What comes next, None when it is time to seal or to compact."""
+        if self._later and self._sealing is None:
+            return self._later.popleft()
         times = [self._seal_at, *(() if self._compacting else (self._compact_at, self._erase_at))]
-        first = min((at for at in times if at is not None), default=None)
+        first = min((at for at in times if at is not None and self._sealing is None), default=None)
         wait = None if first is None else max(0.001, (first - self._store.clock()) / 1_000_000)
         try:
             return self._queue.get(timeout=wait)
@@ -213,33 +239,64 @@ class Writer:
         if self._seal_at is None and self._store.state.dirty and not self._store.broken:
             self._seal_at = self._store.clock() + SEAL_AFTER
 
+    # --- sealing --------------------------------------------------------------------------------
+
     def _seal_if_due(self) -> None:
+        if self._sealing is not None:
+            return
         now = self._store.clock()
         full = self._store.state.tail.rows >= SEAL_ROWS and now >= self._not_before
         if self._seal_at is not None and (now >= self._seal_at or full):
-            self._sealed()
+            self._begin_sealing(lambda _: None)
 
-    def _sealed(self) -> StoreError | None:
-        """Seal; what speaks against it, which will be tried again."""
+    def _begin_sealing(self, then: Told) -> None:
+        """Have everything in memory sealed, and tell `then` when it is, or what speaks against it: it will be tried
+        again then. There must be no sealing under way."""
         self._seal_at = None
+        cut: Cut | StoreError | None
         try:
-            self._store.seal()
-            return None
+            cut = self._store.cut()
         except StoreError as error:
-            log.warning("not sealed: %s", error)
-            told = error
+            cut = error
         except Exception as error:
             log.exception("sealing failed")
-            told = StorageFailed(f"sealing failed ({error!r})")
-        if not self._store.broken:
-            self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
-        return told
+            cut = StorageFailed(f"sealing failed ({error!r})")
+        if isinstance(cut, Cut):
+            self._sealing = Sealing(self._store, cut, then, lambda: self._queue.put(Sealed()))
+            self._sealing.start()
+        else:
+            self._told_sealed(cut, then)
+
+    def _end_sealing(self) -> None:
+        """Wait for the sealing under way, and let what it made count."""
+        sealing, self._sealing = self._sealing, None
+        if sealing is None:
+            return
+        sealing.join()
+        told = sealing.made if isinstance(sealing.made, StoreError) else None
+        try:
+            if isinstance(sealing.made, StoreError):
+                self._store.not_sealed()
+            else:
+                self._store.sealed(sealing.made)
+        except Exception as error:
+            log.exception("what was sealed cannot be gone on with")
+            self._store.broken = f"an error of the program; open the folder anew ({error!r})"
+            told = StorageFailed(self._store.broken)
+        self._told_sealed(told, sealing.then)
+
+    def _told_sealed(self, told: StoreError | None, then: Told) -> None:
+        if told:
+            log.warning("not sealed: %s", told)
+            if not self._store.broken:
+                self._seal_at = self._not_before = self._store.clock() + RETRY_AFTER
+        then(told)
 
     # --- erasing --------------------------------------------------------------------------------
 
     def _erase_if_due(self) -> None:
         """Begin what is asked for, and go on with what is not done, also by a former process."""
-        if self._compacting:
+        if self._compacting or self._sealing is not None:
             return
         while self._erasures:
             wish = self._erasures.pop(0)
@@ -279,16 +336,22 @@ class Writer:
 
     def _compact_if_due(self) -> None:
         now = self._store.clock()
-        if self._compacting or not (self._wishes or now >= self._compact_at):
+        if self._compacting or self._sealing is not None or not (self._wishes or now >= self._compact_at):
             return
         self._compact_at = now + COMPACT_EVERY
-        wish = self._wishes.pop(0) if self._wishes else None
-        told = self._sealed() if wish else None
+        if self._wishes:
+            wish = self._wishes.pop(0)
+            self._begin_sealing(lambda told: self._compact(wish, told))
+        else:
+            self._compact(None, None)
+
+    def _compact(self, wish: Compact | None, told: StoreError | None) -> None:
+        """Have days compacted, for a wish after all was sealed for it."""
         if self._store.broken or told:
             if wish:
                 wish.answer(told or StorageFailed(self._store.broken or ""))
             return
-        snapshot = self._store.snapshot()
+        snapshot, now = self._store.snapshot(), self._store.clock()
         until = None if wish is None else now if wish.until is None else wish.until
         found = list(tasks(snapshot, self._store.schemas, now, until))
         if found:

@@ -12,11 +12,12 @@ import pytest
 from storage.tables.errors import StorageFailed, StorageFull, StoreError
 from storage.tables.fakes import FaultyFiles, PowerCutError
 from storage.tables.rows import Ack, Batch
+from storage.tables.state import Cut
 from storage.tables.store import Store
 from tests.storage.tables.world import batch, compact, open_store, problems, source_of
 
 HISTORY: list[list[int] | str] = [
-    [0, 1], [2], "seal", [3, 4], "compact", [5], "reopen", [6], "snapshot", "compact", [7], "seal",
+    [0, 1], [2], "cut", [3, 4], "write", "compact", [5], "reopen", [6], "snapshot", "compact", [7], "seal",
 ]  # fmt: skip
 BATCHES = [batch(number, rows=3) for number in range(8)]
 
@@ -31,6 +32,7 @@ class Run:
         self.failed: list[Batch] = []
         self.held: object = None
         self.store: Store | None = None
+        self.begun: Cut | None = None
 
     def all(self) -> None:
         """Run it to the end; whatever fails is tried once more at once, as a sender would."""
@@ -40,6 +42,10 @@ class Run:
                 self.append([BATCHES[number] for number in step])
             elif step == "seal":
                 self.seal()
+            elif step == "cut":
+                self.cut()
+            elif step == "write":
+                self.write()
             elif step == "compact":
                 self.compact()
             elif step == "snapshot":
@@ -79,6 +85,26 @@ class Run:
             self.store.seal()
         except StorageFailed:
             return
+
+    def cut(self) -> None:
+        """Begin to seal as the writer does, which goes on appending."""
+        assert self.store is not None
+        try:
+            self.begun = self.store.cut()
+        except StorageFailed:
+            self.begun = None
+
+    def write(self) -> None:
+        """Seal what was cut."""
+        assert self.store is not None
+        if self.begun is None:
+            return
+        try:
+            made = self.store.write(self.begun)
+        except StorageFailed:
+            self.store.not_sealed()
+            return
+        self.store.sealed(made)
 
     def compact(self) -> None:
         """Compact every day; a failure of it loses nothing."""

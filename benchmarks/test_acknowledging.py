@@ -1,0 +1,124 @@
+"""How long an acknowledgement and a reader wait while a store seals millions of rows.
+
+In: batches of 100 samples of 5,000 devices, 64 in flight. Out: the median, the slowest but one of a hundred and the
+longest acknowledgement; how long a reader waited for a snapshot at most, beside a thread which wants nothing; rows a
+second, and how many segments were sealed meanwhile. It measures the table store alone. `MUSTER_BENCH_ACKNOWLEDGING` is
+the number of batches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from nql.catalog.load import builtin
+from storage.tables.api import Batch, Rows, Tables, open_tables
+
+NOW = 1_700_000_000_000_000
+QUARTER = 900_000_000
+ROWS, DEVICES, AT_ONCE = 100, 5_000, 64
+BATCHES = int(os.environ.get("MUSTER_BENCH_ACKNOWLEDGING", "25_000"))
+
+
+def rows(kind: int) -> Rows:
+    """Samples of an hour, as an agent has them."""
+    memory = [1_000_000 * (row % 50 + 1) + kind for row in range(ROWS)]
+    return Rows(
+        "execution.events",
+        {
+            "@device": ["device"] * ROWS,
+            "@user": [f"S-1-5-21-{kind}-{row % 2}" for row in range(ROWS)],
+            "@binary": [f"{row % 50:064x}" for row in range(ROWS)],
+            "start_time": [NOW - row % 4 * QUARTER for row in range(ROWS)],
+            "bucket_duration": [QUARTER] * ROWS,
+            "cpu_time": [row * 1_000 + kind for row in range(ROWS)],
+            "memory.sum": [value * 15 for value in memory],
+            "memory.count": [15] * ROWS,
+            "memory.min": list(memory),
+            "memory.max": [value + 4_096 for value in memory],
+            "number_of_page_faults": [row % 7 for row in range(ROWS)],
+            "incoming_traffic": [row * 10 for row in range(ROWS)],
+            "outgoing_traffic": [row * 3 for row in range(ROWS)],
+            "highest_process_visibility": ["visible" if row % 2 else "background" for row in range(ROWS)],
+            "context.device_platform": ["Linux"] * ROWS,
+            "context.location.country": ["Switzerland"] * ROWS,
+        },
+    )
+
+
+def batch(number: int, kinds: list[Rows]) -> Batch:
+    """Batch `number`: the next of its device."""
+    kind, device = kinds[number % len(kinds)], f"device-{number % DEVICES:05}"
+    columns = {**kind.columns, "@device": [device] * ROWS}
+    return Batch(device, 1, "epoch", number // DEVICES, NOW, (Rows(kind.table, columns),))
+
+
+async def store_all(tables: Tables, waits: list[float]) -> None:
+    """Append all batches; what each waited to be acknowledged, into `waits`."""
+    kinds = [rows(kind) for kind in range(100)]
+    waiting = iter(range(BATCHES))
+
+    async def sender() -> None:
+        for number in waiting:
+            made = batch(number, kinds)
+            began = time.perf_counter()
+            await tables.append(made)
+            waits.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(sender() for _ in range(AT_ONCE)))
+
+
+async def read_all(tables: Tables, waits: list[float]) -> None:
+    """Take snapshots until it is cancelled."""
+    while True:
+        began = time.perf_counter()
+        await tables.snapshot()
+        waits.append(time.perf_counter() - began)
+        await asyncio.sleep(0.01)
+
+
+def idle(done: threading.Event, waits: list[float]) -> None:
+    """What the machine lets a thread wait that wants nothing."""
+    while not done.is_set():
+        began = time.perf_counter()
+        done.wait(0.01)
+        waits.append(time.perf_counter() - began - 0.01)
+
+
+@pytest.mark.timeout(600)
+def test_acknowledgements_while_it_seals(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    waits: dict[str, list[float]] = {"acknowledged": [], "reader": [], "idle": []}
+
+    async def all_of_it() -> tuple[float, float]:
+        tables = await open_tables(tmp_path / "store", builtin(), clock=lambda: NOW)
+        reader, done = asyncio.create_task(read_all(tables, waits["reader"])), threading.Event()
+        beside = threading.Thread(target=idle, args=(done, waits["idle"]))
+        beside.start()
+        began, cpu = time.perf_counter(), time.process_time()
+        await store_all(tables, waits["acknowledged"])
+        took = time.perf_counter() - began, time.process_time() - cpu
+        reader.cancel()
+        done.set()
+        beside.join()
+        tables.abandon()
+        return took
+
+    wall, cpu = benchmark.pedantic(lambda: asyncio.run(all_of_it()), rounds=1)  # type: ignore[no-untyped-call]
+    told = sorted(waits["acknowledged"])
+    benchmark.extra_info |= {
+        "p50_ms": round(told[len(told) // 2] * 1000, 2),
+        "p99_ms": round(told[len(told) * 99 // 100] * 1000, 2),
+        "longest_ms": round(told[-1] * 1000, 1),
+        "reader_longest_ms": round(max(waits["reader"]) * 1000, 1),
+        "idle_thread_longest_ms": round(max(waits["idle"]) * 1000, 1),
+        "rows_per_second": round(BATCHES * ROWS / wall),
+        "rows_per_second_of_cpu": round(BATCHES * ROWS / cpu),
+        "segments": len(list((tmp_path / "store" / "segments").iterdir())),
+    }
+    print(benchmark.extra_info)
