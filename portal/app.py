@@ -55,6 +55,7 @@ from portal.health import routes as health_routes
 from portal.imports import routes as imports_routes
 from portal.imports.service import Imports
 from portal.metrics import Metrics
+from portal.modern import routes as modern_routes
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
 from portal.queries import routes as queries_routes
@@ -295,7 +296,6 @@ async def _execution(settings: Settings, threads: Threads, stack: AsyncExitStack
 def endpoints(portal: Portal) -> list[api.Endpoint]:
     """Every route of the own API."""
     p = portal
-    actions = Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.progress, p.watchers, p.threads, p.clock)
     devices = Devices(p.control, p.queries, p.nudges, p.threads, p.clock)
     imports = Imports(
         p.tables, p.control, p.catalogs, p.threads, p.metrics, p.clock, rows_from_wire, enabled=p.settings.imports
@@ -306,7 +306,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *credential_routes.endpoints(CredentialBook(p.control, p.threads, p.clock)),
         *queries_routes.endpoints(p.queries, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
-        *actions_routes.endpoints(actions, p.watchers, p.guard),
+        *actions_routes.endpoints(_actions(p), p.watchers, p.guard),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),
@@ -319,12 +319,19 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
     return listed
 
 
+def _actions(p: Portal) -> Actions:
+    return Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.progress, p.watchers, p.threads, p.clock)
+
+
 def _routes(portal: Portal) -> list[BaseRoute]:
-    """Every route: devices (they ask most, and routes are looked through in order), the own API, health, pages."""
+    """Every route: devices (they ask most, and routes are looked through in order), the own API, those of other
+    people's clients, health, pages."""
     p = portal
+    note = Refusals(p.control, p.threads, p.clock).note
     return [
         *agents_routes.routes(p.desk),
-        *api.routes(endpoints(p), p.guard, p.clock, Refusals(p.control, p.threads, p.clock).note),
+        *api.routes(endpoints(p), p.guard, p.clock, note),
+        *modern_routes.routes(modern_routes.Parts(p.control, p.keys, p.threads, p.clock, note), _actions(p), p.queries),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

@@ -37,6 +37,7 @@ from portal.queries.claims import claims
 from portal.queries.domains import Domain, check_domain
 from portal.queries.execution import Execution, Facts, Question, Where, apart
 from portal.queries.forms import cut
+from portal.queries.identified import identified
 from portal.queries.live_marks import Mark, marked
 from portal.queries.seen import Seen
 from portal.queries.sharing import shared
@@ -256,6 +257,10 @@ class Queries:
         """Name and kind of those devices that the tables know and the caller sees."""
         source = await self._sources.stored()
         return await self._threads.small(device_facts, source, uids, self._domain(caller))
+
+    async def identified(self, caller: Caller, texts: Collection[str]) -> dict[str, str]:
+        """The uid of each device that a text names (`identified.identified`) and the caller sees."""
+        return await self._threads.small(identified, await self._sources.stored(), texts, self._domain(caller))
 
     async def visible(self, caller: Caller, uids: Collection[str]) -> frozenset[str]:
         """Those of some devices that the caller sees; all of them, known or not, for who sees everything."""

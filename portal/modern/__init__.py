@@ -1,0 +1,1 @@
+"""The HTTP interfaces that other people's clients speak: tokens, remote actions, NQL, enrichment, device deletions."""
