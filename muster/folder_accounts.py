@@ -129,11 +129,13 @@ def revoke_token(data: Path, account: str, identifier: str) -> None:
         opened.tokens.revoke(_account(opened, account), identifier, by=actor(), now=now())
 
 
-def create_keys(data: Path, count: int, *, simulated: bool, expires_in: int) -> Row:
-    """Make enrolment keys: their secrets and when they expire."""
+def create_keys(data: Path, count: int, *, simulated: bool, expires_in: int, site: str | None = None) -> Row:
+    """Make enrolment keys, for a site if one is named: their secrets and when they expire. Raises RefusedError,
+    NotFoundError."""
     expires = now() + expires_in * SECOND
     with control(data) as opened:
-        made = opened.enrolment.create_enrol_keys(count, simulated=simulated, expires_at=expires, by=actor(), now=now())
+        create = opened.enrolment.create_enrol_keys
+        made = create(count, simulated=simulated, expires_at=expires, by=actor(), now=now(), site=site)
     return {"keys": [secret for _, secret in made], "expires_at": instant_text(expires)}
 
 

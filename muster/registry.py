@@ -35,6 +35,7 @@ COMMANDS = {
     "secrets": ("muster.commands.secrets", "keep values that scripts may read, and grant them to actions"),
     "tokens": ("muster.commands.tokens", "create, list and revoke API tokens"),
     "enroll-key": ("muster.commands.enroll_key", "make one-time keys with which devices enrol"),
+    "engines": ("muster.commands.engines", "the sites that devices belong to, Engines to classic clients"),
     "devices": ("muster.commands.devices", "revoke or erase a device; decide about one that was copied"),
     "people": ("muster.commands.people", "erase a person that the tables know"),
     "erasures": ("muster.commands.erasures", "what was erased, and how far erasures are"),

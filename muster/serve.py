@@ -9,14 +9,23 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from muster import serving
 from muster.errors import UsageError
 from muster.shown import size_text
 from portal import logs
 from portal.app import Portal
-from portal.settings import LEAST_NEW, MOST_NEW, SIZES, Settings
+from portal.settings import ACT_DEVICES, ACT_SECONDS, LEAST_NEW, MOST_NEW, SIZES, Settings
 from portal.tls import Certificate, CertificateError, Pins
+
+
+class Classic(TypedDict):
+    """What `Settings` is told of the classic APIs."""
+
+    sites: frozenset[str] | None
+    act_seconds: int
+    act_devices: int
 
 
 def serve(
@@ -35,11 +44,12 @@ def serve(
     most_new: int,
     sizes: Mapping[str, int],
     shared: tuple[str | None, tuple[str, ...], Path | None] = (None, (), None),
+    classic: tuple[str | None, int, int] = (None, 60, 10_000),
     say: Callable[[str], None],
 ) -> None:
     """Serve until told to stop. `sizes` are bytes by the name of their setting; `shared` is what several
-    portals share: the address of the control database, those of the store, the file of its secret. Raises
-    MusterError."""
+    portals share: the address of the control database, those of the store, the file of its secret; `classic`
+    the sites that are served, seconds and devices of a call of Act. Raises MusterError."""
     if not 0 <= port <= 65_535:
         raise UsageError(f"There is no port {port}.", "Ports are 0 to 65535.")
     logs.configure(log_level)
@@ -63,6 +73,7 @@ def serve(
         stores=stores,
         store_secret=secret,
         most_new=most_new,
+        **_classic(*classic),
         scrub_rate=sizes["scrub_rate"],
         query_here=sizes["query_here"],
         query_memory=sizes["query_memory"],
@@ -81,3 +92,14 @@ def serve(
             say(f"There is no account yet. Make one: muster users create NAME --permissions all --data {data}")
 
     serving.run(settings, ready)
+
+
+def _classic(names: str | None, seconds: int, devices: int) -> Classic:
+    """The settings of the classic APIs. Raises UsageError."""
+    for option, value, (least, most) in (("timeout", seconds, ACT_SECONDS), ("devices", devices, ACT_DEVICES)):
+        if not least <= value <= most:
+            raise UsageError(f"--act-{option} is {value}.", f"It is {least} to {most}.")
+    sites = None if names is None else frozenset(filter(None, (name.strip().lower() for name in names.split(","))))
+    if sites is not None and not sites:
+        raise UsageError("--engines names no site.", "Leave it out to serve all of them.")
+    return {"sites": sites, "act_seconds": seconds, "act_devices": devices}

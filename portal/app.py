@@ -45,6 +45,7 @@ from portal.agents.service import Parts as AgentParts
 from portal.agents.trails import Trails
 from portal.beside import Beside
 from portal.beside import Parts as BesideParts
+from portal.classic import routes as classic_routes
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.erasure import routes as erasure_routes
@@ -332,6 +333,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),
         *modern_routes.routes(modern_routes.Parts(p.control, p.keys, p.threads, p.clock, note), _actions(p), p.queries),
+        *classic_routes.routes(classic_routes.Parts(p.access, p.serving, p.queries, VERSION)),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

@@ -19,6 +19,7 @@ SIZES = {  # bytes: the least and the most that an operator may set
     "query_memory": (64 << 20, 1 << 40),
     "query_kept": (0, 1 << 36),
 }
+ACT_SECONDS, ACT_DEVICES = (1, 600), (1, 10_000)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -48,6 +49,9 @@ class Settings:
     control_url: str | None = None  # the PostgreSQL database of several portals; None: a file in `data`
     stores: tuple[str, ...] = ()  # where the store process may be reached; none: the store is this process's own
     store_secret: Path | None = None  # the file of what portals and the store process know of each other
+    sites: frozenset[str] | None = None  # the names, in lower case, of the sites that it serves; None: all
+    act_seconds: int = 60  # that a call of the classic Act API waits for the sites, unless it says another time
+    act_devices: int = 10_000  # the most devices of one such call
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
 
     @property

@@ -50,6 +50,7 @@ def arguments(parser: Parser) -> None:
     create.add_argument(
         "--expires-in", type=seconds, default=86_400, metavar="TIME", help="for how long they are good (default: 1d)"
     )
+    create.add_argument("--site", metavar="NAME", help="the site that the devices join (default: the standard one)")
     create.add_argument("--simulated", action="store_true", help="for simulated devices")
     for one in (create, verb("list", "the newest keys, without their secrets")):
         add_portal(one)
@@ -69,10 +70,15 @@ def run(options: Options) -> None:
         raise UsageError("Keys are made 1 to 10000 at a time, for 60s to 30d.")
     if folder:
         made = folder.create_keys(
-            options.data, options.count, simulated=options.simulated, expires_in=options.expires_in
+            options.data,
+            options.count,
+            simulated=options.simulated,
+            expires_in=options.expires_in,
+            site=options.site,
         )
     else:
         body = {"count": options.count, "simulated": options.simulated, "expires_in": options.expires_in}
+        body |= {} if options.site is None else {"site": options.site}
         made = api(options).post("/enrol-keys", body)
     tell(options, "\n".join(made["keys"]), made)
     print(f"Good for one device each, until {made['expires_at']}.", file=sys.stderr)

@@ -39,6 +39,7 @@ def arguments(parser: Parser) -> None:
     setting.add_argument(
         "--domain", metavar="CONDITION", help="the devices that are seen, such as 'entity == \"Lyon\"' (default: all)"
     )
+    setting.add_argument("--engines", metavar="LIST", help="the sites whose devices are seen (default: all)")
     for one in (setting, listing, showing, deleting):
         add_portal(one)
         add_json(one)
@@ -55,7 +56,12 @@ def run(options: Options) -> None:
             )
         case "set":
             named = None if options.actions is None else [nql_id(name) for name in _names(options.actions)]
-            body = {"permissions": permissions_of(options.allow), "actions": named, "domain": options.domain}
+            body: dict[str, Any] = {
+                "permissions": permissions_of(options.allow),
+                "actions": named,
+                "domain": options.domain,
+            }
+            body["sites"] = None if options.engines is None else _names(options.engines)
             said = portal.put(f"/roles/{segment(options.name)}", body, text=options.domain or "")
             tell(options, f"saved the role {options.name}", said["role"])
         case "show":

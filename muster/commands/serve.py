@@ -81,6 +81,14 @@ def arguments(parser: Parser) -> None:
         help="where `muster store` answers, unix:PATH or HOST:PORT; may be given again, for standbys",
     )
     grown.add_argument("--store-secret", type=Path, metavar="FILE", help="the file that is given to `muster store`")
+    classic = parser.add_argument_group("classic APIs (docs/engines.md)")
+    classic.add_argument("--engines", metavar="LIST", help="the sites that this portal serves (default: all)")
+    classic.add_argument(
+        "--act-timeout", type=int, default=60, metavar="N", help="seconds a call of Act waits (default: 60, 1 to 600)"
+    )
+    classic.add_argument(
+        "--act-devices", type=int, default=10_000, metavar="N", help="most devices of such a call (default: 10000)"
+    )
     sizes = parser.add_argument_group("sizes, such as 512MB or 4GB")
     for option, default, meaning in SIZES:
         sizes.add_argument(
@@ -112,6 +120,7 @@ def run(options: Options) -> None:
         coming=options.tls_next_cert,
         most_new=options.new_ids,
         shared=(options.control, tuple(options.store), options.store_secret),
+        classic=(options.engines, options.act_timeout, options.act_devices),
         sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

@@ -36,7 +36,7 @@ examples:
   muster users create ben --role lyon --generate
   muster users set-role anna admins
   muster users list --data /var/lib/muster"""
-PERMISSIONS = ("query", "execute", "manage", "administer", "import")
+PERMISSIONS = ("query", "execute", "manage", "administer", "import", "api")
 LISTED = {
     "name": "account",
     "role": "role",

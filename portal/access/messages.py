@@ -12,10 +12,10 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 Micros = int
 AccountName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$(?!\n)")]
 Zone = Annotated[str, Meta(max_length=64)]
-PermissionName = Literal["query", "execute", "manage", "administer", "import"]
+PermissionName = Literal["query", "execute", "manage", "administer", "import", "api"]
 Label = Annotated[str, Meta(min_length=1, max_length=100)]
 Password = Annotated[str, Meta(min_length=10, max_length=256)]
-Permissions = Annotated[tuple[PermissionName, ...], Meta(max_length=5)]
+Permissions = Annotated[tuple[PermissionName, ...], Meta(max_length=6)]
 RoleName = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
@@ -124,7 +124,7 @@ class TokenList(Struct):
 
 class NewEnrolKeys(Struct, forbid_unknown_fields=True):
     """Enrolment keys to make; `expires_in` in seconds. `devices` fixes, for simulated ones only, the uid each key's
-    device gets."""
+    device gets, `site` names the site they join (null: the standard one)."""
 
     count: Annotated[int, Meta(ge=1, le=10_000)] = 1
     simulated: bool = False
@@ -132,6 +132,7 @@ class NewEnrolKeys(Struct, forbid_unknown_fields=True):
     devices: Annotated[list[Annotated[str, Meta(pattern=r"^[0-9a-f-]{36}$(?!\n)")]], Meta(max_length=10_000)] | None = (
         None
     )
+    site: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
 
 
 class EnrolKeyEntry(Struct):

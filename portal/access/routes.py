@@ -124,7 +124,7 @@ def endpoints(access: Access, guard: HeaderGuard, *, secure: bool) -> list[Endpo
 def account_info(account: Account) -> m.AccountInfo:
     """An account as it is shown."""
     actions = None if account.actions is None else sorted(account.actions)
-    bounded = account.domain is not None
+    bounded = account.domain is not None or account.sites is not None
     return m.AccountInfo(account.name, account.zone, sorted(account.permissions), account.role, bounded, actions)
 
 
@@ -220,7 +220,12 @@ class _Routes:
     async def create_enrol_keys(self, asked: Asked) -> m.EnrolKeysMade:
         new: m.NewEnrolKeys = asked.body
         keys, expires_at = await self._access.create_enrol_keys(
-            asked.caller, new.count, simulated=new.simulated, expires_in=new.expires_in, devices=new.devices
+            asked.caller,
+            new.count,
+            simulated=new.simulated,
+            expires_in=new.expires_in,
+            devices=new.devices,
+            site=new.site,
         )
         return m.EnrolKeysMade(keys, instant_text(expires_at))
 

@@ -30,6 +30,7 @@ from storage.control.tokens import Token
 
 SECOND = 1_000_000
 ADDRESS_FREE, NAME_FREE = 20, 5  # failures that cost nothing
+Fits = Callable[[str, str | None], bool]
 log = structlog.get_logger("access")
 
 
@@ -54,17 +55,25 @@ class Access:
 
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
         """A session for a name and password. Raises ApiError 401, or 429 when it was tried too often."""
+        account = await self._proven(name, password, address, self._passwords.fits)
+        token, session = await self._threads.control(self._control.sessions.open, account, now=self._clock())
+        return SignedIn(token, session)
+
+    async def by_password(self, name: str, password: str, address: str) -> Caller:
+        """The caller of a name and password that come with each request. Raises as `sign_in`."""
+        return Caller(await self._proven(name, password, address, self._passwords.fits_again))
+
+    async def _proven(self, name: str, password: str, address: str, fits: Fits) -> Account:
         now, pair = self._clock(), f"{name.casefold()} {address}"
         self._check_wait(max(self._addresses.wait(address, now=now), self._names.wait(pair, now=now)))
         found = await self._threads.control(self._control.accounts.by_name, name)
-        if not await self._threads.control(self._passwords.fits, password, found and found[1]) or found is None:
+        if not await self._threads.control(fits, password, found and found[1]) or found is None:
             self._addresses.failed(address, now=now)
             self._names.failed(pair, now=now)
             log.warning("sign_in_refused", address=address)
             raise ApiError(401, "wrong_password", "The name or the password is wrong.")
         self._names.succeeded(pair)
-        token, session = await self._threads.control(self._control.sessions.open, found[0], now=now)
-        return SignedIn(token, session)
+        return found[0]
 
     def _check_wait(self, wait: int) -> None:
         if wait:
@@ -158,9 +167,17 @@ class Access:
         await self._threads.control(revoke, caller.account, identifier, by=caller.actor, now=self._clock())
 
     async def create_enrol_keys(
-        self, caller: Caller, count: int, *, simulated: bool, expires_in: int, devices: Sequence[str] | None
+        self,
+        caller: Caller,
+        count: int,
+        *,
+        simulated: bool,
+        expires_in: int,
+        devices: Sequence[str] | None,
+        site: str | None = None,
     ) -> tuple[list[str], int]:
-        """Make enrolment keys: their secrets and when they expire. Fixed uids are for simulated devices alone."""
+        """Make enrolment keys: their secrets and when they expire. Fixed uids are for simulated devices alone.
+        Raises NotFoundError for the site."""
         if devices is not None and not (simulated and len(set(devices)) == count and all(map(is_uuid, devices))):
             message = "devices gives one distinct uid for each key, and for simulated devices only."
             raise ApiError(422, "bad_devices", message)
@@ -168,7 +185,14 @@ class Access:
         expires_at = now + expires_in * SECOND
         create = self._control.enrolment.create_enrol_keys
         made = await self._threads.control(
-            create, count, simulated=simulated, expires_at=expires_at, by=caller.actor, now=now, devices=devices
+            create,
+            count,
+            simulated=simulated,
+            expires_at=expires_at,
+            by=caller.actor,
+            now=now,
+            devices=devices,
+            site=site,
         )
         return [secret for _, secret in made], expires_at
 

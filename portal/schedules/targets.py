@@ -61,7 +61,7 @@ class Round:
 
     async def devices(self, caller: Caller, text: str) -> list[str]:
         """The devices of a query under a caller's rights. Raises UnfitError, ApiError 503."""
-        key = (text, caller.account.domain)
+        key = (text, caller.domain)
         if key not in self._found:
             self._found[key] = await self._evaluated(caller, text)
         found = self._found[key]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from storage.control import audit, leases, schema
 from storage.control.database import Database
-from storage.control.errors import NotFoundError, RefusedError
+from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.ids import uuid7
 
 TABLE, ORDERS = schema.sites, schema.site_orders
@@ -80,19 +80,27 @@ class Sites:
         with self._database.read() as connection:
             return named(connection, name)
 
-    def put(self, name: str, said: dict[str, Any], *, by: str, now: int) -> Site:
-        """Make a site, or change what is said of it: `address`, `port`, `description`, `zone`. Raises RefusedError."""
+    def create(self, name: str, said: dict[str, Any], *, by: str, now: int) -> Site:
+        """Make a site; `said` may have `address`, `port`, `description`, `zone`. Raises ConflictError, RefusedError."""
 
         def work(connection: Connection) -> Site:
-            row = _find(connection, name)
-            if row is None:
-                if (connection.scalar(select(func.count()).select_from(TABLE)) or 0) >= MOST:
-                    raise RefusedError("too_many_sites", f"there are at most {MOST} sites")
-                return _made(connection, name, said, by, now)
+            if _find(connection, name) is not None:
+                raise ConflictError("site_exists", f"there is a site {name} already")
+            if (connection.scalar(select(func.count()).select_from(TABLE)) or 0) >= MOST:
+                raise RefusedError("too_many_sites", f"there are at most {MOST} sites")
+            return _made(connection, name, said, by, now)
+
+        return self._database.write(work)
+
+    def change(self, name: str, said: dict[str, Any], *, by: str, now: int) -> Site:
+        """Change what is said of a site. Raises NotFoundError."""
+
+        def work(connection: Connection) -> Site:
+            site = named(connection, name)
             if said:
-                connection.execute(update(TABLE).where(TABLE.c.id == row.id).values(**said))
-            detail = {"name": row.name, **said}
-            audit.record(connection, audit.Entry(now, by, "site.changed", f"site:{row.id}", detail))
+                connection.execute(update(TABLE).where(TABLE.c.id == site.id).values(**said))
+            detail = {"name": site.name, **said}
+            audit.record(connection, audit.Entry(now, by, "site.changed", f"site:{site.id}", detail))
             return named(connection, name)
 
         return self._database.write(work)

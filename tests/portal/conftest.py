@@ -38,7 +38,7 @@ PASSWORD = "correct horse battery"
 QUICK = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 API = "/api/muster/v1"
 BASE = "http://127.0.0.1:8080"
-EVERYTHING = ("query", "execute", "manage", "administer", "import")
+EVERYTHING = ("query", "execute", "manage", "administer", "import", "api")
 MANIFEST: dict[str, Any] = {
     "nql_id": "#clear_cache",
     "name": "Clear cache",

@@ -14,22 +14,26 @@ LYON = {"address": "lyon.example.net", "port": 1671, "description": "the south",
 
 
 def test_a_site_is_made_and_changed_and_keeps_its_id(control: Control) -> None:
-    made = control.sites.put("Lyon", LYON, by=BY, now=NOW)
+    made = control.sites.create("Lyon", LYON, by=BY, now=NOW)
     assert (made.address, made.port, made.description, made.zone) == tuple(LYON.values())
     assert not made.standard
-    changed = control.sites.put("LYON", {"port": 443}, by=BY, now=NOW)
+    changed = control.sites.change("LYON", {"port": 443}, by=BY, now=NOW)
     assert (changed.id, changed.name, changed.port, changed.zone) == (made.id, "Lyon", 443, "Europe/Paris")
     assert changed.machine == made.machine != made.id
     assert [site.name for site in control.sites.everyone()] == ["default", "Lyon"]
     assert control.sites.site("lyon") == changed
     with pytest.raises(NotFoundError, match="Rome"):
         control.sites.site("Rome")
+    with pytest.raises(NotFoundError, match="Rome"):
+        control.sites.change("Rome", {}, by=BY, now=NOW)
+    with pytest.raises(ConflictError, match="LYON"):
+        control.sites.create("LYON", {}, by=BY, now=NOW)
     said = [(entry.action, entry.detail) for entry in control.audit.latest(2)]
     assert said == [("site.changed", {"name": "Lyon", "port": 443}), ("site.created", {"name": "Lyon", **LYON})]
 
 
 def test_devices_join_the_site_of_their_key_and_may_be_moved(control: Control) -> None:
-    lyon = control.sites.put("Lyon", {}, by=BY, now=NOW)
+    lyon = control.sites.create("Lyon", {}, by=BY, now=NOW)
     make = control.enrolment.create_enrol_keys
     [(_, secret)] = make(1, simulated=False, expires_at=NOW + HOUR, by=BY, now=NOW, site="lyon")
     there = control.enrolment.consume_enrol_key(secret, b"k" * 32, b"k" * 32, "pc", now=NOW)
