@@ -17,7 +17,7 @@ from tests.portal.conftest import BASE, EVERYTHING, House, Play
 pytestmark = pytest.mark.slow
 OPEN = {("POST", "/session"), ("GET", "/openapi.json")}
 BESIDE = {"/", "/sign-in", "/static", "/healthz", "/metrics"}
-OTHERS = ("/agent/v1/", "/oauth2/", "/api/v1/", "/api/v2/")  # devices, and other people's clients
+OTHERS = ("/agent/v1/", "/oauth2/", "/api/v1/", "/api/v2/", "/api/remoteaction/", "/api/configuration/", "/2/")
 UNKNOWN = "00000000-0000-7000-8000-000000000000"
 
 
