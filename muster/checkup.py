@@ -18,7 +18,7 @@ from muster.folder import opening
 from nql.catalog.load import builtin
 from portal.settings import Settings
 from storage.tables import doctor
-from storage.tables.doctor import BACKUP, Finding
+from storage.tables.findings import BACKUP, Finding
 from storage.tables.repair import repair
 
 

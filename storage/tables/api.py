@@ -16,6 +16,7 @@ from pathlib import Path
 from nql.catalog.model import Catalog
 from storage.naming import Naming
 from storage.tables import about
+from storage.tables.bucket import Bucket
 from storage.tables.clock import system_clock
 from storage.tables.errors import (
     Closed,
@@ -23,6 +24,7 @@ from storage.tables.errors import (
     FormatTooNew,
     Holder,
     JournalCorrupt,
+    LakeAway,
     LockHeld,
     ManifestCorrupt,
     Refused,
@@ -30,11 +32,14 @@ from storage.tables.errors import (
     StorageFailed,
     StorageFull,
     StoreError,
+    WrongLake,
     WrongZone,
 )
 from storage.tables.face import NOTHING, Tables
 from storage.tables.files import Files, discard
 from storage.tables.hot import CACHE, belongs_to
+from storage.tables.lake import joined
+from storage.tables.mirror import BUDGET, LakeState, Mirror
 from storage.tables.read import HOT, SnapshotSource
 from storage.tables.recover import QUARANTINE
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
@@ -54,6 +59,8 @@ __all__ = [
     "FormatTooNew",
     "Holder",
     "JournalCorrupt",
+    "LakeAway",
+    "LakeState",
     "LocalTables",
     "LockHeld",
     "ManifestCorrupt",
@@ -68,6 +75,7 @@ __all__ = [
     "StorageFull",
     "StoreError",
     "Tables",
+    "WrongLake",
     "WrongZone",
     "about",
     "check_batch",
@@ -86,28 +94,47 @@ async def open_tables(
     zone: str | None = None,
     clock: Callable[[], int] = system_clock,
     files: Files | None = None,
+    lake: str | None = None,
+    lake_cache: int = BUDGET,
+    bucket: Bucket | None = None,
 ) -> LocalTables:
     """Open a data folder, making it if needed, and recover what a crash left.
 
     `zone` is the instance zone, fixed when the folder is made (then UTC if None); None takes the folder's own. `clock`
-    gives microseconds UTC. Raises LockHeld, Corrupt, FormatTooNew, WrongZone, OSError.
+    gives microseconds UTC. `lake` is the address of the object store that its closed days go to from now on (None: the
+    folder's own, or none), of which `lake_cache` bytes stay here; `bucket` answers there, if it is no real one. Raises
+    LockHeld, Corrupt, FormatTooNew, WrongZone, WrongLake, LakeAway for a new lake that does not answer, ValueError,
+    OSError.
     """
     store = await asyncio.to_thread(Store, Path(folder), catalog, zone=zone, clock=clock, files=files)
-    return LocalTables(store)
+    try:
+        found = await asyncio.to_thread(joined, store.files, store.folder, lake, bucket)
+        mirror = None if found is None else Mirror(found, store.files, store.named, clock, lake_cache)
+    except BaseException:
+        store.abandon()
+        raise
+    return LocalTables(store, mirror)
 
 
 class LocalTables(Tables):
     """An open store of this process. Its methods may be called from any task of any event loop."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, mirror: Mirror | None = None) -> None:
         self._store = store
+        self._mirror = mirror
         self._answers = _Answers()
         self._writer = Writer(store, self._answers.flush)
         self._room = asyncio.Semaphore(MOST_WAITING)
+        if mirror is not None:
+            mirror.start()
 
     @property
     def zone(self) -> str:
         return self._store.manifest.zone
+
+    @property
+    def lake(self) -> LakeState | None:
+        return None if self._mirror is None else self._mirror.state
 
     async def append(self, batch: Batch) -> Ack:
         async with self._room:
@@ -129,10 +156,15 @@ class LocalTables(Tables):
     async def erased(self) -> bool:
         for _ in range(LOOKS):
             await self._ask(Seal)
-            if not self._store.leaving:
+            if self._mirror is not None:
+                self._mirror.wake()
+            if not self._store.leaving and (self._mirror is None or await asyncio.to_thread(self._mirror.clean)):
                 break
             await asyncio.sleep(LOOK_SECONDS)
         aside = await asyncio.to_thread(self._discard_beside)
+        if self._mirror is not None and not self._mirror.clean():
+            self._mirror.check()
+            aside = True
         return not (aside or self._store.leaving)
 
     def _discard_beside(self) -> bool:
@@ -154,6 +186,8 @@ class LocalTables(Tables):
         except StoreError:
             pass  # the journal keeps what could not be sealed
         await asyncio.to_thread(self._writer.join)
+        if self._mirror is not None:
+            await asyncio.to_thread(self._mirror.close)
         self._store.abandon()
 
     def abandon(self) -> None:
@@ -165,6 +199,8 @@ class LocalTables(Tables):
         except Closed:
             return
         self._writer.join()
+        if self._mirror is not None:
+            self._mirror.close()
         self._store.abandon()
 
     async def _ask(self, item: Callable[[Callable[[Outcome], None]], Item]) -> Ack:

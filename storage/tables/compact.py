@@ -23,6 +23,7 @@ from storage.naming import Naming
 from storage.tables.daily import bucketed, dimensions, metrics, one_a_day
 from storage.tables.days import DAY, day_name
 from storage.tables.files import Files, discard
+from storage.tables.lake import here
 from storage.tables.manifest import DailyFile, DayFile, RollupFile, Segment
 from storage.tables.schema import Frame, Schemas, TableSchema, typed
 from storage.tables.seal import LAKE, ROLLUPS, order_of
@@ -121,7 +122,8 @@ class Compaction:
     rollup_rows: int = ROLLUP_ROWS
 
     def run(self, task: Task, stem: str | None = None) -> Compacted:
-        """Do a task; names of files have a stem that no other run has. Raises OSError, SegmentCorrupt, Stopped."""
+        """Do a task; names of files have a stem that no other run has. Raises OSError, SegmentCorrupt, LakeAway,
+        Stopped."""
         return _Run(self, task, self.schemas[task.table], stem or new_stem()).all()
 
 
@@ -145,6 +147,7 @@ class _Run:
     def all(self) -> Compacted:
         for item in self.task.inputs:
             self._go_on()
+            here(self.by.folder, item.file, item.sha256)
             check(self.by.folder, item.file, item.sha256)
         try:
             pieces = (rows for rows in self._pieces() if not rows.is_empty())

@@ -3,19 +3,22 @@
 In: a folder, and an empty one on the same file system if possible. Out: there, the manifest, the sealed files it names
 and the journals after it, up to the last frame that is whole. Invariant: what is copied was all valid at one instant,
 whatever is sealed or compacted meanwhile: sealed files never change and get second names, and if the manifest was
-replaced before all had one, everything begins anew. The copy opens as a store, as after a crash.
+replaced before all had one, everything begins anew. What lies in a lake only is brought into the copy, which has no
+lake. The copy opens as a store, as after a crash.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from storage.tables.errors import StorageFailed
+from storage.tables.errors import SegmentCorrupt, StorageFailed
 from storage.tables.files import Files
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
+from storage.tables.lake import Lake, lake_files, lake_of
 from storage.tables.manifest import NAME, Manifest, read_manifest
 from storage.tables.marks import Marks
 from storage.tables.recover import QUARANTINE
@@ -26,7 +29,7 @@ _PIECE = 1 << 20
 
 def hold(folder: Path, to: Path) -> Manifest | None:
     """Copy what is valid into a new folder; None, and nothing is made, where there is no store yet. Raises OSError,
-    Corrupt, FormatTooNew, StorageFailed if the manifest changes all the time."""
+    Corrupt, FormatTooNew, LakeAway, StorageFailed if the manifest changes all the time."""
     for _ in range(TRIES):
         manifest = read_manifest(folder)
         if manifest is None:
@@ -58,8 +61,15 @@ def marked(marks: Marks, source: str, epoch: str) -> int:
 
 
 def _copy(folder: Path, to: Path, manifest: Manifest) -> None:
+    stored = lake_files(manifest)
     for name in _names(folder, manifest):
-        _second_name(folder / name, to / name)
+        try:
+            _second_name(folder / name, to / name)
+        except FileNotFoundError:
+            lake = lake_of(folder) if name in stored else None
+            if lake is None:
+                raise
+            _from_lake(lake, name, stored[name].sha256, to / name)
     for number in journal_numbers(folder):
         if number >= manifest.journal:
             _whole_frames(folder, to, number)
@@ -71,6 +81,14 @@ def _names(folder: Path, manifest: Manifest) -> Iterator[str]:
     for path in sorted((folder / QUARANTINE).glob("*")):
         if path.is_file():
             yield path.relative_to(folder).as_posix()
+
+
+def _from_lake(lake: Lake, name: str, digest: str, to: Path) -> None:
+    """Raises FileNotFoundError if the lake does not have it, as if it were lost here; LakeAway."""
+    try:
+        lake.fetch(name, digest, to)
+    except SegmentCorrupt as error:
+        raise FileNotFoundError(errno.ENOENT, error.detail, name) from error
 
 
 def _second_name(path: Path, to: Path) -> None:

@@ -100,8 +100,12 @@ class DeltaLogs:
 def published(folder: Path, table: str) -> int:
     """The number of the manifest that a table's newest commit comes from, -1 if there is none. Raises
     SegmentCorrupt."""
-    newest = _entries(folder, table)[-1:]
-    return max((_take(_Known(), path).manifest for path in newest), default=-1)
+    return max((follows(path) for path in entries(folder, table)[-1:]), default=-1)
+
+
+def follows(entry: Path) -> int:
+    """The number of the manifest that an entry of a log comes from. Raises SegmentCorrupt."""
+    return _take(_Known(), entry).manifest
 
 
 def tells(folder: Path, table: str, days: Iterable[DayFile]) -> bool:
@@ -186,13 +190,14 @@ def _columns(schema: TableSchema) -> str:
     return msgspec.json.encode({"type": "struct", "fields": fields}).decode()
 
 
-def _entries(folder: Path, table: str) -> list[Path]:
+def entries(folder: Path, table: str) -> list[Path]:
+    """The entries of a table's log, in order."""
     return sorted(path for path in (folder / LAKE / table / _LOG).glob("*.json") if path.stem.isdigit())
 
 
 def _read(folder: Path, table: str) -> _Known:
     known = _Known()
-    for path in _entries(folder, table):
+    for path in entries(folder, table):
         known = _take(known, path)
     return known
 

@@ -8,35 +8,25 @@ finds; what a store replaces or writes meanwhile is no damage. `storage.tables.r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 from storage.tables.delta import published, tells
 from storage.tables.errors import Corrupt, FormatTooNew, JournalCorrupt, SegmentCorrupt, StoreError
 from storage.tables.files import Files
+from storage.tables.findings import BACKUP, Finding
 from storage.tables.journal import Torn, journal_numbers, journal_path, read_journal
+from storage.tables.lake_care import elsewhere, lake_findings
 from storage.tables.manifest import NAME, DayFile, Manifest, RollupFile, SealedFile, Segment, read_manifest
 from storage.tables.recover import QUARANTINE
 from storage.tables.seal import LAKE
 from storage.tables.sealed import check
 
-BACKUP = "Restore the folder from a backup."
 AGAIN = 5  # looks: a store may put a new manifest in place while we do
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What was found about one file. `problem` is None where it is sound; `told` says what it holds, `way` what can be
-    done about the problem."""
-
-    file: str
-    told: str
-    problem: str | None = None
-    way: str = ""
-
-
-def findings(folder: Path) -> Iterator[Finding]:
-    """Everything about a folder; nothing where there is no store yet."""
+def findings(folder: Path, *, deep: bool = False) -> Iterator[Finding]:
+    """Everything about a folder and its lake, of which `deep` reads every byte; nothing where there is no store
+    yet."""
     found: list[Finding] = []
     first = 0
     for _ in range(AGAIN):
@@ -48,7 +38,7 @@ def findings(folder: Path) -> Iterator[Finding]:
         if manifest is None:
             return
         first = manifest.journal
-        found = [*_sealed(folder, manifest), *_logs(folder, manifest)]
+        found = [*_sealed(folder, manifest), *_logs(folder, manifest), *lake_findings(folder, manifest, deep=deep)]
         if not any(finding.problem for finding in found) or _number(folder) == manifest.number:
             break
     yield from found
@@ -66,7 +56,10 @@ def _number(folder: Path) -> int | None:
 
 
 def _sealed(folder: Path, manifest: Manifest) -> Iterator[Finding]:
+    away = elsewhere(folder, manifest)
     for item, holds in manifest.sealed_files():
+        if item.file in away:
+            continue
         problem = None
         try:
             check(folder, item.file, item.sha256)

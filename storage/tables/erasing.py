@@ -14,6 +14,8 @@ import polars as pl
 
 from storage.naming import Naming, together
 from storage.tables.compact import Compaction, Task
+from storage.tables.files import discard
+from storage.tables.lake import here
 from storage.tables.manifest import DailyFile, DayFile, Manifest, Segment
 from storage.tables.objects import ObjectTable
 from storage.tables.schema import Schemas, TableSchema
@@ -60,11 +62,15 @@ def tasks(manifest: Manifest, schemas: Schemas) -> Iterator[Task]:
 
 def touched(by: Compaction, task: Task) -> Task | None:
     """A task with only the files that hold something of what is being erased; None if there are none. Raises
-    SegmentCorrupt."""
+    SegmentCorrupt, LakeAway."""
 
     def holds(item: Segment | DayFile | DailyFile) -> bool:
+        brought = here(by.folder, item.file, item.sha256)
         check(by.folder, item.file, item.sha256)
-        return _holds(by, item.file, task)
+        found = _holds(by, item.file, task)
+        if brought and not found:  # else looking at all that is in a lake would fill the disk
+            discard(by.files, by.folder / item.file)
+        return found
 
     segments = tuple(item for item in task.segments if holds(item))
     days = tuple(item for item in task.days if holds(item))

@@ -105,11 +105,35 @@ class SegmentCorrupt(Corrupt):
     @property
     def holds(self) -> str:
         """Which rows it held, by its name: `execution.events of 2026-11-22`; empty if it held no rows."""
-        found = _ROWS.search(self.path.as_posix())
-        return "" if found is None else f"{found[1] or found[3]} of {found[2] or found[4]}"
+        return _held_by(self.path)
+
+
+class LakeAway(StoreError):
+    """A sealed file lies only in the lake, which does not give it now: it does not answer, or there is no room here.
+    Asking again later helps."""
+
+    def __init__(self, path: Path, url: str, detail: str) -> None:
+        super().__init__(detail)
+        self.path = path
+        self.url = url
+        self.detail = detail
+
+    @property
+    def holds(self) -> str:
+        """Which rows it holds, as `SegmentCorrupt.holds`."""
+        return _held_by(self.path)
+
+
+class WrongLake(StoreError):
+    """An address is not that of this folder's lake, or another's."""
 
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+def _held_by(path: Path) -> str:
+    found = _ROWS.search(path.as_posix())
+    return "" if found is None else f"{found[1] or found[3]} of {found[2] or found[4]}"
 
 
 def failure(error: OSError) -> StorageFailed:

@@ -8,6 +8,7 @@ callers but plain data.
 from __future__ import annotations
 
 from storage.naming import Naming
+from storage.tables.mirror import LakeState
 from storage.tables.rows import Ack, Batch
 from storage.tables.snapshot import Snapshot
 
@@ -21,6 +22,11 @@ class Tables:
     def zone(self) -> str:
         """The instance zone."""
         raise NotImplementedError
+
+    @property
+    def lake(self) -> LakeState | None:
+        """How far the lake of this process's store is; None where there is none, or another process has the store."""
+        return None
 
     async def append(self, batch: Batch) -> Ack:
         """Store a batch; it is durable and visible when this returns. A batch that was stored before is acknowledged as

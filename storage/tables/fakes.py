@@ -11,10 +11,11 @@ from __future__ import annotations
 import errno
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from storage.tables.bucket import Bucket
 from storage.tables.files import Files
 
 T = TypeVar("T")
@@ -207,3 +208,45 @@ def _left(chance: random.Random, durable: bytes, current: bytes) -> bytes:
         for at in range(chance.randint(shared, len(torn) - 1), len(torn)):
             torn[at] = 0
     return bytes(torn)
+
+
+class FaultyBucket(Bucket):
+    """An object store in memory, whose `at`-th operation fails, and all of them while it is `down`. A failure strikes
+    before anything is done or, `late`, after all was done; of a put half may be done in both."""
+
+    def __init__(self, url: str = "s3://fake/estate", *, at: int = 0, late: bool = False) -> None:
+        super().__init__(url)
+        self.held: dict[str, bytes] = {}
+        self.down = False
+        self.count = 0
+        self.at, self.late = at, late
+
+    def sizes(self, under: str = "") -> dict[str, int]:
+        """As in Bucket."""
+        self._do(lambda: None)
+        return {name: len(data) for name, data in self.held.items() if name.startswith(under)}
+
+    def put(self, name: str, pieces: Iterable[bytes]) -> None:
+        """As in Bucket; a failing one may leave a first half."""
+        data = b"".join(pieces)
+        self.held.pop(name, None)
+        self._do(lambda: self.held.__setitem__(name, data), lambda: self.held.__setitem__(name, data[: len(data) // 2]))
+
+    def get(self, name: str) -> Iterator[bytes]:
+        """As in Bucket."""
+        self._do(lambda: None)
+        if name not in self.held:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
+        yield self.held[name]
+
+    def remove(self, name: str) -> None:
+        """As in Bucket."""
+        self._do(lambda: self.held.pop(name, None))
+
+    def _do(self, work: Callable[[], object], partly: Callable[[], object] | None = None) -> None:
+        self.count += 1
+        if self.down or self.count == self.at:
+            if self.late and not self.down:
+                (partly or work)()
+            raise OSError(errno.ETIMEDOUT, "the object store does not answer")
+        work()

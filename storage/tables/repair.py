@@ -9,6 +9,7 @@ done by the next one.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -20,8 +21,10 @@ from storage.tables.errors import JournalCorrupt, SegmentCorrupt
 from storage.tables.files import Files, write_whole
 from storage.tables.hot import CACHE, belongs_to, is_sound
 from storage.tables.journal import journal_numbers, journal_path, read_journal
+from storage.tables.lake import here, lake_files, lake_of
+from storage.tables.lake_care import elsewhere, lost
 from storage.tables.lock import FolderLock
-from storage.tables.manifest import DayFile, Manifest, Segment, read_manifest
+from storage.tables.manifest import DailyFile, DayFile, Manifest, RollupFile, Segment, read_manifest
 from storage.tables.recover import QUARANTINE
 from storage.tables.seal import LAKE
 from storage.tables.sealed import check
@@ -60,6 +63,7 @@ def repair(
             yield f"{orphans} files that nothing names are removed"
         for name in sealed:
             yield _given_up(store, name)
+        yield from _from_lake(store)
         yield from _rollups(store)
         yield from _cache(files, folder, store.manifest)
     finally:
@@ -99,11 +103,13 @@ def _may_be_given_up(folder: Path, manifest: Manifest, name: str) -> None:
     rows |= {item.file: item for item in manifest.days}
     if name not in rows:
         raise ValueError(f"{name} is no file of rows that the store names")
+    with suppress(SegmentCorrupt):
+        here(folder, name, rows[name].sha256)
     if _is_whole(folder, rows[name]):
         raise ValueError(f"{name} is as it was written; it is not given up")
 
 
-def _is_whole(folder: Path, item: Segment | DayFile) -> bool:
+def _is_whole(folder: Path, item: Segment | DayFile | RollupFile | DailyFile) -> bool:
     try:
         check(folder, item.file, item.sha256)
     except SegmentCorrupt:
@@ -128,13 +134,28 @@ def _given_up(store: Store, name: str) -> str:
     return f"{held.holding(name)} are given up{where}"
 
 
+def _from_lake(store: Store) -> Iterator[str]:
+    """What is damaged here and whole in the lake is brought anew. Raises LakeAway."""
+    lake = lake_of(store.folder)
+    for name, item in lake_files(store.manifest).items() if lake else ():
+        damaged = (store.folder / name).exists() and not _is_whole(store.folder, item)
+        if lake and damaged and not lake.verify(name, item.sha256):
+            store.files.remove(store.folder / name)
+            lake.fetch(name, item.sha256)
+            yield f"{name} is brought anew from {lake.place.url}"
+
+
 def _rollups(store: Store) -> Iterator[str]:
     """Days with damaged states are written anew, which makes their states."""
+    away = elsewhere(store.folder, store.manifest) - lost(store.folder, store.manifest)
     for day in list(store.manifest.days):
         for rollup in day.rollups.values():
+            if rollup.file in away:
+                continue
             try:
                 check(store.folder, rollup.file, rollup.sha256)
             except SegmentCorrupt:
+                here(store.folder, day.file, day.sha256)
                 if store.schemas.get(day.table) is not None and _is_whole(store.folder, day):
                     again = replace(store.compaction(), rollup_rows=0)  # it had some, however few its rows
                     store.flip(again.run(Task(day.table, day.day, (), (day,))))

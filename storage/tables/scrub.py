@@ -2,7 +2,8 @@
 
 In: a folder. Out: how much was read, piece by piece, so that whoever asks sets the pace; what is damaged. Invariant: it
 only reads, and calls a file damaged only if the manifest still names it afterwards: what was replaced meanwhile is no
-damage. A file that is sound again (restored from a backup) is no longer told.
+damage. A file that is sound again (restored from a backup) is no longer told. Of what lies in the lake only it sees
+that it is there with its size.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from storage.tables.errors import Corrupt, FormatTooNew
+from storage.tables.errors import Corrupt, FormatTooNew, LakeAway
 from storage.tables.hot import CACHE, is_sound
-from storage.tables.manifest import NAME, Manifest, RollupFile, read_manifest
+from storage.tables.lake import lake_of
+from storage.tables.lake_care import elsewhere
+from storage.tables.manifest import NAME, Manifest, RollupFile, SealedFile, read_manifest
 
 log = logging.getLogger(__name__)
 PIECE = 1 << 20  # bytes read at once
@@ -48,9 +51,15 @@ class Scrub:
             self._tell(found, Damage(NAME, "what is valid", str(error), lost=True))
             self.damaged = found
             return
+        away = elsewhere(self._folder, manifest) if manifest else set()
+        there = self._there() if away else None
         for item, holds in manifest.sealed_files() if manifest else ():
-            problem = yield from self._look(item.file, item.sha256)
-            if problem and self._is_named(item.file):
+            if item.file in away:
+                yield 0
+                problem = "" if there is None or there.get(item.file) == item.bytes else "it is not, whole, in the lake"
+            else:
+                problem = yield from self._look(item.file, item.sha256)
+            if problem and self._is_named(item):
                 self._tell(found, Damage(item.file, holds, problem, not isinstance(item, RollupFile)))
         for path in sorted((self._folder / CACHE).glob("*.arrow")):
             try:
@@ -73,12 +82,25 @@ class Scrub:
             return f"it cannot be read ({error.strerror})"
         return "" if found.hexdigest() == digest else "its bytes are not the ones that were written (wrong digest)"
 
-    def _is_named(self, name: str) -> bool:
+    def _there(self) -> Mapping[str, int] | None:
+        """What lies in the lake; None where it does not answer, which is no damage."""
+        try:
+            lake = lake_of(self._folder)
+            return None if lake is None else lake.listing()
+        except (LakeAway, Corrupt, ValueError) as error:
+            log.warning("the lake is not looked over: %s", error)
+            return None
+
+    def _is_named(self, item: SealedFile) -> bool:
+        """Whether a file is still to be here: not if it was replaced meanwhile, or left for the lake."""
         try:
             manifest: Manifest | None = read_manifest(self._folder)
         except (Corrupt, FormatTooNew, OSError):
             return True
-        return manifest is not None and name in manifest.files()
+        if manifest is None or item.file not in manifest.files():
+            return False
+        gone = item.file in elsewhere(self._folder, manifest)
+        return not gone or (self._there() or {item.file: item.bytes}).get(item.file) != item.bytes
 
     def _tell(self, found: dict[str, Damage], damage: Damage) -> None:
         found[damage.file] = damage

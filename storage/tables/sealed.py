@@ -7,6 +7,7 @@ sees rows of a file whose bytes have not been checked in this process.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import threading
@@ -18,14 +19,17 @@ from typing import IO, Any, Literal
 import polars as pl
 import pyarrow as pa
 
+from storage.tables.clock import system_clock
 from storage.tables.errors import SegmentCorrupt
 from storage.tables.files import Files
+from storage.tables.lake import here
 from storage.tables.manifest import Sealed
 
 _CHUNK = 1 << 20
 _COMPRESSION: Literal["lz4"] = "lz4"  # a tenth to a quarter of the bytes, for a fifth more work in a scan
 _BATCH_ROWS = 131_072
 _GROUP_ROWS = 65_536  # small enough that one device is found among many by the groups' statistics
+_USED = 60_000_000_000  # nanoseconds: how exact the time of a file's last use is
 _ZSTD = 1  # of these rows 3 makes files that are larger, and takes a sixth longer
 
 
@@ -139,6 +143,20 @@ def scanned(path: Path) -> pl.LazyFrame:
     return pl.scan_ipc(path, glob=False)
 
 
+def _used(path: Path) -> os.stat_result | None:
+    """What the system tells of a file that is used now, None if it is not here. Its time of last access is the order
+    in which files leave that are in a lake, too; the one of its last change stays."""
+    try:
+        state = path.stat()
+    except FileNotFoundError:
+        return None
+    now = system_clock() * 1000
+    if now - state.st_atime_ns > _USED:
+        with contextlib.suppress(OSError):  # of a volume that is only read
+            os.utime(path, ns=(now, state.st_mtime_ns))
+    return state
+
+
 class Checked:
     """The sealed files this process has checked, with the types of their columns. A file that changed since is checked
     again."""
@@ -148,10 +166,14 @@ class Checked:
         self._known: dict[tuple[str, str], tuple[tuple[int, int, int], Mapping[str, pl.DataType]]] = {}
 
     def columns(self, folder: Path, name: str, digest: str) -> Mapping[str, pl.DataType]:
-        """The columns of a file that is as it was written. Raises SegmentCorrupt."""
+        """The columns of a file that is as it was written, brought from the lake if it is not here. Raises
+        SegmentCorrupt, LakeAway."""
         path = folder / name
         try:
-            state = path.stat()
+            state = _used(path)
+            if state is None:
+                here(folder, name, digest)
+                state = path.stat()
         except OSError as error:
             raise SegmentCorrupt(path, f"cannot be read ({error.strerror})") from error
         stamp = (state.st_ino, state.st_size, state.st_mtime_ns)

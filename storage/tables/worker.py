@@ -23,7 +23,7 @@ from nql.catalog.load import builtin
 from nql.catalog.model import Catalog
 from storage.tables.compact import Compacted, Compaction, Stopped, Task, new_stem
 from storage.tables.days import day_name
-from storage.tables.errors import SegmentCorrupt, StorageFailed
+from storage.tables.errors import SegmentCorrupt, StorageFailed, StoreError
 from storage.tables.files import Files, discard
 from storage.tables.manifest import DayFile
 from storage.tables.schema import schemas_of
@@ -136,6 +136,8 @@ def _do(line: bytes) -> _Answer:
         return _Answer(list(by.run(order.task, order.stem).days))
     except SegmentCorrupt as error:
         return _Answer(error=error.detail, path=str(error.path))
+    except StoreError as error:
+        return _Answer(error=str(error))
     except OSError as error:
         return _Answer(error=str(error), code=error.errno or 0)
     except Exception as error:

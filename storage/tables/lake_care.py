@@ -1,0 +1,102 @@
+"""Looking over what lies in the lake, bringing it back, and leaving it.
+
+In: a folder and its lake. Out: findings; all files here again. Invariants: a look changes nothing; a folder leaves its
+lake only when every file that the manifest names is here and whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from storage.tables.errors import LakeAway, SegmentCorrupt, WrongLake
+from storage.tables.files import Files
+from storage.tables.findings import BACKUP, Finding
+from storage.tables.lake import MARK, PLACE, Lake, lake_files, lake_of
+from storage.tables.manifest import DayFile, Manifest, RollupFile, SealedFile
+from storage.tables.sealed import check
+
+AGAIN = "Nothing is lost here. See that the object store answers, and its credentials are in the environment."
+
+
+def elsewhere(folder: Path, manifest: Manifest) -> set[str]:
+    """The files that lie in the folder's lake only."""
+    if not (folder / PLACE).exists():
+        return set()
+    return {name for name in lake_files(manifest) if not (folder / name).exists()}
+
+
+def lake_findings(folder: Path, manifest: Manifest, *, deep: bool = False) -> Iterator[Finding]:
+    """What lies in the lake: whether each file that is only there is there with its size; `deep` reads all of them."""
+    place = str(folder / PLACE)
+    try:
+        lake = lake_of(folder)
+        if lake is None:
+            return
+        place = lake.place.url
+        lake.forgive()
+        lake.claim()
+        there = lake.listing()
+    except (LakeAway, WrongLake, SegmentCorrupt, ValueError) as error:
+        said = error.detail if isinstance(error, LakeAway | SegmentCorrupt) else str(error)
+        yield Finding(place, "closed days, which were not looked at", said, AGAIN)
+        return
+    waiting = 0
+    for name, item in lake_files(manifest).items():
+        holds, is_here = manifest.holding(name), (folder / name).exists()
+        if there.get(name) == item.bytes:
+            problem = lake.verify(name, item.sha256) if deep else ""
+        elif is_here:
+            waiting += 1
+            continue
+        else:
+            problem = f"it is neither here nor, whole, in {lake.place.url}"
+        if problem or not is_here:
+            yield Finding(
+                f"{lake.place.url}/{name}", holds, problem or None, _way(name, item, is_here) if problem else ""
+            )
+    more = f"; {waiting} files are still to go there" if waiting else ""
+    yield Finding(lake.place.url, f"{len(there):,} objects of closed days{more}")
+
+
+def _way(name: str, item: SealedFile, is_here: bool) -> str:
+    if is_here:
+        return "Nothing is lost, the file lies here, too: remove the object, and it goes there anew."
+    if isinstance(item, RollupFile):
+        return "Nothing is lost, its rows answer. `muster doctor --repair` makes it again."
+    if isinstance(item, DayFile):
+        return f"Restore the object from a backup, or do without it: --repair --give-up {name}"
+    return BACKUP
+
+
+def lost(folder: Path, manifest: Manifest) -> set[str]:
+    """The files that are neither here nor, whole, in the lake. Raises LakeAway."""
+    lake, named = lake_of(folder), lake_files(manifest)
+    gone = elsewhere(folder, manifest)
+    there = lake.listing() if lake and gone else {}
+    return {name for name in gone if there.get(name) != named[name].bytes}
+
+
+def bring_back(lake: Lake, manifest: Manifest) -> Iterator[str]:
+    """Bring every file here that lies in the lake only; their names. Raises LakeAway, SegmentCorrupt."""
+    for name, item in lake_files(manifest).items():
+        if not (lake.folder / name).exists():
+            lake.fetch(name, item.sha256)
+            yield name
+
+
+def leave(files: Files, lake: Lake, manifest: Manifest) -> int:
+    """Have no lake any more: every file is here and whole, then the folder forgets the lake, then what is there goes;
+    how many objects did. Raises LakeAway, WrongLake, SegmentCorrupt, OSError."""
+    lake.claim()
+    for _ in bring_back(lake, manifest):
+        pass
+    for name, item in lake_files(manifest).items():
+        check(lake.folder, name, item.sha256)
+    names = sorted(lake.listing(), reverse=True)  # entries of a log the newest first
+    files.remove(lake.folder / PLACE)
+    files.sync_folder(lake.folder)
+    with lake.asked(lake.folder):
+        for name in [*names, MARK]:
+            lake.bucket.remove(name)
+    return len(names)
