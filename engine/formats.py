@@ -69,9 +69,9 @@ def column_json(column: ResultColumn) -> dict[str, Any]:
     }
 
 
-def rows_json(result: Result) -> list[list[Any]]:
-    """The rows as lists of JSON values."""
-    columns = [_values(result.table.column(at), column) for at, column in enumerate(result.columns)]
+def rows_json(result: Result, *, zone: str | None = None) -> list[list[Any]]:
+    """The rows as lists of JSON values; times on the clock of a zone, with its offset, where one is named."""
+    columns = [_values(result.table.column(at), column, zone) for at, column in enumerate(result.columns)]
     return [list(row) for row in zip(*columns, strict=True)] if columns else []
 
 
@@ -111,10 +111,11 @@ def instant_text(micros: int) -> str:
     return (text.rstrip("0") if "." in text else text) + "Z"
 
 
-def to_csv(result: Result, *, guarded: bool = True) -> Iterator[bytes]:
+def to_csv(result: Result, *, guarded: bool = True, zone: str | None = None) -> Iterator[bytes]:
     """A result as CSV (RFC 4180, UTF-8, CRLF), in pieces. Null is an empty cell, an array is JSON text.
 
-    `guarded` puts an apostrophe before text that a spreadsheet would run as a formula; turn it off for programs.
+    `guarded` puts an apostrophe before text that a spreadsheet would run as a formula; turn it off for programs. Times
+    are on the clock of a zone, with its offset, where one is named.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
@@ -122,7 +123,7 @@ def to_csv(result: Result, *, guarded: bool = True) -> Iterator[bytes]:
     writer.writerow([guard(column.name) for column in result.columns])
     for start in range(0, result.table.num_rows, CSV_ROWS):
         piece = result.table.slice(start, CSV_ROWS)
-        columns = [_cells(piece.column(at), column, guard) for at, column in enumerate(result.columns)]
+        columns = [_cells(piece.column(at), column, guard, zone) for at, column in enumerate(result.columns)]
         writer.writerows(zip(*columns, strict=True))
         yield _drained(buffer)
     if result.table.num_rows == 0:
@@ -158,11 +159,11 @@ def _unit(column: ResultColumn) -> str | None:
     return column.dtype.unit or defaults.get(column.dtype.kind)
 
 
-def _values(values: pa.ChunkedArray, column: ResultColumn) -> list[Any]:
+def _values(values: pa.ChunkedArray, column: ResultColumn, zone: str | None = None) -> list[Any]:
     """A column as JSON values."""
     match column.dtype.kind:
         case Kind.DATETIME:
-            return _times(values)
+            return _times(values) if zone is None or zone == "UTC" else _local_times(values, ZoneInfo(zone))
         case Kind.DURATION:
             size = MICROSECONDS.get(column.dtype.unit or "s", MICROSECONDS["s"])
             whole = values.cast(pa.int64()).to_pylist()
@@ -178,12 +179,17 @@ def _times(values: pa.ChunkedArray) -> list[str | None]:
     return [None if text is None else f"{text}Z" for text in texts.to_pylist()]
 
 
+def _local_times(values: pa.ChunkedArray, zone: ZoneInfo) -> list[str | None]:
+    whole = values.cast(pa.int64()).to_pylist()
+    return [None if value is None else _inside(value).astimezone(zone).isoformat() for value in whole]
+
+
 def _short(value: int, size: int) -> int | float:
     return value // size if value % size == 0 else value / size
 
 
-def _cells(values: pa.ChunkedArray, column: ResultColumn, guard: Any) -> list[Any]:
-    plain = _values(values, column)
+def _cells(values: pa.ChunkedArray, column: ResultColumn, guard: Any, zone: str | None) -> list[Any]:
+    plain = _values(values, column, zone)
     match column.dtype.kind:
         case Kind.BOOLEAN:
             return ["" if value is None else str(value).lower() for value in plain]
@@ -217,5 +223,9 @@ def _moment(micros: int) -> datetime:
 
 
 def _local(micros: int, zone: str) -> str:
-    moment = _moment(min(max(micros, CALENDAR[0] + DAY), CALENDAR[1] - DAY))  # so that no zone leaves the calendar
-    return moment.astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+    return _inside(micros).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
+
+
+def _inside(micros: int) -> datetime:
+    """An instant, held back a day from the ends of the calendar, so that no zone leaves it."""
+    return _moment(min(max(micros, CALENDAR[0] + DAY), CALENDAR[1] - DAY))

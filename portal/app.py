@@ -57,6 +57,7 @@ from portal.imports import routes as imports_routes
 from portal.imports.service import Imports
 from portal.metrics import Metrics
 from portal.modern import routes as modern_routes
+from portal.modern.exports import Exports
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
 from portal.queries import routes as queries_routes
@@ -136,6 +137,7 @@ class Portal:
     scheduler: scheduling.Scheduler
     scrubbing: Scrubbing
     erasures: Work
+    exports: Exports
     serving: Serving
 
     def stop_waiting(self) -> None:
@@ -193,6 +195,7 @@ def _lifespan(
                 portal.scheduler.run(),
                 portal.scrubbing.run(),
                 portal.erasures.run(),
+                portal.exports.run(),
                 portal.serving.run(),
             ):
                 stack.push_async_callback(_cancelled, asyncio.create_task(work))
@@ -273,6 +276,7 @@ async def _open(
         scheduler=scheduling.Scheduler(scheduled),
         scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
         erasures=Work(ErasureParts(settings.data, *erased)),
+        exports=Exports(queries, execution, threads, clock),
         serving=Serving(control, threads, clock, progress.look_at, settings.sites, alone=not settings.stores),
     )
 
@@ -329,10 +333,12 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     people's clients, health, pages."""
     p = portal
     note = Refusals(p.control, p.threads, p.clock).note
+    base = (p.settings.public_url, p.settings.secure)
+    shared = (p.control, p.queries, _actions(p), p.exports, p.keys, p.threads, p.clock, note)
     return [
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),
-        *modern_routes.routes(modern_routes.Parts(p.control, p.keys, p.threads, p.clock, note), _actions(p), p.queries),
+        *modern_routes.routes(modern_routes.Parts(*shared, *base)),
         *classic_routes.routes(classic_routes.Parts(p.access, p.serving, p.queries, VERSION)),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),

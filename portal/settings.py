@@ -53,6 +53,7 @@ class Settings:
     act_seconds: int = 60  # that a call of the classic Act API waits for the sites, unless it says another time
     act_devices: int = 10_000  # the most devices of one such call
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
+    public_url: str | None = None  # the portal's address in what it hands out; None: the one that it was asked under
 
     @property
     def certificates(self) -> tuple[Path, ...]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.requests import Request
 from starlette.routing import Route
 
 from portal.actions.service import Actions
 from portal.endpoints import Refused
-from portal.modern import act, token, ways
+from portal.modern import act, nql, token, ways
+from portal.modern.asking import Asking
+from portal.modern.exports import Exports
 from portal.modern.tokens import AccessTokens
 from portal.modern.ways import Gate, Way
 from portal.queries.service import Queries
@@ -27,22 +30,36 @@ class Parts:
     """What these interfaces are made of."""
 
     control: Control
+    queries: Queries
+    actions: Actions
+    exports: Exports
     keys: KeyRing
     threads: Threads
     clock: Callable[[], int]
     refused: Refused
+    public_url: str | None
+    secure: bool
+
+    def base(self, request: Request) -> str:
+        """The address of the portal for whoever asks, without a slash at its end: the one that is configured, or the
+        one that this request was for."""
+        if self.public_url is not None:
+            return self.public_url.rstrip("/")
+        return f"{'https' if self.secure else 'http'}://{request.headers['host']}"
 
 
-def listed(actions: Actions, queries: Queries) -> list[Way]:
-    """Every way but that of tokens."""
-    return [*act.listed(actions, queries)]
+def listed(p: Parts) -> list[Way]:
+    """Every way but that of tokens, and of files."""
+    asking = Asking(p.control, p.queries, p.threads)
+    return [*act.listed(p.actions, p.queries), *nql.listed(asking, p.queries, p.threads, p.exports, p.base)]
 
 
-def routes(parts: Parts, actions: Actions, queries: Queries) -> list[Route]:
+def routes(parts: Parts) -> list[Route]:
     """The routes."""
     tokens = AccessTokens(parts.keys)
     gate = Gate(parts.control, parts.threads, tokens, parts.clock, parts.refused)
     return [
         *token.routes(parts.control, parts.threads, tokens, parts.clock),
-        *ways.routes(listed(actions, queries), gate),
+        nql.files(parts.exports),
+        *ways.routes(listed(parts), gate),
     ]

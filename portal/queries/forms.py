@@ -14,10 +14,12 @@ from engine.result import Result
 
 JSON = "application/json"
 CSV = "text/csv"
+LOCAL_CSV = "text/csv; times=local"  # for programs: no guard, and times on the clock of the zone that was asked in
 ARROW = "application/vnd.apache.arrow.stream"
 PARQUET = "application/vnd.apache.parquet"
 WRITERS: Mapping[str, Callable[[Result], bytes | Iterator[bytes]]] = {
     CSV: to_csv,
+    LOCAL_CSV: lambda result: to_csv(result, guarded=False, zone=result.zone),
     ARROW: to_arrow,
     PARQUET: to_parquet,
 }

@@ -261,7 +261,7 @@ def accepted(header: str) -> str:
             return wanted
         if wanted in ("*/*", "application/*", ""):
             return JSON
-    raise ApiError(406, "not_acceptable", f"A result comes as {JSON}, {', '.join(WRITERS)}.")
+    raise ApiError(406, "not_acceptable", f"A result comes as {JSON}, {', '.join(NAMES)}.")
 
 
 def _written(answer: Answer, media: str, identifier: str) -> Response:

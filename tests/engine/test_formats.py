@@ -54,6 +54,16 @@ def test_rows_as_json(result: Result) -> None:
     ]
 
 
+def test_times_on_the_clock_of_a_zone(result: Result) -> None:
+    assert [row[4] for row in rows_json(result, zone="Europe/Zurich")] == [
+        "1970-01-01T01:00:00+01:00", "2024-11-11T11:26:15.120000+01:00", None,
+    ]  # fmt: skip
+    assert rows_json(result, zone="UTC") == rows_json(result)
+    rows = read(list(to_csv(result, guarded=False, zone="Asia/Tokyo")))
+    assert [row[4] for row in rows[1:]] == ["1970-01-01T09:00:00+09:00", "2024-11-11T19:26:15.120000+09:00", ""]
+    assert rows[1][0] == "=cmd()"
+
+
 def test_a_result_as_json(result: Result) -> None:
     found = to_json(result, devices={"uid-1": {"name": "PC", "simulated": True}}, elapsed_ms=1.5)
     assert json.loads(json.dumps(found)) == found
