@@ -7,6 +7,8 @@ READY := .venv/.stamp
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-emit-package muster-agent $(if $(UPGRADE),--upgrade)
 ARGS ?=
+# One more than there are processors: many tests wait for processes and devices.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) + 1)')
 unexport PYTHONDONTWRITEBYTECODE # else every process of every test compiles everything again
 
 .DEFAULT_GOAL := help
@@ -23,17 +25,22 @@ demo: web ## a portal, this machine's agent and 500 simulated devices; prints th
 serve: web ## a portal over the data folder of ARGS="--data DIR --port N"
 	$(BIN)/muster serve $(ARGS)
 
-# The tests of the browser go alone: they wait for pages, and their driver keeps an event loop. Code 5: ARGS chose none.
+# The tests of the browser go beside the others, in a process of their own: they wait for pages, and their driver keeps an
+# event loop. What they say comes last. Code 5: ARGS chose none. Work is stolen, not dealt out, so that fixtures of a
+# folder are mostly made once.
 test: web ## the whole test suite, but for the long fault rounds (ARGS="..." goes to pytest)
-	$(BIN)/pytest -n logical -m "not browser and not faults" $(ARGS) || [ $$? -eq 5 ]
-	$(BIN)/pytest -m browser $(ARGS) || [ $$? -eq 5 ]
+	@said=$$(mktemp) && { $(BIN)/pytest -m browser $(ARGS) >$$said 2>&1 & beside=$$!; \
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not browser and not faults" $(ARGS); tests=$$?; \
+	wait $$beside; browser=$$?; cat $$said; rm $$said; \
+	for code in $$tests $$browser; do [ $$code -eq 0 ] || [ $$code -eq 5 ] || exit $$code; done; }
 
 quick: $(READY) ## format, lint, types, and the tests that take under a minute together
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy . .ci
 	$(BIN)/python hatch_build.py check
-	$(BIN)/pytest -n logical --benchmark-disable -m "not browser and not slow and not faults" --hypothesis-profile=quick $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --benchmark-disable --hypothesis-profile=quick \
+		-m "not browser and not slow and not faults" $(ARGS)
 
 bench: $(READY) ## the measurements (ARGS="..." goes to pytest)
 	$(BIN)/pytest benchmarks --benchmark-only $(ARGS)
