@@ -1,13 +1,15 @@
 """Which batches have been stored, so that one sent again is recognised.
 
 For each source, of its present generation only: for each epoch, the stored sequences as ranges; an honest sender leaves
-one range. Invariant: memory is bounded whatever a source sends; a batch is called a duplicate only if it was stored.
+one range. Invariant: memory is bounded whatever a source sends; a batch is called a duplicate only if it was stored;
+what is known of a source is never changed but replaced, so that all of it can be kept as it was.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from itertools import islice
 
 import msgspec
 
@@ -17,13 +19,14 @@ MAX_EPOCHS = 64  # of one source; the one unused for longest is forgotten first
 MAX_RANGES = 1024  # of one epoch
 
 
-class SourceMarks(msgspec.Struct):
+class SourceMarks(msgspec.Struct, frozen=True):
     """The marks of one source: ranges `[first, last]` by epoch, the epoch used last at the end."""
 
     generation: int
     epochs: dict[str, list[list[int]]]
 
 
+_PIECE = 2_048  # sources
 _codec = msgspec.json.Decoder(dict[str, SourceMarks])
 
 
@@ -57,12 +60,12 @@ class Marks:
         self.dirty = True
         marks = self._sources.get(source)
         if marks is None or marks.generation < generation:
-            marks = self._sources[source] = SourceMarks(generation, {})
-        ranges = marks.epochs.pop(epoch, [])
-        marks.epochs[epoch] = ranges
-        if len(marks.epochs) > MAX_EPOCHS:
-            del marks.epochs[next(iter(marks.epochs))]
-        _insert(ranges, sequence if first is None else first, sequence)
+            marks = SourceMarks(generation, {})
+        epochs = dict(marks.epochs)
+        epochs[epoch] = _with(epochs.pop(epoch, []), sequence if first is None else first, sequence)
+        if len(epochs) > MAX_EPOCHS:
+            del epochs[next(iter(epochs))]
+        self._sources[source] = SourceMarks(marks.generation, epochs)
 
     def forget(self, source: str) -> None:
         """A source is erased."""
@@ -73,9 +76,9 @@ class Marks:
         marks = self._sources.get(source)
         return {} if marks is None else {epoch: ranges[-1][1] for epoch, ranges in marks.epochs.items() if ranges}
 
-    def encode(self) -> bytes:
-        """The marks as JSON."""
-        return msgspec.json.encode(self._sources)
+    def saved(self) -> Mapping[str, SourceMarks]:
+        """All marks, as they stay whatever comes."""
+        return dict(self._sources)
 
     def load(self, data: bytes) -> None:
         """Take over marks from JSON. Raises msgspec.DecodeError."""
@@ -87,10 +90,17 @@ class Marks:
         return self._sources
 
 
-def _insert(ranges: list[list[int]], first: int, last: int) -> None:
-    """Add numbers to sorted, disjoint, non-adjacent ranges."""
+def encode(marks: Mapping[str, SourceMarks]) -> bytes:
+    """Marks as JSON, made by pieces: each holds up all other threads while it is."""
+    known = iter(marks.items())
+    pieces = iter(lambda: dict(islice(known, _PIECE)), {})
+    return b"{" + b",".join(msgspec.json.encode(piece)[1:-1] for piece in pieces) + b"}"
+
+
+def _with(ranges: list[list[int]], first: int, last: int) -> list[list[int]]:
+    """Numbers added to sorted, disjoint, non-adjacent ranges."""
     begin = bisect_left(ranges, first - 1, key=lambda item: item[1])  # the ranges that it meets, from here
     end = bisect_right(ranges, last + 1, key=lambda item: item[0])
     if begin < end:
         first, last = min(first, ranges[begin][0]), max(last, ranges[end - 1][1])
-    ranges[begin:end] = [[first, last]]
+    return [*ranges[:begin], [first, last], *ranges[end:]]

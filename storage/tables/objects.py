@@ -14,6 +14,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nql.datatypes import Physical
 from storage.naming import Naming
@@ -143,10 +144,16 @@ class ObjectTable:
             return
         rows, times = (pa.chunked_array(list(some), type=pa.int64()) for some in zip(*self._sightings, strict=True))
         self._sightings, self.waiting = [], 0
-        frame = pl.DataFrame({"row": pl.Series(rows), "time": pl.Series(times)}).drop_nulls("row")
-        bounds = frame.group_by("row").agg(pl.col("time").min().alias("first"), pl.col("time").max().alias("last"))
-        for row, first, last in bounds.iter_rows():
-            self.seen(row, first, last)
+        seen = pa.table({"row": rows, "time": times}).filter(pc.is_valid(rows))
+        # By one thread, its own: a query may have all others.
+        bounds = seen.group_by("row", use_threads=False).aggregate([("time", "min"), ("time", "max")]).sort_by("row")
+        found = bounds["row"].to_pylist()
+        for name, column, how in (
+            ("first_seen", "time_min", pc.min_element_wise),
+            ("last_seen", "time_max", pc.max_element_wise),
+        ):
+            if found:
+                self._column(name).combine(found, bounds[column].combine_chunks(), how)
 
     def seen_if_never(self, rows: Iterable[int], instant: int) -> None:
         """Objects that nothing is known of when they were seen, were seen now; no sighting of them may wait."""

@@ -9,7 +9,7 @@ a table's retention leave here.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
@@ -24,6 +24,7 @@ from storage.tables.errors import SegmentCorrupt, Unsure
 from storage.tables.files import Files, discard
 from storage.tables.journal import journal_numbers, journal_path
 from storage.tables.manifest import DailyFile, DayFile, Manifest, Sealed, Segment, write_manifest
+from storage.tables.marks import SourceMarks, encode
 from storage.tables.objects import Saved
 from storage.tables.schema import Schemas, TableSchema, typed
 from storage.tables.sealed import read_arrow, write_bytes, write_frame
@@ -209,8 +210,8 @@ def _seal_objects(work: Sealing, name: str, held: Saved) -> Sealed:
     return write_frame(work.files, work.folder, work.name(OBJECTS, name, "arrow"), _frame(held.arrow()))
 
 
-def _seal_marks(work: Sealing, marks: bytes) -> Sealed:
-    return write_bytes(work.files, work.folder, work.name(OBJECTS, "marks", "json"), marks)
+def _seal_marks(work: Sealing, marks: Mapping[str, SourceMarks]) -> Sealed:
+    return write_bytes(work.files, work.folder, work.name(OBJECTS, "marks", "json"), encode(marks))
 
 
 def _whole(value: object) -> int:

@@ -16,7 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from storage.tables.frames import BatchPart, Prepared, TablePart
-from storage.tables.marks import Marks
+from storage.tables.marks import Marks, SourceMarks
 from storage.tables.objects import ObjectTable, Saved
 from storage.tables.quota import Invented
 from storage.tables.schema import DEVICES, Schemas, TableSchema, typed
@@ -32,7 +32,7 @@ class Cut:
 
     days: Days
     objects: Mapping[str, Saved]
-    marks: bytes | None
+    marks: Mapping[str, SourceMarks] | None
     next_row: int
 
 
@@ -90,7 +90,7 @@ class State:
         """Everything so far, set apart to be sealed; what comes next is changed beside it. `sealed` or `not_sealed`
         must follow."""
         objects = {name: table.saved() for name, table in self.objects.items() if table.dirty}
-        marks = self.marks.encode() if self.marks.dirty else None
+        marks = self.marks.saved() if self.marks.dirty else None
         self._cut = Cut(self.tail.set_apart(), objects, marks, self.next_row)
         for name in objects:
             self.objects[name].dirty = False

@@ -8,13 +8,13 @@ import random
 import pytest
 
 from storage.tables.errors import Refused
-from storage.tables.marks import MAX_EPOCHS, MAX_RANGES, Marks
+from storage.tables.marks import MAX_EPOCHS, MAX_RANGES, Marks, encode
 
 
 def reloaded(marks: Marks) -> Marks:
     """The marks after a restart."""
     result = Marks()
-    result.load(marks.encode())
+    result.load(encode(marks.saved()))
     return result
 
 
@@ -104,3 +104,23 @@ def test_a_sender_of_many_epochs_forgets_its_own_oldest() -> None:
     assert not marks.seen("s", 1, "e1", 0)
     assert marks.seen("other", 1, "e", 0)
     assert len(marks.ranges()["s"].epochs) == MAX_EPOCHS
+
+
+def test_what_was_saved_stays_as_it_was() -> None:
+    marks = Marks()
+    for number in range(5_000):
+        marks.add(f"s{number}", 1, "e", 0)
+    kept = marks.saved()
+    before = encode(kept)
+    marks.add("s1", 1, "e", 1)
+    marks.add("s2", 1, "f", 7)
+    marks.add("s3", 2, "e", 9)
+    marks.forget("s4")
+    marks.add("new", 1, "e", 0)
+    assert encode(kept) == before
+    again = Marks()
+    again.load(before)
+    assert {source: found.epochs for source, found in again.ranges().items()} == {
+        f"s{number}": {"e": [[0, 0]]} for number in range(5_000)
+    }
+    assert reloaded(Marks()).ranges() == {}
