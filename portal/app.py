@@ -46,6 +46,7 @@ from portal.agents.trails import Trails
 from portal.beside import Beside
 from portal.beside import Parts as BesideParts
 from portal.classic import routes as classic_routes
+from portal.classic.act import Act
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.erasure import routes as erasure_routes
@@ -328,6 +329,12 @@ def _actions(p: Portal) -> Actions:
     return Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.progress, p.watchers, p.threads, p.clock)
 
 
+def _classic(p: Portal, refused: api.Refused) -> classic_routes.Parts:
+    act = Act(_actions(p), p.queries, p.serving, p.settings.act_seconds)
+    most = p.settings.act_devices
+    return classic_routes.Parts(p.access, p.serving, p.queries, act, p.guard, refused, most, VERSION)
+
+
 def _routes(portal: Portal) -> list[BaseRoute]:
     """Every route: devices (they ask most, and routes are looked through in order), the own API, those of other
     people's clients, health, pages."""
@@ -339,7 +346,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),
         *modern_routes.routes(modern_routes.Parts(*shared, *base)),
-        *classic_routes.routes(classic_routes.Parts(p.access, p.serving, p.queries, VERSION)),
+        *classic_routes.routes(_classic(p, note)),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
         *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
     ]

@@ -138,11 +138,14 @@ class Actions:
         by_name = sorted(devices, key=lambda uid: (facts.get(uid, {}).get("name", ""), uid))
         return len(devices), by_name[:SAMPLE], facts, claimed
 
-    async def begin(self, caller: Caller, ask: AskRun) -> tuple[RunView, bool]:
-        """Begin a run; False if its idempotency key had begun it before. Raises QueryError, ApiError, ControlError."""
-        return await self._begin(caller, ask, None)
+    async def begin(self, caller: Caller, ask: AskRun, *, by_hand: bool = False) -> tuple[RunView, bool]:
+        """Begin a run; False if its idempotency key had begun it before. `by_hand`: a program asks, by an API that goes
+        by whether the action may be started by hand. Raises QueryError, ApiError, ControlError."""
+        return await self._begin(caller, ask, None, by_hand=by_hand)
 
-    async def _begin(self, caller: Caller, ask: AskRun, retry_of: str | None) -> tuple[RunView, bool]:
+    async def _begin(
+        self, caller: Caller, ask: AskRun, retry_of: str | None, *, by_hand: bool = False
+    ) -> tuple[RunView, bool]:
         now = self._clock()
         request = replace(_request(caller, ask, now), retry_of=retry_of)
         known = await self._threads.control(self._control.runs.repeated, request)
@@ -154,7 +157,8 @@ class Actions:
         await self._check_signed(action, ask.allow_draft)
         await self._check_plan(caller, ask)
         devices, _ = await self._frozen(caller, ask.target)
-        request = replace(request, devices=tuple(devices), trigger_method=_trigger(caller, action, len(devices)))
+        trigger = "api" if by_hand else _trigger(caller, action, len(devices))
+        request = replace(request, devices=tuple(devices), trigger_method=trigger)
         await self._check_limits(request, now)
         run, new = await self._threads.control(self._control.create_run, request, now=now)
         if new:

@@ -14,18 +14,23 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from portal.access.guard import HeaderGuard
 from portal.access.service import Access
 from portal.caller import Permission
 from portal.classic import engines
+from portal.classic.act import Act
 from portal.classic.basic import caller_of
-from portal.classic.errors import plain
-from portal.endpoints import allow
+from portal.classic.call import read
+from portal.classic.errors import ActError, answer, plain
+from portal.endpoints import MIB, Refused, allow, read_body
 from portal.errors import ApiError
 from portal.queries.service import Queries
 from portal.sites.serving import Serving
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 ENGINES = "/api/configuration/v1/engines"
+ACT = ("/api/remoteaction/v2/run", "/api/remoteaction/v1/run")
+MOST_BYTES = 4 * MIB
 Answer = Callable[[Request], Awaitable[Response]]
 
 
@@ -36,13 +41,20 @@ class Parts:
     access: Access
     serving: Serving
     queries: Queries
+    act: Act
+    guard: HeaderGuard
+    refused: Refused
+    most_devices: int
     version: str
 
 
 def routes(parts: Parts) -> list[Route]:
     """The classic routes."""
     surface = _Surface(parts)
-    return [Route(ENGINES, _only("GET", surface.engines), methods=METHODS)]
+    return [
+        *(Route(path, _only("POST", surface.act), methods=METHODS) for path in ACT),
+        Route(ENGINES, _only("GET", surface.engines), methods=METHODS),
+    ]
 
 
 def _only(method: str, answer: Answer) -> Answer:
@@ -69,3 +81,29 @@ class _Surface:
             return plain(error)
         said = await engines.listed(request, caller, p.serving, zone=p.queries.zone, version=p.version)
         return JSONResponse(said)
+
+    async def act(self, request: Request) -> Response:
+        p, caller = self._parts, None
+        try:
+            p.guard.same_origin(request)
+            caller = await caller_of(request, p.access)
+            allow(caller, Permission.EXECUTE)
+            allow(caller, Permission.API)
+            _check_headers(request)
+            call = read(await read_body(request, MOST_BYTES), p.most_devices)
+            return JSONResponse(await p.act.run(caller, call))
+        except Exception as error:  # each gets the form that this surface has
+            said = answer(error)
+            if said.status_code == 403 and caller is not None:
+                await p.refused(caller, f"POST {request.url.path}", str(error))
+            return said
+
+
+def _check_headers(request: Request) -> None:
+    """Raises ActError where the body is said to be something else than JSON in UTF-8."""
+    kind, *others = (part.strip().lower() for part in request.headers.get("content-type", "").split(";"))
+    if kind != "application/json":
+        raise ActError("CONTENT_TYPE", "The header Content-Type has to be application/json.")
+    charsets = {part.partition("=")[2].strip('"') for part in others if part.startswith("charset=")}
+    if not charsets <= {"utf-8", "utf8"} or request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise ActError("ENCODING", "The body has to be UTF-8, and not compressed.")

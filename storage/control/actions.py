@@ -93,6 +93,13 @@ class Actions:
         with self._database.read() as connection:
             return _load(connection, nql_id, version)
 
+    def by_uid(self, uid: str) -> Action | None:
+        """The action of a uid at its newest version; None if there is none."""
+        query = _query().where(VERSIONS.c.version == ACTIONS.c.version, ACTIONS.c.uid == uid)
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _action(row)
+
     def everything(self) -> list[Action]:
         """All actions at their newest version, by id."""
         query = _query().where(VERSIONS.c.version == ACTIONS.c.version).order_by(ACTIONS.c.nql_id)

@@ -34,8 +34,8 @@ def test_a_site_and_its_devices(play: Play) -> None:
         moved = await ann.post(f"{API}/sites/LYON/devices", json={"devices": [there.uid]})
         assert moved.json() == {"moved": 1}
         await house.settle()
-        told = await ann.post(f"{API}/query", json={"text": "devices | list uid, site | sort uid asc"})
-        assert told.json()["rows"] == [[here.uid, "default"], [there.uid, "Lyon"]]
+        told = await ann.post(f"{API}/query", json={"text": "devices | list name, site | sort name asc"})
+        assert told.json()["rows"] == [["pc-1", "default"], ["pc-2", "Lyon"]]
         south = await ann.put(f"{API}/roles/south", json={"permissions": ["query"], "sites": ["lyon"]})
         assert south.json()["role"]["sites"] == ["Lyon"]
         lou = await house.program("lou", ())
