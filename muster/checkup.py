@@ -22,8 +22,8 @@ from storage.tables.findings import BACKUP, Finding
 from storage.tables.repair import repair
 
 
-def findings(data: Path) -> Iterator[Finding]:
-    """Everything about a folder. Raises UsageError where there is none."""
+def findings(data: Path, *, deep: bool = False) -> Iterator[Finding]:
+    """Everything about a folder; `deep` reads all of its lake. Raises UsageError where there is none."""
     settings = Settings(data)
     if not settings.control.is_file() and not settings.tables.is_dir():
         raise UsageError(
@@ -32,7 +32,7 @@ def findings(data: Path) -> Iterator[Finding]:
     if settings.control.is_file():
         yield _control(settings.control)
     if settings.tables.is_dir():
-        yield from doctor.findings(settings.tables)
+        yield from doctor.findings(settings.tables, deep=deep)
 
 
 def repaired(data: Path, give_up: Sequence[str]) -> list[str]:

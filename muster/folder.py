@@ -33,9 +33,10 @@ from portal.settings import Settings
 from storage.control.accounts import Account
 from storage.control.api import Control, open_control
 from storage.control.errors import ControlError
-from storage.tables.api import Corrupt, FormatTooNew, LockHeld, StoreError
+from storage.tables.api import Corrupt, FormatTooNew, LakeAway, LockHeld, StoreError
 
 WRITERS: Mapping[str, Callable[[Result], Any]] = {"csv": to_csv, "arrow": to_arrow, "parquet": to_parquet}
+AWAY = "See that it answers, and that the environment has its address, region and credentials (AWS_...)."
 
 
 def actor() -> str:
@@ -109,6 +110,8 @@ def opening(data: Path, text: str = "") -> Iterator[None]:
         raise MusterError(
             _sentence(str(error)), f"`muster doctor --data {data}` tells what is damaged.", "corrupt"
         ) from error
+    except LakeAway as error:
+        raise MusterError(_sentence(str(error)), AWAY, "lake_away") from error
     except StoreError as error:
         raise MusterError(_sentence(str(error)), "", "store") from error
 

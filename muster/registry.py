@@ -42,6 +42,7 @@ COMMANDS = {
     "load": ("muster.commands.load", "measure a portal under many light devices"),
     "backup": ("muster.commands.backup", "copy a data folder beside a running portal"),
     "restore": ("muster.commands.restore", "make a data folder of a backup"),
+    "lake": ("muster.commands.lake", "bring closed days back from an object store"),
     "doctor": ("muster.commands.doctor", "check that a data folder holds what was written to it"),
 }
 PARTS = {
@@ -57,6 +58,7 @@ PARTS = {
     "demo": "muster.demo",
     "progress": "muster.progress",
     "fleet": "muster.fleet.load",
+    "lake": "muster.lake",
     "live": "muster.live",
     "live_table": "muster.live_table",
     "lsp": "muster.lsp.server",

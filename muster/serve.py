@@ -13,6 +13,7 @@ from typing import TypedDict
 
 from muster import serving
 from muster.errors import UsageError
+from muster.lake import check_lake
 from muster.shown import size_text
 from portal import logs
 from portal.app import Portal
@@ -43,6 +44,7 @@ def serve(
     coming: Sequence[Path],
     most_new: int,
     sizes: Mapping[str, int],
+    lake: str | None = None,
     shared: tuple[str | None, tuple[str, ...], Path | None] = (None, (), None),
     classic: tuple[str | None, int, int] = (None, 60, 10_000),
     say: Callable[[str], None],
@@ -67,6 +69,9 @@ def serve(
     control, stores, secret = shared
     if stores and control is None:
         raise UsageError("--store needs --control.", "Portals that share a store share a PostgreSQL database, too.")
+    if stores and lake is not None:
+        raise UsageError("--lake does not go with --store.", "It is an option of `muster store`, which has the tables.")
+    check_lake(lake)
     settings = Settings(
         *made,
         control_url=control,
@@ -78,6 +83,8 @@ def serve(
         query_here=sizes["query_here"],
         query_memory=sizes["query_memory"],
         query_kept=sizes["query_kept"],
+        lake=lake,
+        lake_cache=sizes["lake_cache"],
     )
     try:
         Pins(settings.certificates)

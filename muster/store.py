@@ -22,9 +22,11 @@ import structlog
 from muster.clock import now
 from muster.errors import MusterError, UsageError
 from muster.folder import opening
+from muster.lake import check_lake
+from muster.shown import size_text
 from nql.catalog.load import builtin
 from portal import logs
-from portal.settings import Settings
+from portal.settings import SIZES, Settings
 from storage.control.api import Control, open_control
 from storage.control.errors import ControlError, UnavailableError
 from storage.tables.api import LocalTables, LockHeld, open_tables
@@ -49,9 +51,15 @@ def run(
     secret: Path | None,
     zone: str | None,
     log_level: str,
+    lake: tuple[str | None, int],
     say: Callable[[str], None],
 ) -> None:
-    """Wait, then serve, until told to stop. Raises MusterError."""
+    """Wait, then serve, until told to stop. `lake` is the address of the lake, and the bytes of it that stay here.
+    Raises MusterError."""
+    check_lake(lake[0])
+    least, most = SIZES["lake_cache"]
+    if not least <= lake[1] <= most:
+        raise UsageError(f"--lake-cache is {size_text(lake[1])}.", f"It is {size_text(least)} to {size_text(most)}.")
     try:
         _, port = address(listen)
     except ValueError as error:
@@ -59,7 +67,7 @@ def run(
     if port is not None and secret is None:
         raise UsageError("A store that listens on a port needs --secret.", "Portals prove by it who they are.")
     logs.configure(log_level)
-    settings = Settings(data)
+    settings = Settings(data, lake=lake[0], lake_cache=lake[1])
     try:
         known = b"" if secret is None else shared_secret(secret)
         control = open_control(settings.control, now=now(), url=url)
@@ -142,7 +150,11 @@ class _Keeper:
         while not stop.is_set():
             try:
                 files = FencedFiles(self._fence)
-                return await open_tables(self._settings.tables, builtin(), zone=self._zone, files=files)
+                asked = self._settings
+                lake, most = asked.lake, asked.lake_cache
+                return await open_tables(
+                    asked.tables, builtin(), zone=self._zone, files=files, lake=lake, lake_cache=most
+                )
             except LockHeld as error:
                 log.warning("folder_held", reason=str(error))
                 await asyncio.sleep(LOOK_EVERY)

@@ -285,7 +285,15 @@ async def _open(
 async def _tables(settings: Settings, clock: Clock, files: Files | None) -> Tables:
     """The tables: of this process, or of the store process. Raises what `open_tables` and `RemoteTables.open` raise."""
     if not settings.stores:
-        return await open_tables(settings.tables, builtin(), zone=settings.zone, clock=clock, files=files)
+        return await open_tables(
+            settings.tables,
+            builtin(),
+            zone=settings.zone,
+            clock=clock,
+            files=files,
+            lake=settings.lake,
+            lake_cache=settings.lake_cache,
+        )
     secret = b"" if settings.store_secret is None else await asyncio.to_thread(shared_secret, settings.store_secret)
     return await RemoteTables(settings.tables, settings.stores, secret).open()
 

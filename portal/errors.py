@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from engine.formats import diagnostic_json
 from nql.diagnostics import QueryError, Severity
 from storage.control.errors import ConflictError, ControlError, NotFoundError, RefusedError, UnavailableError
-from storage.tables.api import Closed, Corrupt, Refused, SegmentCorrupt, StorageFailed, StorageFull
+from storage.tables.api import Closed, Corrupt, LakeAway, Refused, SegmentCorrupt, StorageFailed, StorageFull
 
 
 class ApiError(Exception):
@@ -62,6 +62,10 @@ def answer(error: Exception) -> tuple[int, dict[str, Any], dict[str, str]]:
         case SegmentCorrupt() if error.holds:
             said = f"Stored rows of {error.holds} are damaged, so there is no answer."
             return 500, body("damaged_file", said, "A window without that day has one. `muster doctor` says more."), {}
+        case LakeAway():
+            said = f"Stored rows of {error.holds or 'a day'} lie in the lake, which cannot give them now."
+            way = "A window without that day has an answer; ask again later. `muster doctor` says more."
+            return 503, body("lake_away", said, way), _retry(True)
         case Corrupt():
             return 500, body("damaged_file", "A stored file is damaged; the portal's log names it."), {}
         case HTTPException():

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from portal.clock import elapsed
+from storage.tables.api import LakeState
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 REASONS = 100  # kinds of refusals that are told apart
@@ -38,6 +39,9 @@ class Metrics:
             "muster_executions", "Executions that are not final, by state.", ["state"], registry=own
         )
         self._connected = Gauge("muster_connected_devices", "Devices with an open connection.", registry=own)
+        self._lake = Gauge("muster_lake_files", "Files of closed days in the lake.", ["is"], registry=own)
+        self._lake_here = Gauge("muster_lake_bytes_here", "Bytes of closed days in the folder.", registry=own)
+        self._lake_behind = Gauge("muster_lake_behind", "1 while the lake cannot follow.", registry=own)
         self._reasons: set[str] = set()
 
     def request(self, route: str, method: str, status: int, seconds: float) -> None:
@@ -67,8 +71,13 @@ class Metrics:
         self._reasons.add(reason)
         self._refused.labels(reason).inc()
 
-    def text(self, executions: Mapping[str, int], connected: int) -> tuple[bytes, str]:
+    def text(self, executions: Mapping[str, int], connected: int, lake: LakeState | None = None) -> tuple[bytes, str]:
         """All figures as Prometheus reads them, and their media type."""
+        if lake is not None:
+            self._lake.labels("there").set(lake.files)
+            self._lake.labels("waiting").set(lake.waiting)
+            self._lake_here.set(lake.bytes_here)
+            self._lake_behind.set(bool(lake.problem))
         for state, count in executions.items():
             self._executions.labels(state).set(count)
         self._connected.set(connected)

@@ -18,6 +18,7 @@ SIZES = {  # bytes: the least and the most that an operator may set
     "query_here": (0, 1 << 40),
     "query_memory": (64 << 20, 1 << 40),
     "query_kept": (0, 1 << 36),
+    "lake_cache": (0, 1 << 50),
 }
 ACT_SECONDS, ACT_DEVICES = (1, 600), (1, 10_000)
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -53,6 +54,8 @@ class Settings:
     act_seconds: int = 60  # that a call of the classic Act API waits for the sites, unless it says another time
     act_devices: int = 10_000  # the most devices of one such call
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
+    lake: str | None = None  # the object store that closed days go to, s3://BUCKET/PREFIX; None: as the folder says
+    lake_cache: int = 64 << 30  # bytes of closed days that stay here when they are in the lake
     public_url: str | None = None  # the portal's address in what it hands out; None: the one that it was asked under
 
     @property

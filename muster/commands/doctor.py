@@ -27,6 +27,7 @@ examples:
 def arguments(parser: Parser) -> None:
     """The options."""
     add_data(parser, required=True, meaning="the data folder")
+    parser.add_argument("--deep", action="store_true", help="read every byte of what lies in the lake, too")
     parser.add_argument("--repair", action="store_true", help="repair what can be; the portal must be stopped")
     parser.add_argument(
         "--give-up",
@@ -45,7 +46,7 @@ def run(options: Options) -> None:
     done = registry.part("checkup").repaired(options.data, options.give_up) if options.repair else []
     for text in done if not options.json else ():
         print(text)
-    found = [asdict(finding) for finding in registry.part("checkup").findings(options.data)]
+    found = [asdict(finding) for finding in registry.part("checkup").findings(options.data, deep=options.deep)]
     damaged = [finding for finding in found if finding["problem"]]
     if options.json:
         print_json({"sound": not damaged, "repaired": done, "files": found})

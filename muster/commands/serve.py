@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from muster import registry
-from muster.commands.store import CONTROL
+from muster.commands.store import CONTROL, LAKE
 from muster.errors import UsageError
 from muster.options import Options, Parser, add_data, size
 from muster.shown import size_text
@@ -27,6 +27,7 @@ SIZES = (
     ("query-here", 256 << 20, "a query that reads more runs in a process of its own"),
     ("query-memory", 1 << 30, "memory that such a process may have for a query"),
     ("query-kept", 64 << 20, "answers that are kept for those who ask the same again"),
+    ("lake-cache", 64 << 30, "closed days that stay in the folder when they are in the lake"),
     ("scrub-rate", 8 << 20, "sealed files that are looked over a second, again and again; 0 looks at none"),
 )
 
@@ -89,6 +90,7 @@ def arguments(parser: Parser) -> None:
     classic.add_argument(
         "--act-devices", type=int, default=10_000, metavar="N", help="most devices of such a call (default: 10000)"
     )
+    parser.add_argument("--lake", metavar="URL", help=LAKE)
     sizes = parser.add_argument_group("sizes, such as 512MB or 4GB")
     for option, default, meaning in SIZES:
         sizes.add_argument(
@@ -121,6 +123,7 @@ def run(options: Options) -> None:
         most_new=options.new_ids,
         shared=(options.control, tuple(options.store), options.store_secret),
         classic=(options.engines, options.act_timeout, options.act_devices),
+        lake=options.lake,
         sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

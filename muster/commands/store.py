@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from muster import registry
-from muster.options import Options, Parser, add_data
+from muster.options import Options, Parser, add_data, size
 
 DESCRIPTION = (
     "Hold the tables of a data folder for several portals, until Ctrl-C or SIGTERM. Started a second time it is a "
@@ -27,6 +27,11 @@ CONTROL = (
     "else a file in the data folder); its password is taken from PGPASSWORD, or from the file that PGPASSFILE names"
 )
 
+LAKE = (
+    "an object store that closed days go to from now on, s3://BUCKET/PREFIX; the folder remembers it. Endpoint, region "
+    "and credentials are taken from the environment: AWS_ENDPOINT_URL, AWS_REGION, AWS_ACCESS_KEY_ID, ..."
+)
+
 
 def arguments(parser: Parser) -> None:
     """The options."""
@@ -35,6 +40,14 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--listen", required=True, metavar="ADDRESS", help="unix:PATH or HOST:PORT")
     parser.add_argument(
         "--secret", type=Path, metavar="FILE", help="what portals must know, 32 bytes or more; needed with HOST:PORT"
+    )
+    parser.add_argument("--lake", metavar="URL", help=LAKE)
+    parser.add_argument(
+        "--lake-cache",
+        type=size,
+        default=64 << 30,
+        metavar="SIZE",
+        help="closed days that stay in the folder when they are in the lake (default: 64.0 GB)",
     )
     parser.add_argument("--zone", help="time zone of the instance, fixed when the folder is made (default: UTC)")
     parser.add_argument(
@@ -54,5 +67,6 @@ def run(options: Options) -> None:
         options.secret,
         options.zone,
         options.log_level,
+        (options.lake, options.lake_cache),
         lambda text: print(text, flush=True),
     )

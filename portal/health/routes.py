@@ -47,11 +47,14 @@ def routes(
         if scrubbing.damaged:  # some days have no answer; all else goes on, so the portal stays in service
             checks["files"] = "damaged"
             status = "damaged" if well else status
+        if tables.lake is not None and tables.lake.problem:  # days that lie only there have no answer
+            checks["lake"] = "behind"
+            status = "behind" if status == "ok" else status
         return JSONResponse({"status": status, "checks": checks}, 200 if well else 503)
 
     async def figures(_request: Request) -> Response:
         counts = await threads.control(control.executions.open_counts)
-        text, media = metrics.text(counts, len(nudges.devices))
+        text, media = metrics.text(counts, len(nudges.devices), tables.lake)
         return Response(text, headers={"Content-Type": media})
 
     return [Route("/healthz", healthz), Route("/metrics", figures)]

@@ -24,7 +24,7 @@ from storage.tables.api import Snapshot
 
 LENGTH = Packed(">Q")
 DEVICES = "@device"  # the column of a result file with the device of each row
-Outcome = Literal["ready", "done", "memory", "damaged", "failed"]
+Outcome = Literal["ready", "done", "memory", "damaged", "away", "failed"]
 
 
 @dataclass(frozen=True, slots=True)

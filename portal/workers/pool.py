@@ -27,7 +27,7 @@ from nql.catalog.model import Catalog
 from portal.errors import ApiError
 from portal.workers.messages import Reply, Work, framed, packed
 from portal.workers.spool import Spool
-from storage.tables.api import SegmentCorrupt
+from storage.tables.api import LakeAway, SegmentCorrupt
 
 MODULE = "portal.workers.process"
 START_SECONDS = 60.0
@@ -136,7 +136,7 @@ class Workers:
 
     async def run(self, work: Work, catalog: Catalog, seconds: float, *, hint: str) -> Reply:
         """Have work done within some seconds; `hint` is the way out for who asked too much. Raises ApiError,
-        SegmentCorrupt. Who is cancelled here has the process killed."""
+        SegmentCorrupt, LakeAway. Who is cancelled here has the process killed."""
         worker, stays = await self._taken(), False
         self.warm()
         try:
@@ -180,6 +180,8 @@ class Workers:
                 raise self._too_much(hint)
             case "damaged":
                 raise SegmentCorrupt(Path(reply.path), reply.reason)
+            case "away":
+                raise LakeAway(Path(reply.path), "", reply.reason)
             case _:
                 raise RuntimeError(f"a worker process failed: {reply.reason}")
 

@@ -31,7 +31,7 @@ from nql.catalog.model import Catalog
 from portal.queries.forms import cut, pieces
 from portal.queries.union import UnionSource
 from portal.workers.messages import DEVICES, Reply, Work, read, unpacked
-from storage.tables.api import SegmentCorrupt, SnapshotSource
+from storage.tables.api import LakeAway, SegmentCorrupt, SnapshotSource
 
 Message = tuple[bytes | None, bytes]
 MOST_SAID = 2000  # characters of what went wrong
@@ -76,6 +76,8 @@ def _replied(work: Work, catalog: Catalog) -> Reply:
         return Reply("memory", reason=str(error)[:MOST_SAID])
     except SegmentCorrupt as error:
         return Reply("damaged", reason=error.detail[:MOST_SAID], path=str(error.path))
+    except LakeAway as error:
+        return Reply("away", reason=error.detail[:MOST_SAID], path=str(error.path))
     except Exception as error:
         traceback.print_exc()
         return Reply("failed", reason=f"{type(error).__name__}: {error}"[:MOST_SAID])

@@ -43,3 +43,25 @@ def test_bounds(option: str, given: str, tmp_path: Path, capsys: pytest.CaptureF
     assert main(["serve", "--data", str(tmp_path / "data"), "--port", "0", option, given]) == 2
     assert f"{option} is" in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["serve", "--lake", "/mnt/lake"], "is no address of a lake"),
+        (["serve", "--lake", "s3://key:secret@bucket/x"], "credentials stand in the environment"),
+        (["serve", "--lake", "s3://bucket/x", "--lake-cache", "2000000GB"], "--lake-cache is"),
+        (["serve", "--lake", "s3://bucket/x", "--control", "postgresql://h/d", "--store", "unix:/s"], "--store"),
+        (["store", "--lake", "s3://bucket", "--listen", "unix:/s"], "needs a prefix"),
+        (["lake", "leave"], "There is no data folder"),
+    ],
+)
+def test_lakes_that_are_refused(
+    arguments: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command, *rest = arguments
+    assert main([*([command, rest.pop(0)] if command == "lake" else [command]), "--data", str(tmp_path / "d"), *rest])
+    told = capsys.readouterr().err
+    assert said in told
+    assert "key:secret" not in told
+    assert not (tmp_path / "d").exists()

@@ -1,0 +1,163 @@
+"""What is done with a folder whose closed days lie in an object store: a backup has all of them, damage there is told,
+an erasure leaves nothing there, and no two folders share one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from storage.naming import naming
+from storage.tables.api import LakeState, LocalTables, open_tables
+from storage.tables.bucket import endpoint, root_of
+from storage.tables.copying import hold
+from storage.tables.doctor import findings
+from storage.tables.errors import LakeAway, StorageFailed, WrongLake
+from storage.tables.fakes import FaultyBucket
+from storage.tables.lake import joined, lake_files, lake_of
+from storage.tables.rows import Batch, Rows
+from storage.tables.scrub import Scrub
+from tests.storage.tables.lake_world import BATCHES, URL, World, seen_in
+from tests.storage.tables.world import CATALOG, NOW, clock, open_store, problems, source_of
+
+
+@pytest.fixture
+def bucket() -> FaultyBucket:
+    return FaultyBucket(URL)
+
+
+@pytest.fixture
+def world(tmp_path: Path, bucket: FaultyBucket) -> Iterator[World]:
+    made = World(tmp_path / "tables", bucket)
+    made.fill()
+    yield made
+    made.store.abandon()
+
+
+def test_one_folder_has_a_lake_to_itself(tmp_path: Path, world: World) -> None:
+    assert world.look() == ""
+    other = open_store(tmp_path / "other")
+    with pytest.raises(WrongLake, match="another data folder"):
+        joined(other.files, other.folder, URL, world.bucket)
+    assert lake_of(other.folder) is None
+    strange = FaultyBucket("s3://fake/strange")
+    strange.held["lake/x/day=2023-11-14/x.parquet"] = b"x"
+    with pytest.raises(WrongLake, match="another data folder"):
+        joined(other.files, other.folder, strange.url, strange)
+    with pytest.raises(WrongLake, match="is s3://fake/estate, not s3://fake/more"):
+        joined(world.store.files, world.folder, "s3://fake/more", FaultyBucket("s3://fake/more"))
+    away = FaultyBucket("s3://fake/away")
+    away.down = True
+    with pytest.raises(LakeAway):
+        joined(other.files, other.folder, away.url, away)
+    assert lake_of(other.folder) is None
+    other.abandon()
+
+
+def test_a_backup_has_what_lies_in_the_lake_only(tmp_path: Path, world: World) -> None:
+    world.mirror = world.mirrored(budget=0)
+    assert world.look() == ""
+    assert hold(world.folder, tmp_path / "copy") is not None
+    assert world.local() == set()
+    world.bucket.down = True
+    copy = open_store(tmp_path / "copy")
+    assert lake_of(copy.folder) is None
+    assert list(problems(source_of(copy), BATCHES[:3])) == []
+    copy.abandon()
+    world.lake.forgive()
+    with pytest.raises(LakeAway):
+        hold(world.folder, tmp_path / "none")
+
+
+def test_doctor_and_scrub_look_at_what_lies_in_the_lake(world: World) -> None:
+    world.mirror = world.mirrored(budget=0)
+    assert world.look() == ""
+    assert [finding for finding in findings(world.folder, deep=True) if finding.problem] == []
+    name = next(name for name in lake_files(world.store.manifest) if name.endswith(".parquet"))
+    whole = world.bucket.held[name]
+    world.bucket.held[name] = whole[:-1] + bytes([whole[-1] ^ 1])
+    assert [finding for finding in findings(world.folder) if finding.problem] == []
+    (wrong,) = (finding for finding in findings(world.folder, deep=True) if finding.problem)
+    assert wrong.file.endswith(name)
+    world.bucket.held[name] = whole[:-1]
+    (wrong,) = (finding for finding in findings(world.folder) if finding.problem)
+    assert wrong.file.endswith(name)
+    scrub = Scrub(world.folder)
+    list(scrub.round())
+    assert list(scrub.damaged) == [name]
+    assert scrub.damaged[name].lost
+    world.bucket.down = True
+    world.lake.forgive()
+    (away,) = (finding for finding in findings(world.folder) if finding.problem)
+    assert (away.file, "does not answer" in (away.problem or "")) == (URL, True)
+    scrub = Scrub(world.folder)
+    list(scrub.round())
+    assert scrub.damaged == {}
+
+
+def test_an_erasure_leaves_nothing_in_the_lake(
+    tmp_path: Path, bucket: FaultyBucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It waits while the lake is away, and says so."""
+    monkeypatch.setattr("storage.tables.api.LOOKS", 3)
+    monkeypatch.setattr("storage.tables.mirror.LOOK", 0.01)
+    monkeypatch.setattr("storage.tables.lake.PAUSE", 0.0)
+    said: dict[str, list[object]] = {
+        "time": [NOW], "account": ["root"], "action": ["run.created"], "detail": ['{"target":"gioconda"}']
+    }  # fmt: skip
+
+    async def until(what: Callable[[LakeState], bool], tables: LocalTables) -> None:
+        async with asyncio.timeout(30):
+            while tables.lake is None or not what(tables.lake):
+                await asyncio.sleep(0.01)
+
+    async def scene() -> None:
+        tables = await open_tables(tmp_path, CATALOG, clock=clock, lake=URL, bucket=bucket)
+        await tables.append(BATCHES[0])
+        await tables.append(Batch("portal", 0, "words", 1, NOW, (Rows("platform.audit_logs", said),)))
+        await tables.compact(1 << 62)
+        await until(lambda state: state.files > 1 and not state.waiting, tables)
+        assert b"gioconda" in seen_in(bucket.held)
+        bucket.down = True
+        with pytest.raises(StorageFailed, match="the lake is behind"):
+            await tables.erase("user.users", "nobody", naming([], ["gioconda"]))
+        assert b"gioconda" in seen_in(bucket.held)
+        bucket.down = False
+        async with asyncio.timeout(30):
+            while True:
+                with contextlib.suppress(StorageFailed):
+                    if await tables.erased():
+                        break
+        assert b"gioconda" not in seen_in(bucket.held)
+        await tables.close()
+
+    asyncio.run(scene())
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "file:///x",
+        "s3://",
+        "s3://bucket",
+        "s3://UPPER/x",
+        "s3://key:secret@bucket/x",
+        "s3://bucket/../x",
+        "s3://bucket/x?y",
+        "s3://bucket/" + "x" * 501,
+    ],
+)
+def test_addresses_that_are_none(url: str) -> None:
+    with pytest.raises(ValueError, match=r"lake|bucket|prefix"):
+        root_of(url)
+
+
+def test_where_the_object_store_is(tmp_path: Path) -> None:
+    assert root_of("s3://some-bucket/a/b_c=d/") == "some-bucket/a/b_c=d"
+    assert endpoint({}) == {}
+    assert endpoint({"AWS_ENDPOINT_URL": "http://minio:9000"}) == {"scheme": "http", "endpoint_override": "minio:9000"}
+    with pytest.raises(OSError, match="AWS_ENDPOINT_URL"):
+        endpoint({"AWS_ENDPOINT_URL_S3": "minio:9000"})
