@@ -349,7 +349,8 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     p = portal
     note = Refusals(p.control, p.threads, p.clock).note
     base = (p.settings.public_url, p.settings.secure)
-    shared = (p.control, p.queries, _actions(p), p.exports, p.keys, p.threads, p.clock, note)
+    stored = (p.control, p.tables, p.catalogs, p.queries)
+    shared = (*stored, _actions(p), p.exports, p.erasures.erasing, p.keys, p.threads, p.clock, note)
     return [
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),

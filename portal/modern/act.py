@@ -21,7 +21,9 @@ from portal.modern.errors import Surface
 from portal.modern.ways import Asked, Way
 from portal.queries.identified import guid
 from portal.queries.service import Queries
+from portal.threads import Threads
 from storage.control.actions import Action
+from storage.control.api import Control
 from storage.control.errors import NotFoundError
 from storage.control.manifest import Input, Output
 
@@ -49,9 +51,9 @@ class Execute(Struct):
     triggerInfo: TriggerInfo | None = None  # noqa: N815
 
 
-def listed(actions: Actions, queries: Queries) -> list[Way]:
+def listed(actions: Actions, queries: Queries, control: Control, threads: Threads) -> list[Way]:
     """The ways of this part."""
-    part = _Part(actions, queries)
+    part = _Part(actions, queries, control, threads)
     act, query = Permission.EXECUTE, Permission.QUERY
     return [
         Way("POST", "/api/v1/act/execute", Surface.ACT, "act", act, part.execute, Execute, most_bytes=2 << 20),
@@ -61,7 +63,9 @@ def listed(actions: Actions, queries: Queries) -> list[Way]:
 
 
 class _Part:
-    def __init__(self, actions: Actions, queries: Queries) -> None:
+    def __init__(self, actions: Actions, queries: Queries, control: Control, threads: Threads) -> None:
+        self._control = control
+        self._threads = threads
         self._actions = actions
         self._queries = queries
 
@@ -79,6 +83,8 @@ class _Part:
             reason=why.reason,
             external_source=why.externalSource,
             external_reference=why.externalReference,
+            # Where nobody signs, all actions are drafts, which devices with an open policy run.
+            allow_draft=not await self._threads.control(self._control.authors.living),
         )
         try:
             view, _ = await self._actions.begin(asked.caller, run)

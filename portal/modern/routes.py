@@ -14,15 +14,18 @@ from starlette.routing import Route
 
 from portal.actions.service import Actions
 from portal.endpoints import Refused
-from portal.modern import act, nql, token, ways
+from portal.erasure.service import Erasing
+from portal.modern import act, deletions, enrichment, nql, spark, token, ways
 from portal.modern.asking import Asking
 from portal.modern.exports import Exports
 from portal.modern.tokens import AccessTokens
 from portal.modern.ways import Gate, Way
+from portal.queries.catalogs import Catalogs
 from portal.queries.service import Queries
 from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.key_ring import KeyRing
+from storage.tables.api import Tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,12 @@ class Parts:
     """What these interfaces are made of."""
 
     control: Control
+    tables: Tables
+    catalogs: Catalogs
     queries: Queries
     actions: Actions
     exports: Exports
+    erasing: Erasing
     keys: KeyRing
     threads: Threads
     clock: Callable[[], int]
@@ -51,7 +57,13 @@ class Parts:
 def listed(p: Parts) -> list[Way]:
     """Every way but that of tokens, and of files."""
     asking = Asking(p.control, p.queries, p.threads)
-    return [*act.listed(p.actions, p.queries), *nql.listed(asking, p.queries, p.threads, p.exports, p.base)]
+    return [
+        *act.listed(p.actions, p.queries, p.control, p.threads),
+        *nql.listed(asking, p.queries, p.threads, p.exports, p.base),
+        *enrichment.listed(enrichment.Parts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)),
+        *deletions.listed(p.erasing),
+        *spark.listed(),
+    ]
 
 
 def routes(parts: Parts) -> list[Route]:

@@ -56,6 +56,7 @@ class Way:
     body: Any = None
     most_bytes: int = 1 << 20
     headers: Callable[[Request], dict[str, str]] | None = None
+    status: int = 200
 
 
 class Gate:
@@ -98,7 +99,7 @@ def _serve(methods: dict[str, Way], gate: Gate) -> Callable[[Request], Awaitable
     async def serve(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
         way = methods[method]
-        answer = await answered(way.surface, _passed(request, way, gate, decoders.get(method)))
+        answer = await answered(way.surface, _passed(request, way, gate, decoders.get(method)), way.status)
         if way.headers is not None:
             answer.headers.update(way.headers(request))
         return answer
@@ -106,7 +107,7 @@ def _serve(methods: dict[str, Way], gate: Gate) -> Callable[[Request], Awaitable
     return serve
 
 
-async def answered(surface: Surface, work: Awaitable[Any]) -> Response:
+async def answered(surface: Surface, work: Awaitable[Any], status: int = 200) -> Response:
     """What became of a request, errors in the form of their surface."""
     try:
         given = await work
@@ -115,7 +116,7 @@ async def answered(surface: Surface, work: Awaitable[Any]) -> Response:
         if made.status_code == 500:
             log.exception("request_failed", surface=surface.value)
         return made
-    return given if isinstance(given, Response) else Response(encode(given), media_type="application/json")
+    return given if isinstance(given, Response) else Response(encode(given), status, media_type="application/json")
 
 
 async def _passed(request: Request, way: Way, gate: Gate, decoder: msgspec.json.Decoder[Any] | None) -> Any:
