@@ -135,23 +135,17 @@ def wrong_objects(source: SnapshotSource, stored: list[Batch]) -> Iterator[str]:
     devices = source.scan("devices", ["@id", "uid", "name", "hardware.memory", "first_seen", "last_seen"]).collect()
     if devices["@id"].to_list() != list(range(devices.height)):
         yield "ids of devices have gaps"
+    antiviruses: dict[int, list[str]] = {}
+    for device, name in source.scan("device.antiviruses", ["@device", "name"]).collect().iter_rows():
+        antiviruses.setdefault(device, []).append(name)
     said: dict[str, list[Batch]] = {}
     for item in stored:
         said.setdefault(item.source, []).append(item)
     for uid, items in said.items():
-        last = items[-1]
-        rows = devices.filter(uid=uid).select(pl.exclude("@id", "uid")).rows()
-        wanted = (
-            f"name {last.sequence}",
-            last.sequence,
-            min(i.received for i in items),
-            max(i.received for i in items),
-        )
-        if rows != [wanted]:
-            yield f"{uid} is {rows}, not {wanted}"
-        row = devices.filter(uid=uid)["@id"].item()
-        names = (
-            source.scan("device.antiviruses", ["@device", "name"]).filter(pl.col("@device") == row).collect()["name"]
-        )
-        if sorted(names) != ["always", f"only in {last.sequence}"]:
-            yield f"{uid} has {sorted(names)}"
+        number = items[-1].sequence
+        found = [row for row in devices.iter_rows() if row[1] == uid]
+        seen = [item.received for item in items]
+        if [row[2:] for row in found] != [(f"name {number}", number, min(seen), max(seen))]:
+            yield f"{uid} is {found}, not as batch {number} says, seen from {min(seen)} to {max(seen)}"
+        elif sorted(antiviruses.get(found[0][0], [])) != ["always", f"only in {number}"]:
+            yield f"{uid} has {antiviruses.get(found[0][0])}"
