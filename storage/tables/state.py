@@ -184,6 +184,6 @@ class _Rows:
         for (table, _), (numbers, batches) in self._alike.items():
             rows = pa.Table.from_batches(batches).add_column(0, "@row", pa.chunked_array(numbers))
             rows = rows.combine_chunks()  # thrice as fast as chunk by chunk
-            # Column by column: a whole table Polars would take with its threads, which a query may have.
+            # Column by column: a whole table Polars would take with its threads (see `tail.merged`).
             frame = pl.DataFrame([pl.Series(name, rows[name]) for name in rows.column_names])
             yield self._schemas[table], typed(frame, self._schemas[table])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import polars as pl
+import pyarrow.compute as pc
 
 from storage.tables.days import DAY
 
@@ -49,8 +50,11 @@ class Tail:
         if first // DAY == last // DAY:
             self._push(TailPart(table, first // DAY, first, last, frame))
             return
-        for (day,), rows in frame.group_by(times // DAY, maintain_order=True):
-            self._push(TailPart(table, _whole(day), *_bounds(rows[time]), rows))
+        days = times // DAY
+        for day in pc.unique(days.to_arrow()).to_pylist():
+            held = days == day
+            rows = pl.DataFrame([column.filter(held) for column in frame])  # see `merged`
+            self._push(TailPart(table, day, *_bounds(rows[time]), rows))
 
     def parts(self) -> tuple[TailPart, ...]:
         """All parts, those of a table and day in order of arrival."""
@@ -91,7 +95,8 @@ def merged(parts: list[TailPart]) -> TailPart:
     """The rows of several parts of one table and day in one; columns that some lack are null there."""
     frames = [part.frame for part in parts]
     if all(frame.columns == frames[0].columns for frame in frames):
-        # Column by column: of whole frames Polars would do it with its threads, which a query may have.
+        # Column by column: with whole frames Polars uses its threads, for which an acknowledgement would wait as long
+        # as a query has them.
         frame = pl.DataFrame([pl.concat([held[name] for held in frames], rechunk=True) for name in frames[0].columns])
     else:
         frame = pl.concat(frames, how="diagonal", rechunk=True)
