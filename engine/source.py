@@ -54,7 +54,9 @@ class Part:
     may lie in several. `by_device` says that they are sorted by (`@device`, time, `@row`), nulls first.
 
     `bounds` tells of columns of whole numbers what none is below or above, as far as that is known. `runs` are the
-    devices of rows that are sorted, in order, with how many rows each has (`@device`, `len`); None if not counted."""
+    devices of rows that are sorted, in order, with how many rows each has (`@device`, `len`); None if not counted. They
+    may be counted of rows that the window cuts at one end: then `whole` has all these rows in place of `frame`, and
+    `inside`, of one column, says which of them are in the window."""
 
     frame: pl.LazyFrame
     rows: int
@@ -62,6 +64,8 @@ class Part:
     by_device: bool
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     runs: pl.DataFrame | None = None
+    whole: pl.LazyFrame | None = None
+    inside: pl.LazyFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)

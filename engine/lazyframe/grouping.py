@@ -254,7 +254,10 @@ class _Parted:
 
     def _lying(self, part: Part) -> Lying:
         """The rows of a part with what is known of them."""
-        return Lying(self._rows(part.frame), self._bounds(part), part.runs if self.under.plain else None)
+        if not self.under.plain:
+            return Lying(self._rows(part.frame), self._bounds(part), day=part.day)
+        frame = part.frame if part.whole is None else part.whole
+        return Lying(self._rows(frame), self._bounds(part), part.runs, part.inside, part.day)
 
     def _bounds(self, part: Part) -> Bounds:
         """The bounds of numbers in the rows to be grouped, as far as they are known."""

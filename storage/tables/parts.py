@@ -8,7 +8,7 @@ checked. Columns that a file was written without are null, and those that have a
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -28,7 +28,8 @@ class Part:
     """Rows of one table that lie together: exactly the columns asked for, cut to the window. `rows` bounds how many,
     `day` is the UTC day (since 1970) that all lie in, None for none; `by_device` tells that they are sorted by
     `@device`, then time, and that `@device` is marked as sorted. `bounds` has what no whole number of a column is below
-    or above, as far as that is known, `runs` how many rows each device has, in order (`@device`, `len`)."""
+    or above, as far as that is known, `runs` how many rows each device has, in order (`@device`, `len`). Where a window
+    cuts rows at hand at one end, these are the runs of `whole`, all rows, and `inside` says which the window has."""
 
     frame: pl.LazyFrame
     rows: int
@@ -36,6 +37,8 @@ class Part:
     by_device: bool
     bounds: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     runs: pl.DataFrame | None = None
+    whole: pl.LazyFrame | None = None
+    inside: pl.LazyFrame | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,15 @@ class Stored:
         if by_device and "@device" in columns:
             frame = frame.set_sorted("@device")
         bounds = {column.series.name: column.bounds for column in at_hand if column.bounds is not None}
-        runs = next((column.runs for column in at_hand if whole and column.runs is not None), None)
-        return Part(frame, item.rows, item.day, by_device, bounds, runs)
+        runs = next((column.runs for column in at_hand if column.runs is not None), None)
+        part = Part(frame, item.rows, item.day, by_device, bounds, runs)
+        if whole or runs is None:
+            return part
+        time, late, early = pl.col(self.schema.time), start is not None and item.min_time < start, end is not None
+        if late and early and item.max_time >= (end or 0):
+            return replace(part, runs=None)  # what the window has is neither the first nor the last rows of a device
+        cut = rows.select(time >= start if late else time < end)
+        return replace(part, whole=complete(rows, self.schema, held, columns), inside=cut)
 
     def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
         """What is not compacted. Small segments of a day that hold the same columns and stand alike to the window are

@@ -49,11 +49,13 @@ class CutSource(Around):
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
     ) -> Sequence[Part]:
         """See `engine.source.Laid.parts`."""
-        chance, rows, by_time = self._chance(table), self._rows(table, start, end), self._time(table)
+        chance, rows, by_time = self._chance(table), self._rows(table, None, None), self._time(table)
+        inside = self._rows(table, start, end)["@row"]
         ways = (4, 3, 2, 1)[self._seed % 4]  # tables without a tail, without segments, and in sorted days alone
         lies = pl.Series([chance.randrange(ways) for _ in range(self._height(table))], dtype=pl.Int64)
         rows = rows.with_columns(lies.gather(rows["@row"].rank("dense") - 1).alias("@lies")) if rows.height else rows
-        rows = rows.with_columns((pl.col(by_time) // DAY).alias("@day"))
+        every = rows.with_columns((pl.col(by_time) // DAY).alias("@day"))
+        rows = every.filter(pl.col("@row").is_in(inside.implode()))
         loose, found = [rows.clear()], list[Part]()
         for (day,), here in sorted(rows.group_by("@day"), key=lambda item: -int(str(item[0][0]))):
             compacted = pl.lit(False) if "@device" not in here.columns else pl.col("@lies") < 2
@@ -63,7 +65,9 @@ class CutSource(Around):
             if "@device" in here.columns:
                 ordered = ordered.sort("@device", by_time, "@row", nulls_last=False)
             compact = _part(ordered, columns, day, by_device="@device" in here.columns)
-            found.append(_seen(compact) if self._seed % 2 or chance.random() < 0.6 else compact)
+            compact = _seen(compact) if self._seed % 2 or chance.random() < 0.6 else compact
+            whole = every.filter(compacted & (pl.col("@day") == day))
+            found.append(_cut(compact, whole, pl.col(by_time), start, end))
             loose.append(here.filter(~sealed & ~compacted))
         tail = pl.concat(loose).sample(fraction=1, shuffle=True, seed=self._seed)
         return [_part(tail, columns, None), *found]
@@ -128,6 +132,18 @@ def _midnight(day: date, zone: tzinfo) -> int:
 
 def _part(rows: pl.DataFrame, columns: Sequence[str], day: object, *, by_device: bool = False) -> Part:
     return Part(rows.lazy().select(columns), MANY, day if isinstance(day, int) else None, by_device)
+
+
+def _cut(part: Part, rows: pl.DataFrame, time: pl.Expr, start: int | None, end: int | None) -> Part:
+    """The same part with all its rows, counted by device, where a window cuts one end off."""
+    late = pl.lit(False) if start is None else time < start
+    early = pl.lit(False) if end is None else time >= end
+    ends = rows.select(late.any().alias("late"), early.any().alias("early"))
+    if part.runs is None or ends["late"].item() == ends["early"].item():
+        return part
+    rows = rows.sort("@device", time, "@row", nulls_last=False)
+    whole = _seen(replace(part, frame=rows.lazy().select(part.frame.collect_schema().names())))
+    return replace(whole, frame=part.frame, whole=whole.frame, inside=rows.lazy().select(~(late | early)))
 
 
 def _seen(part: Part) -> Part:

@@ -36,6 +36,17 @@ def test_a_part_is_what_it_claims(seed: int) -> None:
             assert frame.equals(frame.sort("@device", "start_time", "@row", nulls_last=False))
 
 
+def test_rows_that_a_window_cuts_are_told_too() -> None:
+    told = 0
+    for start in range(TOP - WEEK // 2, TOP, WEEK // 28):
+        for part in cut(3)[1].parts(TABLE, COLUMNS, start=start, end=TOP):
+            if part.whole is not None and part.inside is not None and part.runs is not None:
+                rows, told = part.whole.collect(), told + 1
+                assert rows.filter(part.inside.collect().to_series()).equals(part.frame.collect())
+                assert part.runs["len"].sum() == rows.height > part.frame.collect().height
+    assert told
+
+
 @pytest.mark.parametrize("grain", ["device", "quarter"])
 def test_states_are_those_of_the_rows_that_they_cover(grain: str) -> None:
     rows, parts = cut(2)

@@ -157,7 +157,15 @@ def test_what_is_at_hand_says_its_bounds_and_how_many_rows_each_device_has(store
         assert "memory.sum" not in part.bounds
         assert part.runs is not None
         assert part.runs.rows() == rows.group_by("@device", maintain_order=True).len().rows()
-    cut = SnapshotSource(store.snapshot(), CATALOG, hot=hot).parts(TABLE, COLUMNS, start=NOW - 20 * 900_000_000)
-    whole = [part.frame.select(pl.len()).collect().item() == part.rows for part in cut]
-    assert [part.runs is not None for part in cut] == whole
-    assert not all(whole)
+    edge = NOW - 20 * 900_000_000
+    for window in ((edge, None), (None, edge), (edge - 900_000_000, edge)):
+        source = SnapshotSource(store.snapshot(), CATALOG, hot=hot)
+        for part in source.parts(TABLE, COLUMNS, start=window[0], end=window[1]):
+            rows = part.frame.collect()
+            if part.runs is None:  # what is inside are neither the first nor the last rows
+                assert None not in window
+                continue
+            if part.whole is not None and part.inside is not None:
+                assert rows.height < part.rows
+                assert part.whole.collect().filter(part.inside.collect().to_series()).equals(rows)
+            assert part.runs["len"].sum() == part.rows
