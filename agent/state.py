@@ -57,7 +57,7 @@ class State:
     @property
     def wake(self) -> int:
         """The next instant at which a tick has something to do."""
-        times = [self.forget_at, self.local.at]
+        times = [self.forget_at] if self.revoked else [self.forget_at, self.local.at]  # the revoked begin nothing
         if not self.channel_up:
             return min(times if self.channel.busy else [*times, self.channel.at])
         times += [line.at for line in (self.pull, self.config) if line.wanted and not line.busy]

@@ -277,3 +277,12 @@ def _job(sequence: int) -> Job:
 def test_a_device_without_local_schedules_has_no_file(tmp_path: Path) -> None:
     LocalJournal(tmp_path).close()
     assert not (tmp_path / "local.log").exists()
+
+
+def test_a_revoked_device_sleeps_through_its_turns() -> None:
+    one = local()
+    state = configured(one)
+    for event in (e.Failed("pull", e.Failure.REVOKED), e.Tick()):
+        state, commands = step(state, event, turn_start(one))
+        assert begun(commands) == []
+    assert state.wake > turn_start(one) + HOUR // 2

@@ -153,6 +153,8 @@ class Device:
     def _ring(self) -> None:
         self._alarm = None
         self.post(e.Tick())
+        if self.alive and self.state.wake <= self.now:
+            self.net.ledger.problem(f"device {self.uid[-6:]} wakes again at once, and for nothing")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -24,12 +24,11 @@ TOP = ("nql", "engine", "storage", "portal", "agent", "muster", "content", "test
 
 @dataclass(frozen=True)
 class Fault:
-    """One fault: in `file`, `old` becomes `new`. `first` is the seed from which on it is looked for."""
+    """One fault: in `file`, `old` becomes `new`."""
 
     name: str
     file: str
     changes: tuple[tuple[str, str], ...]
-    first: int = 0
 
 
 LEASE = """\
@@ -60,13 +59,11 @@ FAULTS = (
         "lease token unchecked",
         "storage/control/schedules.py",
         ((LEASE, LEASE.partition("\n")[2]),),
-        first=30,
     ),
     Fault(
         "dedupe forgotten",
         "storage/control/outbox.py",
         (("if rows and rows[0].batch is not None:", "if False:"),),
-        first=72,
     ),
     Fault(
         "once_every unchecked at claim",
@@ -106,7 +103,7 @@ def find(fault: Fault, seeds: int, jobs: int) -> tuple[int | None, str]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         _copy(fault, folder)
-        command = [sys.executable, "-m", "tests.sim", "--first", str(fault.first), "--seeds", str(seeds)]
+        command = [sys.executable, "-m", "tests.sim", "--seeds", str(seeds)]
         command += ["--jobs", str(jobs), "--failures", "1"]
         environment = {**os.environ, "PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"}
         done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)

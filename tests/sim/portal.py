@@ -129,7 +129,8 @@ class SortedNudges(Nudges):
 
 @dataclass(frozen=True)
 class Outside:
-    """What a portal finds when it starts: its folder, tables that are there already, the clock on the wall."""
+    """What a portal finds when it starts: its folder, tables that are there already, the clock on the wall; and how
+    often one of its schedulers stands still for long."""
 
     folder: Path
     tables: ModelTables
@@ -137,6 +138,7 @@ class Outside:
     true_time: Callable[[], int]
     random: Random
     ledger: Ledger
+    stalls: float
 
 
 class Portal:
@@ -172,7 +174,7 @@ class Portal:
         parts = (control, outside.tables, builtin(), keys, vault, threads, METRICS, self.configurations, self.trails)
         self.agents = Agents(Parts(*parts, self.clock, 20_000, self._finished))
         self.ticks = Ticks(control, self.nudges, self.relay, threads, self.clock)
-        slow = Turns(outside.random, self._look, stalls=0.03)
+        slow = Turns(outside.random, self._look, stalls=outside.stalls)
         scheduled = scheduling.Parts(
             control, access, self.queries, self.nudges, slow, self.clock, self.configurations.changed
         )

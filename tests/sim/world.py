@@ -42,15 +42,16 @@ class World:
         self.start = place(folder)
         self.caller = Caller(self.start.account)
         self.steps = self.random.random() < 0.4
+        slow, stalls = self.random.random() < 0.2, 0.25 if self.random.random() < 0.2 else 0.03
         self.stepped = False
         self.runs: list[str] = []
         self.local: set[str] = set()  # schedules that devices follow on their own clocks
         self._wall = 0
         self._refusing = False
         turns = Random(seed + 1)
-        self.tables = ModelTables(lambda: _turn(turns), lambda: self._refusing and turns.random() < 0.7)
+        self.tables = ModelTables(lambda: _turn(turns, slow), lambda: self._refusing and turns.random() < 0.7)
         clocks = (lambda: self.net.now + self._wall, lambda: self.net.now)
-        self._outside = Outside(folder, self.tables, *clocks, self.random, self.ledger)
+        self._outside = Outside(folder, self.tables, *clocks, self.random, self.ledger, stalls)
         self._folder = folder
         self.devices = {
             uid: Device(self._identity(uid, number), self.net, folder / f"d{number}")
@@ -178,5 +179,7 @@ class World:
         return Identity(pinned, Keys(key, SEALING), skew)
 
 
-async def _turn(random: Random) -> None:
-    await asyncio.sleep(random.expovariate(4) if random.random() < 0.3 else 0)
+async def _turn(random: Random, slow: bool) -> None:
+    """A step of the disk of the tables; a slow one takes long enough for a portal to be killed meanwhile."""
+    often, pause = (0.9, 1 / 20) if slow else (0.3, 4)
+    await asyncio.sleep(random.expovariate(pause) if random.random() < often else 0)
