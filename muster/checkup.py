@@ -49,7 +49,7 @@ def repaired(data: Path, give_up: Sequence[str]) -> list[str]:
 
 def _control(path: Path) -> Finding:
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as database:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
             said = [row[0] for row in database.execute("PRAGMA integrity_check(5)")]
     except sqlite3.Error as error:
         said = [str(error)]
