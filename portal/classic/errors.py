@@ -1,6 +1,7 @@
-"""What the Act API says when it refuses: a code of its list, the status that belongs to it, and a sentence.
+"""What the Act API says when it refuses: a code of its list, the status that belongs to it, and a sentence; and the
+page of an error of the NXQL API.
 
-In: a refusal, or whatever rose on the way. Out: an answer in the one form `{"code", "error"}`. Invariants: each code
+In: a refusal, or whatever rose on the way. Out: an answer in the form of the surface. Invariants: each code
 has one status; what nobody foresaw is INTERNAL_ERROR without detail (the log has it); who is not known is told so by
 the status and a plain sentence, as no code stands for it.
 """
@@ -10,8 +11,12 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import structlog
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
+from nql.diagnostics import Severity
+from nql.nxql.api import NxqlError
+from portal import errors as forms
+from portal.classic import formats
 from portal.errors import ApiError
 
 Code = Literal[
@@ -63,6 +68,21 @@ def answer(error: Exception) -> Response:
         case _:
             log.error("act_failed", exc_info=error)
             return _said(ActError("INTERNAL_ERROR", "The portal failed; its log says why."))
+
+
+def page_of(error: Exception) -> Response:
+    """The answer to an error of the NXQL API: a page, whatever form was asked for, with the words that could have
+    stood there."""
+    status, said, headers = forms.answer(error)
+    if status == 500:
+        log.error("nxql_failed", exc_info=error)
+    message, hint = said["error"]["message"], said["error"]["hint"]
+    options: tuple[str, ...] = ()
+    if isinstance(error, NxqlError):
+        first = next((item for item in error.diagnostics if item.severity is Severity.ERROR), error.diagnostics[0])
+        message, hint, options = f"{first.message} (at character {first.span.start + 1})", first.hint, error.options
+    text = f"{message} {hint}".strip()
+    return HTMLResponse(formats.page(text, options), status, headers=headers)
 
 
 def plain(error: ApiError) -> Response:

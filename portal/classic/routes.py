@@ -11,17 +11,17 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from portal.access.guard import HeaderGuard
 from portal.access.service import Access
 from portal.caller import Permission
-from portal.classic import engines
+from portal.classic import engines, nxql
 from portal.classic.act import Act
 from portal.classic.basic import caller_of
 from portal.classic.call import read
-from portal.classic.errors import ActError, answer, plain
+from portal.classic.errors import ActError, answer, page_of, plain
 from portal.endpoints import MIB, Refused, allow, read_body
 from portal.errors import ApiError
 from portal.queries.service import Queries
@@ -30,6 +30,7 @@ from portal.sites.serving import Serving
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 ENGINES = "/api/configuration/v1/engines"
 ACT = ("/api/remoteaction/v2/run", "/api/remoteaction/v1/run")
+NXQL = "/2/query"
 MOST_BYTES = 4 * MIB
 Answer = Callable[[Request], Awaitable[Response]]
 
@@ -54,6 +55,7 @@ def routes(parts: Parts) -> list[Route]:
     return [
         *(Route(path, _only("POST", surface.act), methods=METHODS) for path in ACT),
         Route(ENGINES, _only("GET", surface.engines), methods=METHODS),
+        Route(NXQL, surface.nxql, methods=["GET", "POST"]),
     ]
 
 
@@ -81,6 +83,19 @@ class _Surface:
             return plain(error)
         said = await engines.listed(request, caller, p.serving, zone=p.queries.zone, version=p.version)
         return JSONResponse(said)
+
+    async def nxql(self, request: Request) -> Response:
+        p = self._parts
+        try:
+            caller = await caller_of(request, p.access)
+            allow(caller, Permission.QUERY)
+            said = await nxql.said(request)
+            site = await nxql.site_of(request, caller, p.serving)
+            table = await nxql.asked(p.queries, p.serving, p.serving.threads, caller, said, site)
+        except Exception as error:  # each gets the form that this surface has
+            return page_of(error)
+        pieces = nxql.written(table, said, p.serving.threads)
+        return StreamingResponse(pieces, media_type=f"{said.form.media}; charset=utf-8")
 
     async def act(self, request: Request) -> Response:
         p, caller = self._parts, None

@@ -240,6 +240,11 @@ class Queries:
         source = await self._source(compiled)
         return Asked(caller, compiled, self._context(caller, parameters, zone), source, self._domain(caller))
 
+    async def planned(self, caller: Caller, compiled: nql.Compiled, zone: str) -> Asked:
+        """As `understood`, of a plan that was made of another language, with its dates in a zone."""
+        context, source = self._context(caller, None, zone), await self._source(compiled)
+        return Asked(caller, compiled, context, source, self._domain(caller))
+
     async def _targeting(self, caller: Caller, text: str, at: Instant | None = None) -> Asked:
         compiled = await self._compiled(text, nql.Area.TARGETING, DEFAULT)
         if at is None or still_open(compiled):
