@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from muster import serving
+from muster.api import checked
 from muster.errors import UsageError
 from muster.lake import check_lake
 from muster.shown import size_text
@@ -45,6 +46,7 @@ def serve(
     most_new: int,
     sizes: Mapping[str, int],
     lake: str | None = None,
+    public_url: str | None = None,
     shared: tuple[str | None, tuple[str, ...], Path | None] = (None, (), None),
     classic: tuple[str | None, int, int] = (None, 60, 10_000),
     say: Callable[[str], None],
@@ -83,6 +85,7 @@ def serve(
         query_here=sizes["query_here"],
         query_memory=sizes["query_memory"],
         query_kept=sizes["query_kept"],
+        public_url=None if public_url is None else checked(public_url, with_token=False),
         lake=lake,
         lake_cache=sizes["lake_cache"],
     )

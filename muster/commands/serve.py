@@ -46,6 +46,11 @@ def arguments(parser: Parser) -> None:
         metavar="HOST",
         help="a host name under which people reach it; may be given again",
     )
+    parser.add_argument(
+        "--public-url",
+        metavar="URL",
+        help="the address of what it hands out, such as exported files (default: the one that it was asked under)",
+    )
     parser.add_argument("--tls", action="store_true", help="browsers reach it over TLS (a proxy in front sees to that)")
     parser.add_argument("--tls-cert", type=Path, metavar="FILE", help="serve TLS with this certificate (PEM)")
     parser.add_argument("--tls-key", type=Path, metavar="FILE", help="the private key of --tls-cert (PEM)")
@@ -124,6 +129,7 @@ def run(options: Options) -> None:
         shared=(options.control, tuple(options.store), options.store_secret),
         classic=(options.engines, options.act_timeout, options.act_devices),
         lake=options.lake,
+        public_url=options.public_url,
         sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )

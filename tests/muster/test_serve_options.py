@@ -65,3 +65,9 @@ def test_lakes_that_are_refused(
     assert said in told
     assert "key:secret" not in told
     assert not (tmp_path / "d").exists()
+
+
+def test_an_address_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["serve", "--data", str(tmp_path / "data"), "--public-url", "portal.example"]) == 2
+    assert "is no address of a portal" in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
