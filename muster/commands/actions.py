@@ -143,7 +143,8 @@ def _show(options: Options) -> None:
     print(f"{action['nql_id']}  {action['name']} (version {action['number']}, {action['version'][:12]})")
     print(action["description"])
     signed = f"signed by {', '.join(action['signed_by'])}" if action["signed_by"] else f"a {DRAFT}: no author signed it"
-    print(f"runs as {action['run_as']}, at most {action['timeout']} s; {signed}\n")
+    print(f"runs as {action['run_as']}, at most {action['timeout']} s; {signed}")
+    print(f"uid for the classic Act API: {action['uid']}\n")
     for kind, second in (("inputs", "default"), ("outputs", "type")):
         names = {"name": kind[:-1], second: second, "description": "description"}
         print_rows(action[kind], names, as_json=False, empty=f"no {kind}")

@@ -92,9 +92,10 @@ class Preview(Struct):
 
 class ActionInfo(Struct):
     """An action at its newest version. `signed_by` are trusted authors; with none it is a draft. `may_run` says whether
-    whoever asks may run and schedule it."""
+    whoever asks may run and schedule it. `uid` is what clients of the classic Act API know it by."""
 
     nql_id: str
+    uid: str
     name: str
     description: str
     purpose: list[str]

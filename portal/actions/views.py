@@ -29,6 +29,7 @@ def action_info(action: Action, signed_by: Sequence[str], *, may_run: bool, scri
     whoever asks may run it."""
     info = m.ActionInfo(
         nql_id=action.nql_id,
+        uid=action.uid,
         name=action.name,
         description=action.description,
         purpose=list(action.purpose),
