@@ -91,7 +91,9 @@ class Lake:
                 self.bucket.put(MARK, [ours])
                 if self._marked() == ours:
                     return
-        raise WrongLake(f"{self.place.url} holds files of another data folder; give this one a prefix of its own")
+        raise WrongLake(
+            f"the lake {self.place.url} holds files of another data folder; give this one a prefix of its own"
+        )
 
     def _marked(self) -> bytes:
         try:
@@ -109,7 +111,7 @@ class Lake:
         try:
             yield
         except OSError as error:
-            why = f"{self.place.url} does not answer: {' '.join(str(error).split())[:300]}"
+            why = f"the lake {self.place.url} does not answer: {' '.join(str(error).split())[:300]}"
             self._away = (time.monotonic(), why)
             raise LakeAway(path, self.place.url, why) from error
 

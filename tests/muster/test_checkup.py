@@ -32,9 +32,13 @@ def data(stored: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(stored, tmp_path / "data"))
 
 
-def test_a_sound_folder(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["doctor", "--data", str(data)]) == 0
+def test_a_sound_folder(data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(data.parent)
+    assert main(["doctor", "--data", data.name]) == 0
     assert "all as they were written" in capsys.readouterr().out
+    assert main(["backup", "--data", data.name, "copy"]) == 0
+    assert main(["restore", "copy", "--data", "again"]) == 0
+    assert main(["doctor", "--data", "again"]) == 0
 
 
 def test_one_flipped_bit_is_found(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,7 +17,8 @@ from storage.tables.copying import hold
 from storage.tables.doctor import findings
 from storage.tables.errors import LakeAway, StorageFailed, WrongLake
 from storage.tables.fakes import FaultyBucket
-from storage.tables.lake import joined, lake_files, lake_of
+from storage.tables.lake import here, joined, lake_files, lake_of
+from storage.tables.repair import repair
 from storage.tables.rows import Batch, Rows
 from storage.tables.scrub import Scrub
 from tests.storage.tables.lake_world import BATCHES, URL, World, seen_in
@@ -96,6 +97,36 @@ def test_doctor_and_scrub_look_at_what_lies_in_the_lake(world: World) -> None:
     scrub = Scrub(world.folder)
     list(scrub.round())
     assert scrub.damaged == {}
+
+
+def test_what_is_damaged_here_is_brought_anew(world: World) -> None:
+    assert world.look() == ""
+    flipped, kept = min(name for name in world.local() if name.endswith(".parquet")), world.store.manifest
+    whole = (world.folder / flipped).read_bytes()
+    (world.folder / flipped).write_bytes(whole[:-1])
+    left = next(name for name in world.local() if name.endswith("-quarter.arrow"))
+    (world.folder / left).unlink()
+    world.store.abandon()
+    assert list(repair(world.folder, CATALOG, clock)) == [f"{flipped} is brought anew from {URL}"]
+    assert (world.folder / flipped).read_bytes() == whole
+    assert not (world.folder / left).exists()
+    del world.bucket.held[left]  # lost altogether: its rows make it again
+    told = list(repair(world.folder, CATALOG, clock))
+    assert [text for text in told if text.startswith("the states of ")] == told
+    assert told
+    world.store = open_store(world.folder)
+    assert world.store.manifest.number > kept.number
+    assert list(problems(source_of(world.store), BATCHES[:3])) == []
+
+
+def test_bringing_files_leaves_room_for_the_journal(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert world.look() == ""
+    name, item = next(iter(lake_files(world.store.manifest).items()))
+    (world.folder / name).unlink()
+    monkeypatch.setattr("storage.tables.lake.LEAST_FREE", 1 << 60)
+    with pytest.raises(LakeAway, match="too little room"):
+        here(world.folder, name, item.sha256)
+    assert not list((world.folder / name).parent.glob(".*"))
 
 
 def test_an_erasure_leaves_nothing_in_the_lake(
