@@ -9,21 +9,26 @@ and compared; a restored folder gets its name only when all is whole, and nothin
 from __future__ import annotations
 
 import fcntl
+import io
 import os
 import secrets
 import shutil
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import msgspec
 
 from muster.clock import now
 from muster.errors import MusterError, UsageError
 from muster.folder import actor, control
+from muster.unfinished import finish, part_for
 from nql.catalog.load import builtin
 from portal.erasure.beside import LOCK, STAGING
 from portal.erasure.service import TABLES
@@ -35,12 +40,14 @@ from storage.control.errors import ControlError
 from storage.control.tombstones import DEVICE
 from storage.tables.copying import digests, hold, marked
 from storage.tables.errors import StoreError
+from storage.tables.files import Files
 from storage.tables.store import Store
 
 FORMAT = 1
 LISTING = "backup.json"
 MOST_DEVICES = 10_000_000
 MOST_LISTING = 1 << 28  # bytes
+FILES = Files()
 _PIECE = 1 << 20
 
 
@@ -66,7 +73,7 @@ class Listing(msgspec.Struct, frozen=True):
         return sum(item.bytes for item in self.files)
 
 
-def make(data: Path, to: Path) -> Listing:
+def make(data: Path, to: Path, files: Files = FILES) -> Listing:
     """Write a backup: one file if the name ends in `.tar`, else a new folder. Raises UsageError, MusterError."""
     if not Settings(data).control.is_file() and not Settings(data).tables.is_dir():
         raise UsageError(
@@ -75,14 +82,10 @@ def make(data: Path, to: Path) -> Listing:
     if os.path.lexists(to):
         raise UsageError(f"{to} is there already.", "A backup is never written over; give another name.", "exists")
     try:
-        with _staging(data) as staging:
-            listing = _collect(data, staging)
-            part = to.with_name(f".{to.name}.{secrets.token_hex(4)}.part")
-            try:
-                (_write_tar if to.suffix == ".tar" else _write_folder)(staging, part, listing)
-                _free(part, to)
-            finally:
-                _remove(part)
+        with _staging(data) as staging, part_for(files, to, "backup") as part:
+            listing = _collect(files, data, staging)
+            (_write_tar if to.suffix == ".tar" else _write_folder)(files, staging, part, listing)
+            finish(files, part, to)
     except (OSError, StoreError, ControlError) as error:
         raise MusterError(f"No backup was made: {error}.", "`muster doctor` says whether the folder is whole.") from (
             error
@@ -90,24 +93,22 @@ def make(data: Path, to: Path) -> Listing:
     return listing
 
 
-def restore(source: Path, data: Path, erased: Path | None = None) -> tuple[Listing, int]:
+def restore(source: Path, data: Path, erased: Path | None = None, files: Files = FILES) -> tuple[Listing, int]:
     """Make a data folder of a backup; how many of whom `erased` (a file of `muster erasures --json`) tells are in it:
     the portal erases them again when it starts. Raises UsageError where a folder is, MusterError if the backup is not
     whole."""
     digests_of = _erased(erased) if erased is not None else []
     if os.path.lexists(data) and (not data.is_dir() or any(data.iterdir())):
         raise UsageError(f"{data} is there already.", "Restore into a folder that is new or empty.", "exists")
-    part = data.with_name(f".{data.name}.{secrets.token_hex(4)}.part")
     try:
-        part.mkdir(parents=True, mode=0o700)
-        listing = (_read_folder if source.is_dir() else _read_tar)(source, part)
-        again = _join(part, listing, digests_of)
-        _sync(part)
-        _free(part, data)
+        with part_for(files, data, "restore") as part:
+            part.mkdir(mode=0o700)
+            listing = (_read_folder if source.is_dir() else _read_tar)(files, source, part)
+            again = _join(files, part, listing, digests_of)
+            _sync(files, part)
+            finish(files, part, data)
     except (OSError, StoreError, ControlError, tarfile.TarError) as error:
         raise MusterError(f"Nothing was restored: {error}.", "Use another backup.", "damaged") from error
-    finally:
-        _remove(part)
     return listing, again
 
 
@@ -133,25 +134,25 @@ def _staging(data: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _collect(data: Path, staging: Path) -> Listing:
+def _collect(files: Files, data: Path, staging: Path) -> Listing:
     """Hold the tables, then the control database and the keys; every file with its digest."""
     settings, held = Settings(data), Settings(staging)
     created = now()
-    manifest = hold(settings.tables, held.tables) if settings.tables.is_dir() else None
+    manifest = hold(settings.tables, held.tables, files) if settings.tables.is_dir() else None
     if settings.control.is_file():
         copy(settings.control, held.control)
     for key in sorted(data.glob("*.key")):
-        shutil.copy(key, staging / key.name)
+        _copy_file(files, key, staging / key.name)
     known = {f"{held.tables.name}/{file}": digest for file, digest in (digests(manifest) if manifest else {}).items()}
-    files = [_item(staging, path) for path in sorted(staging.rglob("*")) if path.is_file()]
-    for item in files:
+    items = [_item(staging, path) for path in sorted(staging.rglob("*")) if path.is_file()]
+    for item in items:
         if known.get(item.file, item.sha256) != item.sha256:
             raise MusterError(
                 f"{data / item.file} does not hold what was written to it; no backup was made.",
                 "`muster doctor` says what is damaged and what can be repaired.",
                 "damaged",
             )
-    return Listing(FORMAT, created, manifest.number if manifest else 0, files)
+    return Listing(FORMAT, created, manifest.number if manifest else 0, items)
 
 
 def _item(folder: Path, path: Path) -> Item:
@@ -159,64 +160,91 @@ def _item(folder: Path, path: Path) -> Item:
     return Item(path.relative_to(folder).as_posix(), size, digest)
 
 
-def _write_folder(staging: Path, to: Path, listing: Listing) -> None:
-    to.mkdir(parents=True, mode=0o700)
+def _write_folder(files: Files, staging: Path, to: Path, listing: Listing) -> None:
+    to.mkdir(mode=0o700)
     for item in listing.files:
         target = to / item.file
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _copy_file(staging / item.file, target)
-    (to / LISTING).write_bytes(msgspec.json.encode(listing))
-    _sync(to)
+        _copy_file(files, staging / item.file, target)
+    _fill(files, to / LISTING, [msgspec.json.encode(listing)])
+    _sync(files, to)
     for item in listing.files:
         _check(item, *_digest(to / item.file))
 
 
-def _write_tar(staging: Path, to: Path, listing: Listing) -> None:
-    to.parent.mkdir(parents=True, exist_ok=True)
-    (staging / LISTING).write_bytes(msgspec.json.encode(listing))
-    handle = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        with tarfile.open(fileobj=file, mode="w", format=tarfile.PAX_FORMAT) as archive:
+def _write_tar(files: Files, staging: Path, to: Path, listing: Listing) -> None:
+    _fill(files, staging / LISTING, [msgspec.json.encode(listing)])
+    sink = _Sink(files, to)
+    try:
+        with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_PIECE) as archive:
             for name in (LISTING, *(item.file for item in listing.files)):
                 archive.add(staging / name, name, recursive=False)
-        file.flush()
-        os.fsync(file.fileno())
+        files.sync(sink.handle)
+    finally:
+        files.close(sink.handle)
     for _ in _members(to, listing):
         pass
 
 
-def _copy_file(source: Path, target: Path) -> None:
-    """Copy bytes into a new file that its owner alone may read, durably."""
-    handle = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with source.open("rb") as read, os.fdopen(handle, "wb") as file:
-        shutil.copyfileobj(read, file, _PIECE)
-        file.flush()
-        os.fsync(file.fileno())
+class _Sink(io.RawIOBase):
+    """A new file that its owner alone may read, being written from its beginning. Raises OSError."""
+
+    def __init__(self, files: Files, path: Path) -> None:
+        self._files = files
+        self._length = 0
+        self.handle = files.create(path)
+        os.fchmod(self.handle, 0o600)
+
+    def writable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._length
+
+    def write(self, data: Any) -> int:
+        self._files.write(self.handle, data, self._length)
+        self._length += len(data)
+        return len(data)
+
+
+def _fill(files: Files, path: Path, pieces: Iterable[bytes]) -> None:
+    """Write a new durable file that its owner alone may read; its name is not durable yet."""
+    sink = _Sink(files, path)
+    try:
+        for piece in pieces:
+            sink.write(piece)
+        files.sync(sink.handle)
+    finally:
+        files.close(sink.handle)
+
+
+def _copy_file(files: Files, source: Path, target: Path) -> None:
+    with source.open("rb", buffering=0) as read:
+        _fill(files, target, iter(lambda: read.read(_PIECE), b""))
 
 
 # --- restoring -----------------------------------------------------------------------------------
-def _read_folder(source: Path, part: Path) -> Listing:
+def _read_folder(files: Files, source: Path, part: Path) -> Listing:
     listing = _listing((source / LISTING).read_bytes())
     for item in listing.files:
         target = part / item.file
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _copy_file(source / item.file, target)
+        _copy_file(files, source / item.file, target)
         _check(item, *_digest(target))
     return listing
 
 
-def _read_tar(source: Path, part: Path) -> Listing:
+def _read_tar(files: Files, source: Path, part: Path) -> Listing:
     with tarfile.open(source, "r:") as archive:
         first = archive.next()
         read = archive.extractfile(first) if first is not None and first.isreg() else None
         if first is None or read is None or first.name != LISTING or first.size > MOST_LISTING:
             raise MusterError(f"{source} is no backup.", "`muster backup` makes them.", "no_backup")
         listing = _listing(read.read())
-    for item, piece in _members(source, listing):
+    for item, pieces in groupby(_members(source, listing), key=itemgetter(0)):
         target = part / item.file
         target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "wb") as file:
-            file.write(piece)
+        _fill(files, target, (piece for _, piece in pieces))
     return listing
 
 
@@ -280,13 +308,13 @@ def _erased(path: Path) -> list[_Erased]:
         ) from error
 
 
-def _join(part: Path, listing: Listing, erased: list[_Erased]) -> int:
+def _join(files: Files, part: Path, listing: Listing, erased: list[_Erased]) -> int:
     """Open what was restored, and let the control database know what the tables have of it; whom it has that was
     erased since is to be erased again."""
     settings = Settings(part)
     if not settings.tables.is_dir() or not settings.control.is_file():
         return 0
-    store = Store(settings.tables, builtin(), zone=None, clock=now)
+    store = Store(settings.tables, builtin(), zone=None, clock=now, files=files)
     marks = store.state.marks
     known = {kind: list(store.state.objects[table].ids) for kind, table in TABLES.items()}
     store.abandon()
@@ -323,30 +351,14 @@ def _digest(path: Path) -> tuple[str, int]:
     return found.hexdigest(), size
 
 
-def _free(part: Path, to: Path) -> None:
-    """Give what is whole its name, unless somebody took that meanwhile."""
-    if os.path.lexists(to) and not to.is_dir():
-        raise FileExistsError(f"{to} is there already")
-    part.rename(to)  # over an empty folder at most
-    _sync_one(to.parent)
-
-
-def _sync(folder: Path) -> None:
+def _sync(files: Files, folder: Path) -> None:
     """Make files and names of a folder durable."""
-    for path in [*folder.rglob("*"), folder]:
-        _sync_one(path)
-
-
-def _sync_one(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _remove(part: Path) -> None:
-    if part.is_dir():
-        shutil.rmtree(part)
-    else:
-        part.unlink(missing_ok=True)
+    for path in [*sorted(folder.rglob("*")), folder]:
+        if path.is_dir():
+            files.sync_folder(path)
+        else:
+            handle = files.open(path)
+            try:
+                files.sync(handle)
+            finally:
+                files.close(handle)

@@ -23,6 +23,7 @@ from engine.formats import to_arrow, to_csv, to_json, to_parquet
 from engine.result import Result
 from muster.clock import now
 from muster.errors import FolderHeldError, MusterError, QueryFailedError, RefusedError, UsageError
+from muster.unfinished import check_restored
 from nql.diagnostics import QueryError
 from nql.rules import Rules
 from portal.app import Portal, build
@@ -50,7 +51,9 @@ def control(data: Path, *, make: bool = False) -> Iterator[Control]:
     RefusedError."""
     settings = Settings(data)
     url = os.environ.get("MUSTER_CONTROL")
-    if not make and url is None and not settings.control.is_file():
+    if make:
+        check_restored(data)
+    elif url is None and not settings.control.is_file():
         raise UsageError(f"There is no data folder at {data}.", "`muster serve --data DIR` makes one.", "no_folder")
     opened = None
     try:

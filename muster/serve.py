@@ -16,6 +16,7 @@ from muster.api import checked
 from muster.errors import UsageError
 from muster.lake import check_lake
 from muster.shown import size_text
+from muster.unfinished import check_restored
 from portal import logs
 from portal.app import Portal
 from portal.settings import ACT_DEVICES, ACT_SECONDS, LEAST_NEW, MOST_NEW, SIZES, Settings
@@ -89,6 +90,7 @@ def serve(
         lake=lake,
         lake_cache=sizes["lake_cache"],
     )
+    check_restored(data)
     try:
         Pins(settings.certificates)
         if own is not None:

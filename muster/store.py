@@ -24,6 +24,7 @@ from muster.errors import MusterError, UsageError
 from muster.folder import opening
 from muster.lake import check_lake
 from muster.shown import size_text
+from muster.unfinished import check_restored
 from nql.catalog.load import builtin
 from portal import logs
 from portal.settings import SIZES, Settings
@@ -67,6 +68,7 @@ def run(
     if port is not None and secret is None:
         raise UsageError("A store that listens on a port needs --secret.", "Portals prove by it who they are.")
     logs.configure(log_level)
+    check_restored(data)
     settings = Settings(data, lake=lake[0], lake_cache=lake[1])
     try:
         known = b"" if secret is None else shared_secret(secret)

@@ -27,7 +27,7 @@ TRIES = 100  # manifests are replaced every minute or so, and by each day that i
 _PIECE = 1 << 20
 
 
-def hold(folder: Path, to: Path) -> Manifest | None:
+def hold(folder: Path, to: Path, files: Files | None = None) -> Manifest | None:
     """Copy what is valid into a new folder; None, and nothing is made, where there is no store yet. Raises OSError,
     Corrupt, FormatTooNew, LakeAway, StorageFailed if the manifest changes all the time."""
     for _ in range(TRIES):
@@ -36,7 +36,7 @@ def hold(folder: Path, to: Path) -> Manifest | None:
             return None
         to.mkdir(parents=True, mode=0o700)
         try:
-            _copy(folder, to, manifest)
+            _copy(files or Files(), folder, to, manifest)
             now = read_manifest(folder)
             if now is not None and now.number == manifest.number:
                 return manifest
@@ -60,11 +60,11 @@ def marked(marks: Marks, source: str, epoch: str) -> int:
     return max((last for _, last in known.epochs.get(epoch, [])), default=0) if known else 0
 
 
-def _copy(folder: Path, to: Path, manifest: Manifest) -> None:
+def _copy(files: Files, folder: Path, to: Path, manifest: Manifest) -> None:
     stored = lake_files(manifest)
     for name in _names(folder, manifest):
         try:
-            _second_name(folder / name, to / name)
+            _second_name(files, folder / name, to / name)
         except FileNotFoundError:
             lake = lake_of(folder) if name in stored else None
             if lake is None:
@@ -72,8 +72,8 @@ def _copy(folder: Path, to: Path, manifest: Manifest) -> None:
             _from_lake(lake, name, stored[name].sha256, to / name)
     for number in journal_numbers(folder):
         if number >= manifest.journal:
-            _whole_frames(folder, to, number)
-    shutil.copyfile(folder / NAME, to / NAME)
+            _whole_frames(files, folder, to, number)
+    _copied(files, folder / NAME, to / NAME)
 
 
 def _names(folder: Path, manifest: Manifest) -> Iterator[str]:
@@ -91,24 +91,35 @@ def _from_lake(lake: Lake, name: str, digest: str, to: Path) -> None:
         raise FileNotFoundError(errno.ENOENT, error.detail, name) from error
 
 
-def _second_name(path: Path, to: Path) -> None:
+def _second_name(files: Files, path: Path, to: Path) -> None:
     to.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
-        os.link(path, to)
+        files.link(path, to)
     except FileNotFoundError:
         raise
     except OSError:  # another file system, or one without links
-        shutil.copyfile(path, to)
+        _copied(files, path, to)
 
 
-def _whole_frames(folder: Path, to: Path, number: int) -> None:
+def _copied(files: Files, path: Path, to: Path) -> None:
+    """Copy a file as long as it is now."""
+    with path.open("rb", buffering=0) as source:
+        handle, at, left = files.create(to), 0, os.fstat(source.fileno()).st_size
+        try:
+            while left and (piece := source.read(min(left, _PIECE))):
+                files.write(handle, piece, at)
+                at, left = at + len(piece), left - len(piece)
+        finally:
+            files.close(handle)
+
+
+def _whole_frames(files: Files, folder: Path, to: Path, number: int) -> None:
     """Copy a journal as long as it is now, then cut what is no whole frame: it is being written."""
-    target = journal_path(to, number)
-    with journal_path(folder, number).open("rb") as source, target.open("wb") as copy:
-        left = os.fstat(source.fileno()).st_size
-        while left and (piece := source.read(min(left, _PIECE))):
-            copy.write(piece)
-            left -= len(piece)
-    for end, item in read_journal(Files(), to, number):
+    _copied(files, journal_path(folder, number), journal_path(to, number))
+    for end, item in read_journal(files, to, number):
         if isinstance(item, Torn) and not item.whole:  # else it may be damage, which the next opening sets aside
-            os.truncate(target, end)
+            handle = files.open(journal_path(to, number))
+            try:
+                files.truncate(handle, end)
+            finally:
+                files.close(handle)

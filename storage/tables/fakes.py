@@ -103,6 +103,10 @@ class FaultyFiles(Files):
         """As in Files."""
         self._do(lambda: self._remove(path))
 
+    def remove_folder(self, path: Path) -> None:
+        """As in Files."""
+        self._do(lambda: self._remove_folder(path))
+
     def lose(self, folder: Path, seed: int) -> None:
         """After a power cut: leave of a folder what the disk may have kept."""
         chance = random.Random(seed)
@@ -181,9 +185,13 @@ class FaultyFiles(Files):
         if kept is not None:
             self._later(path, lambda: os.link(kept, path))
 
+    def _remove_folder(self, path: Path) -> None:
+        super().remove_folder(path)
+        self._later(path, lambda: path.mkdir(0o700))
+
     def _keep(self, path: Path) -> Path | None:
         """Another name for a file, under which it survives its own."""
-        if not path.exists():
+        if not path.is_file():
             return None
         kept = self._limbo / f"{self.count:06}-{path.name}"
         kept.unlink(missing_ok=True)

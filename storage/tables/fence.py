@@ -82,6 +82,10 @@ class FencedFiles(Files):
         self._fence.check()
         super().remove(path)
 
+    def remove_folder(self, path: Path) -> None:
+        self._fence.check()
+        super().remove_folder(path)
+
     def make_folder(self, path: Path) -> None:
         if not path.is_dir():
             self._fence.check()

@@ -79,6 +79,10 @@ class Files:
         """Remove a file; no error if it is gone."""
         path.unlink(missing_ok=True)
 
+    def remove_folder(self, path: Path) -> None:
+        """Remove an empty folder."""
+        path.rmdir()
+
 
 def discard(files: Files, path: Path) -> None:
     """Remove a file that is of no more use, now if possible; otherwise the next opening of the store does it."""
