@@ -6,9 +6,14 @@ made over our API, a token from the token endpoint.
 
 from __future__ import annotations
 
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import uvicorn
 
 from tests.portal.conftest import API, House
 
@@ -39,3 +44,18 @@ async def client(house: House, maker: httpx.AsyncClient | None = None, **more: A
     """A client with a token of a new credential."""
     held = await token(house, await credential(house, maker, **more))
     return await house.client(Authorization=f"Bearer {held}")
+
+
+@asynccontextmanager
+async def served(house: House) -> AsyncIterator[str]:
+    """The portal behind a socket of its own; the address."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen()
+        server = uvicorn.Server(uvicorn.Config(house.app, lifespan="off", log_config=None, proxy_headers=False))
+        task = asyncio.create_task(server.serve([listening]))
+        try:
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            await task

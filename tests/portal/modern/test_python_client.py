@@ -8,36 +8,18 @@ imports it.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
 import nexthink_api as nxt
 import pytest
-import uvicorn
 
 from nql.catalog.configured import CustomField
 from tests.portal.conftest import API, MANIFEST, House, Play
-from tests.portal.modern.scenes import credential
+from tests.portal.modern.scenes import credential, served
 
 pytestmark = pytest.mark.slow
-
-
-@asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
-    """The portal behind a socket of its own; the address."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        server = uvicorn.Server(uvicorn.Config(house.app, lifespan="off", log_config=None, proxy_headers=False))
-        task = asyncio.create_task(server.serve([listening]))
-        try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        finally:
-            server.should_exit = True
-            await task
 
 
 @pytest.fixture
