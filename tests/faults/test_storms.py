@@ -2,7 +2,7 @@
 the clock by an hour and a day, forth and back.
 
 `MUSTER_FAULT_MINUTES` says how many (2 unless told; the long form is 60). Comes in: a folder. Goes out: the numbers
-reached, printed. Invariant: whatever happened, every run came to one end, what succeeded brought its own ticket back,
+reached. Invariant: whatever happened, every run came to one end, what succeeded brought its own ticket back,
 and no script started twice.
 """
 
@@ -14,6 +14,7 @@ import signal
 import sqlite3
 import time
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Storm(Rounds):
 
 @pytest.mark.faults
 @pytest.mark.timeout(4 * 3600)
-def test_storms_and_clock_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: Any) -> None:
+def test_storms_and_clock_steps(tmp_path: Path, reached: Callable[[str], None], monkeypatch: Any) -> None:
     clock = tmp_path / "clock"
     monkeypatch.setenv("MUSTER_TEST_CLOCK", str(clock))
     world = World(tmp_path, clocked=True)
@@ -108,8 +109,7 @@ def test_storms_and_clock_steps(tmp_path: Path, capsys: pytest.CaptureFixture[st
         world.wait_ready()
         storm.set_clock(storm.highest + 60)  # so that nothing lies in the future
         settled(world, storm)
-        with capsys.disabled():
-            print(f"\n{MINUTES:g} minutes of storms, nothing lost or doubled: {dict(storm.counts)}")
+        reached(f"{MINUTES:g} minutes of storms, nothing lost or doubled: {dict(storm.counts)}")
     finally:
         world.close()
 
