@@ -15,7 +15,7 @@ import polars as pl
 
 from engine.lazyframe.dtypes import INT64, col
 
-_MARKS = 1 << 22  # at once, one byte each
+_MARKS = 1 << 21  # at once, one byte each
 _SPARSE = 64  # marks a row, above which making sets is cheaper
 
 
@@ -34,7 +34,7 @@ def _counts(frames: Sequence[pl.LazyFrame], key: str, counted: str, name: str) -
         sets = pl.concat(parts).lazy().group_by(key).agg(col(counted).drop_nulls().n_unique().cast(INT64).alias(name))
         return sets.collect(engine="streaming")
     width = max(1, _MARKS // keys)
-    pairs = _Pairs([_ordered(part, key, counted, keys, width) for part in parts], keys, width)
+    pairs = _Pairs([_ordered(part, key, counted, keys, objects, width) for part in parts], keys, width)
     with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
         totals = sum(threads.map(pairs.marked, range(0, objects, pairs.width)), pl.zeros(keys, pl.Int64, eager=True))
     only_null = pl.concat([part.filter(col(counted).is_null()).select(key) for part in parts])
@@ -44,7 +44,7 @@ def _counts(frames: Sequence[pl.LazyFrame], key: str, counted: str, name: str) -
     return pl.concat([known, rest.cast(pl.Int64)])
 
 
-def _ordered(part: pl.DataFrame, key: str, counted: str, keys: int, width: int) -> _Part:
+def _ordered(part: pl.DataFrame, key: str, counted: str, keys: int, objects: int, width: int) -> _Part:
     """The pairs of a part in the order of the objects; a null key is the last."""
     pairs = part.lazy().filter(col(counted).is_not_null()).select(
         col(counted).alias("object"),
@@ -52,14 +52,16 @@ def _ordered(part: pl.DataFrame, key: str, counted: str, keys: int, width: int) 
     )  # fmt: skip
     frame = pairs.collect(engine="streaming")
     frame = frame if frame["object"].is_sorted() else frame.sort("object")
-    return _Part(frame["object"], frame["mark"])
+    edges = frame["object"].search_sorted(pl.int_range(0, objects + width, width, eager=True))
+    return _Part(edges.to_list(), frame["mark"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """Objects in order, and where the mark of each pair would be if the first object marked were 0."""
+    """Where the mark of each pair would be if the first object marked were 0, in the order of objects; and where the
+    pairs of each range of objects begin."""
 
-    objects: pl.Series
+    edges: Sequence[int]
     marks: pl.Series
 
 
@@ -75,7 +77,7 @@ class _Pairs:
         """How many objects, of those from `first` on, go with each key."""
         marks = pl.zeros(self.keys * self.width, pl.UInt8, eager=True)
         for part in self.parts:
-            start, end = (part.objects.search_sorted(edge) for edge in (first, first + self.width))
+            start, end = part.edges[first // self.width : first // self.width + 2]
             if start < end:
                 marks.scatter(part.marks.slice(start, end - start) - first, 1)
         return marks.reshape((self.keys, self.width)).arr.sum().cast(pl.Int64)
