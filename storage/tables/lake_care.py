@@ -41,9 +41,9 @@ def lake_findings(folder: Path, manifest: Manifest, *, deep: bool = False) -> It
         said = error.detail if isinstance(error, LakeAway | SegmentCorrupt) else str(error)
         yield Finding(place, "closed days, which were not looked at", said, AGAIN)
         return
-    waiting = 0
+    waiting, told = 0, {item.file: holds for item, holds in manifest.sealed_files()}
     for name, item in lake_files(manifest).items():
-        holds, is_here = manifest.holding(name), (folder / name).exists()
+        holds, is_here = told[name], (folder / name).exists()
         if there.get(name) == item.bytes:
             problem = lake.verify(name, item.sha256) if deep else ""
         elif is_here:

@@ -107,7 +107,7 @@ class Mirror:
 
     def look(self) -> None:
         """Bring the lake to what is named now, as far as it can be; `state` tells."""
-        problem = ""
+        problem: str | None
         try:
             problem = self._followed()
         except Closed:
@@ -117,19 +117,22 @@ class Mirror:
         except Exception as error:
             log.exception("the lake is behind")
             problem = f"an error of the program ({error!r})"
+        if problem is None:
+            return
         if problem and problem != self.state.problem:
             log.warning("the lake is behind: %s", problem)
         elif self.state.problem and not problem:
             log.warning("the lake follows again")
         self._tell(problem)
 
-    def _followed(self) -> str:
-        """One look; what is wrong with single files. Raises StoreError, OSError."""
+    def _followed(self) -> str | None:
+        """One look; what is wrong with single files. None if nothing has changed since the last one. Raises StoreError,
+        OSError."""
         manifest, held = self._named()
         minute = self._clock() // FIT_EVERY
         seen = (manifest.number, frozenset(held), minute)
         if seen == self._seen:
-            return ""
+            return None
         self._lake.claim()  # also tells whether it answers
         there = self._known()
         named, wrong = lake_files(manifest), ""

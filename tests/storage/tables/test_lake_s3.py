@@ -17,11 +17,13 @@ from muster import lake as lake_command
 from storage.naming import naming
 from storage.tables.api import LakeState, LocalTables, open_tables
 from storage.tables.bucket import S3Bucket
+from storage.tables.compact import Task
 from storage.tables.doctor import findings
 from storage.tables.lake import MARK, lake_files, read_place
 from storage.tables.read import SnapshotSource
 from storage.tables.rows import Batch, Rows
 from storage.tables.sealed import Checked
+from storage.tables.worker import Worker
 from tests.s3 import URL, object_store
 from tests.storage.tables.lake_world import missing, seen_in
 from tests.storage.tables.world import CATALOG, NOW, batch, clock, open_store, problems
@@ -88,6 +90,13 @@ def test_a_lake_over_its_life(tmp_path: Path, endpoint: str, monkeypatch: pytest
         (folder / name).unlink()  # as if none of them had been used for long
     assert [finding for finding in findings(folder, deep=True) if finding.problem] == []
     assert list(problems(SnapshotSource(store.snapshot(), CATALOG, checked=Checked()), BATCHES)) == []
+    for name in named:
+        (folder / name).unlink(missing_ok=True)
+    day = max(store.manifest.days, key=lambda item: item.rows)
+    with contextlib.closing(Worker()) as worker:
+        made = worker.run(store.compaction(), Task(day.table, day.day, (), (day,)))  # a process brings it, too
+    assert sum(item.rows for item in made.days) == day.rows
+    made.undo(store.files, folder)
     store.abandon()
 
     async def erase() -> None:
