@@ -15,6 +15,7 @@ import msgspec
 
 from storage.tables.errors import JournalCorrupt, ManifestCorrupt, SegmentCorrupt, WrongZone
 from storage.tables.files import Files, discard, write_whole
+from storage.tables.frames import Prepared
 from storage.tables.journal import FILE_HEAD, Journal, Torn, journal_numbers, journal_path, read_journal
 from storage.tables.manifest import NAME, Manifest, empty, read_manifest, write_manifest
 from storage.tables.schema import Schemas
@@ -24,6 +25,7 @@ from storage.tables.state import State
 
 log = logging.getLogger(__name__)
 QUARANTINE = "quarantine"
+_AT_ONCE = 64  # batches
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +90,31 @@ def replay(files: Files, folder: Path, state: State, manifest: Manifest) -> Jour
 def _replay_file(files: Files, folder: Path, number: int, state: State, *, last: bool) -> int:
     """Apply one file; where its sound part ends, 0 if not even its head is there."""
     path, offset = journal_path(folder, number), len(FILE_HEAD)
+    waiting: list[Prepared] = []  # to be applied at once: a frame of few rows costs as much as one of many
+    since = offset
     for end, item in read_journal(files, folder, number):
         if isinstance(item, Torn):
             if not last and item.offset:
                 raise JournalCorrupt(path, item.offset, "the rest is damaged, a later journal follows")
             _set_aside(files, folder, number, item)
-            return end
-        try:
-            state.apply(item)
-        except (KeyError, ValueError) as error:
-            raise JournalCorrupt(path, offset, f"a frame that does not follow what is stored ({error})") from error
+            offset = end
+            break
+        waiting += item
         offset = end
+        if len(waiting) >= _AT_ONCE:
+            _apply(state, waiting, path, since)
+            waiting, since = [], offset
+    _apply(state, waiting, path, since)
     return offset
+
+
+def _apply(state: State, waiting: list[Prepared], path: Path, since: int) -> None:
+    try:
+        state.apply(waiting)
+    except (KeyError, ValueError) as error:
+        raise JournalCorrupt(
+            path, since, f"one of the frames does not follow what is stored ({error}); they begin"
+        ) from error
 
 
 def _set_aside(files: Files, folder: Path, number: int, torn: Torn) -> None:
