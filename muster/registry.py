@@ -14,6 +14,7 @@ from types import ModuleType
 COMMANDS = {
     "query": ("muster.commands.query", "ask a question in NQL and print the answer"),
     "queries": ("muster.commands.queries", "keep queries under an id, by which other people's clients ask them"),
+    "fields": ("muster.commands.fields", "custom fields of devices, people, binaries and packages"),
     "nql": ("muster.commands.nql", "check queries in files, lay them out, say what they ask"),
     "lsp": ("muster.commands.lsp", "help with queries in editors: a language server"),
     "serve": ("muster.commands.serve", "run a portal over a data folder"),

@@ -52,6 +52,7 @@ from portal.devices.service import Devices
 from portal.erasure import routes as erasure_routes
 from portal.erasure.work import Parts as ErasureParts
 from portal.erasure.work import Work
+from portal.fields import routes as fields_routes
 from portal.frame import Frame, handlers
 from portal.health import routes as health_routes
 from portal.imports import routes as imports_routes
@@ -321,6 +322,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *queries_routes.endpoints(p.queries, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(_actions(p), p.watchers, p.guard),
+        *fields_routes.endpoints(fields_routes.Fields(p.control, p.catalogs, p.threads, p.clock)),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),

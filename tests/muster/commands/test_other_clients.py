@@ -53,6 +53,13 @@ def test_a_saved_query_is_asked_with_a_credential(
     assert json_of(capsys, "queries", "list") == []
 
 
+def test_custom_fields(settled: Running, capsys: Capture) -> None:
+    assert said(capsys, "fields", "add", "device", "desk_number", "--type", "int") == "device.#desk_number: int\n"
+    assert {"object": "device", "name": "desk_number", "type": "int", "query": "device.#desk_number"} in json_of(
+        capsys, "fields", "list"
+    )
+
+
 def test_what_the_commands_refuse(capsys: Capture) -> None:
     for arguments, words in (
         (["create", "x", "--allow", "everything"], "There is no API 'everything'"),

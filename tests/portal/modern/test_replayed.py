@@ -86,7 +86,8 @@ def test_powershell(play: Play) -> None:
             "params": {},
             "triggerInfo": {"reason": "", "externalSource": "", "externalReference": "", "internalSource": ""},
         }  # fmt: skip
-        assert UUID((await client.post("/api/v1/act/execute", json=run, headers=known)).json()["requestId"])
+        begun = await client.post("/api/v1/act/execute", json=run, headers=known)
+        assert UUID(begun.json()["requestId"]).version == 7
         details = await client.get("/api/v1/act/remote-action/details?nql-id=%23clear_cache", headers=known)
         assert {"apiEnabled", "manualEnabled", "scheduledEnabled"} <= details.json()["targeting"].keys()
 

@@ -1,0 +1,1 @@
+"""Custom fields: what a company adds to its devices, people, binaries and packages."""
