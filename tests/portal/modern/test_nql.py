@@ -217,6 +217,26 @@ def test_exports_by_get_and_of_others(settings: Settings) -> None:
     play_in(replace(settings, public_url="https://muster.example/"), scene)
 
 
+def test_an_erasure_waits_for_files_of_before(play: Play) -> None:
+    async def scene(house: House) -> None:
+        ours = await ready(house)
+        await done(ours, (await ours.post(EXPORT, json={"queryId": "#all"})).json()["exportId"])
+        [device, _] = house.portal.control.enrolment.devices()
+        named = {"devices": [{"uid": device.uid, "name": device.name}]}
+        answer = await ours.post("/api/v1/data-management/device/deletions", json=named)
+        assert answer.json()["scheduledCount"] == 1
+        work, erasures = house.portal.erasures, house.portal.control.erasures
+        assert await work.carry_on()
+        [waiting] = erasures.latest()
+        assert (waiting.state, "reads rows of before" in (waiting.error or "")) == ("tables_erased", True)
+        house.time.now += 900 * SECOND
+        house.portal.exports.sweep()
+        assert not await work.carry_on()
+        assert erasures.latest()[0].state == "done"
+
+    play(scene)
+
+
 def test_an_export_that_fails_says_why(settings: Settings) -> None:
     async def scene(house: House) -> None:
         ours = await ready(house, 0)
