@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -43,6 +44,10 @@ class Bucket:
         """Remove an object; no error if it is gone. Raises OSError."""
         raise NotImplementedError
 
+    def remove_folder(self, name: str) -> None:
+        """Remove all objects whose names begin with a folder's; no error if there are none. Raises OSError."""
+        raise NotImplementedError
+
 
 class S3Bucket(Bucket):
     """Objects in a store that speaks S3."""
@@ -71,10 +76,12 @@ class S3Bucket(Bucket):
                 yield piece
 
     def remove(self, name: str) -> None:
-        try:
+        with suppress(FileNotFoundError):
             self._system.delete_file(f"{self._root}/{name}")
-        except FileNotFoundError:
-            return
+
+    def remove_folder(self, name: str) -> None:
+        with suppress(FileNotFoundError):
+            self._system.delete_dir(f"{self._root}/{name}")
 
     @property
     def _system(self) -> Any:

@@ -251,6 +251,10 @@ class FaultyBucket(Bucket):
         """As in Bucket."""
         self._do(lambda: self.held.pop(name, None))
 
+    def remove_folder(self, name: str) -> None:
+        """As in Bucket."""
+        self._do(lambda: [self.held.pop(held) for held in [*self.held] if held.startswith(f"{name}/")])
+
     def _do(self, work: Callable[[], object], partly: Callable[[], object] | None = None) -> None:
         self.count += 1
         if self.down or self.count == self.at:

@@ -12,7 +12,7 @@ from pathlib import Path
 from storage.tables.errors import LakeAway, SegmentCorrupt, WrongLake
 from storage.tables.files import Files
 from storage.tables.findings import BACKUP, Finding
-from storage.tables.lake import MARK, PLACE, Lake, lake_files, lake_of
+from storage.tables.lake import MARK, OURS, PLACE, Lake, lake_files, lake_of
 from storage.tables.manifest import DayFile, Manifest, RollupFile, SealedFile
 from storage.tables.sealed import check
 
@@ -86,17 +86,21 @@ def bring_back(lake: Lake, manifest: Manifest) -> Iterator[str]:
 
 
 def leave(files: Files, lake: Lake, manifest: Manifest) -> int:
-    """Have no lake any more: every file is here and whole, then the folder forgets the lake, then what is there goes;
-    how many objects did. Raises LakeAway, WrongLake, SegmentCorrupt, OSError."""
+    """Have no lake any more: every file is here and whole, then what is there goes, then the folder forgets the lake;
+    how many objects went. Raises LakeAway, WrongLake, SegmentCorrupt, OSError."""
     lake.claim()
     for _ in bring_back(lake, manifest):
         pass
     for name, item in lake_files(manifest).items():
         check(lake.folder, name, item.sha256)
-    names = sorted(lake.listing(), reverse=True)  # entries of a log the newest first
-    files.remove(lake.folder / PLACE)
-    files.sync_folder(lake.folder)
+    for place in {parent for name in lake_files(manifest) for parent in (lake.folder / name).parents}:
+        if place.is_relative_to(lake.folder):
+            files.sync_folder(place)
+    count = len(lake.listing())
     with lake.asked(lake.folder):
-        for name in [*names, MARK]:
-            lake.bucket.remove(name)
-    return len(names)
+        for folder in OURS:
+            lake.bucket.remove_folder(folder.rstrip("/"))
+        lake.bucket.remove(MARK)
+    files.remove(lake.folder / PLACE)  # last: whoever is interrupted leaves once more
+    files.sync_folder(lake.folder)
+    return count

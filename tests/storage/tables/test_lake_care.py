@@ -15,9 +15,10 @@ from storage.tables.api import LakeState, LocalTables, open_tables
 from storage.tables.bucket import endpoint, root_of
 from storage.tables.copying import hold
 from storage.tables.doctor import findings
-from storage.tables.errors import LakeAway, StorageFailed, WrongLake
+from storage.tables.errors import LakeAway, SegmentCorrupt, StorageFailed, WrongLake
 from storage.tables.fakes import FaultyBucket
 from storage.tables.lake import here, joined, lake_files, lake_of
+from storage.tables.lake_care import leave
 from storage.tables.repair import repair
 from storage.tables.rows import Batch, Rows
 from storage.tables.scrub import Scrub
@@ -116,6 +117,24 @@ def test_what_is_damaged_here_is_brought_anew(world: World) -> None:
     assert told
     world.store = open_store(world.folder)
     assert world.store.manifest.number > kept.number
+    assert list(problems(source_of(world.store), BATCHES[:3])) == []
+
+
+def test_a_folder_leaves_its_lake_with_all_that_is_there(world: World) -> None:
+    world.mirror = world.mirrored(budget=0)
+    assert world.look() == ""
+    name = min(lake_files(world.store.manifest))
+    whole = world.bucket.held[name]
+    world.bucket.held[name] = whole[:-1]
+    with pytest.raises(SegmentCorrupt, match="not those that were written"):
+        leave(world.store.files, world.lake, world.store.manifest)
+    world.bucket.held[name] = whole
+    world.bucket.held["of-others.txt"] = b"x"
+    there = len(world.bucket.held) - 2
+    assert leave(world.store.files, world.lake, world.store.manifest) == there
+    assert world.bucket.held == {"of-others.txt": b"x"}
+    assert lake_of(world.folder) is None
+    assert world.local() == set(lake_files(world.store.manifest))
     assert list(problems(source_of(world.store), BATCHES[:3])) == []
 
 

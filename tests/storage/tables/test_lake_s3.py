@@ -143,5 +143,9 @@ def test_objects(endpoint: str) -> None:
     assert bucket.sizes() == {"lake/a/b.parquet": 18 << 20, MARK: 0}
     assert bucket.sizes("lake/") == {"lake/a/b.parquet": 18 << 20}
     assert b"".join(bucket.get("lake/a/b.parquet")) == b"".join(whole)
+    bucket.put("lake/a/c.parquet", [b"c"])
     bucket.remove("lake/a/b.parquet")
+    assert bucket.sizes() == {"lake/a/c.parquet": 1, MARK: 0}
+    bucket.remove_folder("lake")
+    bucket.remove_folder("lake")
     assert bucket.sizes() == {MARK: 0}
