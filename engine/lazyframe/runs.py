@@ -54,9 +54,10 @@ def of_runs(parts: Sequence[Lying], key: str, states: Sequence[Taken]) -> pl.Laz
 
     def made() -> pl.DataFrame:
         with ThreadPoolExecutor(pl.thread_pool_size()) as threads:
-            return pl.concat(of.days([*zip(parts, rows, strict=True)], threads))
+            return pl.concat([nothing, *of.days([*zip(parts, rows, strict=True)], threads)])
 
-    return pl.defer(made, schema=of.nothing.schema)
+    nothing = of.nothing
+    return pl.defer(made, schema=nothing.schema)
 
 
 class _Keys:
@@ -98,23 +99,22 @@ class _Asked:
         """The runs of all parts, day by day if that saves some."""
         ways = {item.how for item in self.states}
         if ways not in ({"first"}, {"last"}) or any(part.day is None for part, _ in parts):
-            yield from threads.map(lambda part: self._of(part[0], part[1], None), parts)
+            yield from threads.map(lambda part: self._of(part[0], part[1]), parts)
             return
         known = _Keys()
         ordered = sorted(parts, key=lambda item: item[0].day or 0, reverse=ways == {"last"})
         for _, day in groupby(ordered, key=lambda item: item[0].day):
-            found = pl.concat(threads.map(lambda part: self._of(part[0], part[1], known), [*day]))
-            known.add(found.filter(col(item.name).is_not_null() for item in self.states)[self.key])
-            yield found
+            wanted = [part for part in day if part[0].runs is None or known.lacks(part[0].runs[self.key]).any()]
+            found = [*threads.map(lambda part: self._of(part[0], part[1], known), wanted)]
+            yield from found
+            for frame in found:
+                known.add(frame.drop_nulls([item.name for item in self.states])[self.key])
 
-    def _of(self, part: Lying, frame: pl.LazyFrame, known: _Keys | None) -> pl.DataFrame:
+    def _of(self, part: Lying, frame: pl.LazyFrame, known: _Keys | None = None) -> pl.DataFrame:
         """The runs of a part, but for those of known keys."""
-        if known is not None and part.runs is not None and not known.lacks(part.runs[self.key]).any():
-            return self.nothing
         rows = frame.collect(engine="in-memory")
         cut = _cut(rows[self.key], part.runs)
-        if known is not None:
-            cut = cut.where(known.lacks(cut.keys))
+        cut = cut if known is None else cut.where(known.lacks(cut.keys))
         if part.inside is not None:
             cut = cut.inside(part.inside.collect(engine="in-memory").to_series())
         return self._states(rows, part, cut)
