@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -98,6 +99,17 @@ def test_doctor_and_scrub_look_at_what_lies_in_the_lake(world: World) -> None:
     scrub = Scrub(world.folder)
     list(scrub.round())
     assert scrub.damaged == {}
+
+
+def test_the_slow_look_is_no_use_of_a_file(world: World) -> None:
+    """Else what nobody asks for would stay here as if it were asked for."""
+    before = {}
+    for name in world.local():
+        path = world.folder / name
+        os.utime(path, ns=(1_000_000_000, path.stat().st_mtime_ns))
+        before[name] = path.stat().st_atime_ns
+    list(Scrub(world.folder).round())
+    assert {name: (world.folder / name).stat().st_atime_ns for name in world.local()} == before
 
 
 def test_what_is_damaged_here_is_brought_anew(world: World) -> None:
