@@ -47,6 +47,7 @@ from portal.beside import Beside
 from portal.beside import Parts as BesideParts
 from portal.classic import routes as classic_routes
 from portal.classic.act import Act
+from portal.classic.nxql import Nxql
 from portal.devices import routes as devices_routes
 from portal.devices.service import Devices
 from portal.erasure import routes as erasure_routes
@@ -59,6 +60,8 @@ from portal.imports import routes as imports_routes
 from portal.imports.service import Imports
 from portal.metrics import Metrics
 from portal.modern import routes as modern_routes
+from portal.modern.enrichment import Part as Enriching
+from portal.modern.enrichment import Parts as EnrichmentParts
 from portal.modern.exports import Exports
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
@@ -341,8 +344,10 @@ def _actions(p: Portal) -> Actions:
 
 def _classic(p: Portal, refused: api.Refused) -> classic_routes.Parts:
     act = Act(_actions(p), p.queries, p.serving, p.settings.act_seconds)
+    fields = EnrichmentParts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)
+    asking = Nxql(p.queries, p.serving, Enriching(fields))
     most = p.settings.act_devices
-    return classic_routes.Parts(p.access, p.serving, p.queries, act, p.guard, refused, most, VERSION)
+    return classic_routes.Parts(p.access, p.serving, p.queries, act, asking, p.guard, refused, most, VERSION)
 
 
 def _routes(portal: Portal) -> list[BaseRoute]:

@@ -2,28 +2,32 @@
 
 In: a request with a query, a form, platforms, parameters. Out: an answer in that form, piece by piece. Raises
 NxqlError, ApiError. Invariants: the site is the one whose address was asked, and nothing is answered where that is not
-clear; the caller's view domain bounds what is seen as everywhere; an answer is whole or an error, never cut off.
+clear; the caller's view domain bounds what is seen, and set, as everywhere; an answer is whole or an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import parse_qsl
 
+import pyarrow as pa
 from starlette.requests import Request
 
-from engine.result import Result
+from engine.result import Result, ResultColumn
 from nql.api import Compiled
+from nql.datatypes import DataType, Kind
 from nql.nxql.api import NxqlColumn, NxqlUpdate, compile_nxql
-from portal.caller import Caller
+from portal.caller import Caller, Permission
 from portal.classic.engines import asked_under
 from portal.classic.formats import FORMS, Form
 from portal.classic.values import texts, values
 from portal.clock import elapsed
-from portal.endpoints import KIB, read_body
+from portal.endpoints import KIB, allow, read_body
 from portal.errors import ApiError
+from portal.modern.enrichment import Enrichment, Enrichments, FieldValue, Identification
+from portal.modern.enrichment import Part as Enriching
 from portal.queries.admission import Purpose
 from portal.queries.service import Queries, Wanted
 from portal.sites.routes import sees
@@ -37,6 +41,9 @@ MOST_BODY = 256 * KIB
 MOST_FIELDS = 1000
 MOST_PARAMETERS = 99
 FORM = "application/x-www-form-urlencoded"
+MOST_UPDATED = 10_000  # objects of one update
+DOMAIN, UPDATED = "NXQL", "updated"
+COUNT = ResultColumn(UPDATED, UPDATED, DataType(Kind.INT))
 YES = frozenset({"true", "1", "yes", "on"})
 
 
@@ -92,22 +99,51 @@ def _parameters(given: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
     return tuple(found)
 
 
-async def asked(queries: Queries, serving: Serving, threads: Threads, caller: Caller, said: Said, site: Site) -> Table:
-    """The answer to a request for the devices of one site. Raises NxqlError, QueryError, ApiError."""
-    began, everyone = elapsed(), await serving.standing()
-    compile_ = partial(
-        compile_nxql, said.query, queries.catalog, parameters=said.parameters, platforms=said.platforms, devices=True
-    )
-    found = await threads.small(compile_)
-    if isinstance(found, NxqlUpdate):
-        raise ApiError(403, "no_update", "update is not offered here: set custom fields by the Enrichment API.")
-    zone = site.zone or queries.zone
-    who = caller if len(everyone) == 1 else caller.at(site.name)
-    planned = await queries.planned(who, Compiled(found.plan, found.warnings), zone)
-    answer = await queries.answered(planned, Wanted(MOST_ROWS), Purpose.EXPORT, began)
-    if answer.result.truncated:
-        raise ApiError(400, "too_many_rows", f"The answer has more than {MOST_ROWS} rows: write (limit {MOST_ROWS}).")
-    return Table(answer.result, found.columns, zone)
+@dataclass(frozen=True, slots=True)
+class Nxql:
+    """The NXQL Web API. `fields` sets custom fields."""
+
+    queries: Queries
+    serving: Serving
+    fields: Enriching
+
+    async def ask(self, request: Request, caller: Caller, said: Said, check_origin: Callable[[Request], None]) -> Table:
+        """The answer to a request for the devices of one site. `check_origin` raises ApiError for a page of another
+        site, which may not change anything. Raises NxqlError, QueryError, ApiError."""
+        site = await site_of(request, caller, self.serving)
+        compile_ = partial(
+            compile_nxql, said.query, self.queries.catalog, parameters=said.parameters, platforms=said.platforms
+        )
+        found = await self.serving.threads.small(compile_, devices=True)
+        one = len(await self.serving.standing()) == 1
+        who, zone = caller if one else caller.at(site.name), site.zone or self.queries.zone
+        if isinstance(found, NxqlUpdate):
+            check_origin(request)
+            allow(caller, Permission.MANAGE)
+            return await self._update(who, found, zone)
+        result = await self._rows(who, Compiled(found.plan, found.warnings), zone, MOST_ROWS)
+        return Table(result, found.columns, zone)
+
+    async def _rows(self, who: Caller, compiled: Compiled, zone: str, most: int) -> Result:
+        planned = await self.queries.planned(who, compiled, zone)
+        answer = await self.queries.answered(planned, Wanted(most), Purpose.EXPORT, elapsed())
+        if answer.result.truncated:
+            raise ApiError(400, "too_many_rows", f"These are more than {most} rows.", "Narrow the query by where.")
+        return answer.result
+
+    async def _update(self, who: Caller, asked: NxqlUpdate, zone: str) -> Table:
+        """Set a field of the objects that are seen; the answer is how many they were."""
+        result = await self._rows(who, Compiled(asked.plan, asked.warnings), zone, MOST_UPDATED)
+        uids = result.table.column(0).to_pylist()
+        kind = asked.table.partition(".")[0]
+        to = [FieldValue(f"{kind}/{kind}/{asked.field.replace('.#', '/#')}", asked.value)]
+        items = [Enrichment([Identification(f"{kind}/{kind}/uid", uid)], to) for uid in uids]
+        wrong = await self.fields.set(who, Enrichments(DOMAIN, items)) if items else []
+        if wrong:
+            why = wrong[0][1][0]
+            raise ApiError(400, "not_set", f"{len(wrong)} of {len(items)} objects were not set: {why}")
+        counted = replace(result, table=pa.table({UPDATED: [len(items)]}), columns=(COUNT,), devices=None)
+        return Table(counted, (NxqlColumn(UPDATED, "integer"),), zone)
 
 
 async def site_of(request: Request, caller: Caller, serving: Serving) -> Site:

@@ -22,6 +22,7 @@ from portal.classic.act import Act
 from portal.classic.basic import caller_of
 from portal.classic.call import read
 from portal.classic.errors import ActError, answer, page_of, plain
+from portal.classic.nxql import Nxql
 from portal.endpoints import MIB, Refused, allow, read_body
 from portal.errors import ApiError
 from portal.queries.service import Queries
@@ -43,6 +44,7 @@ class Parts:
     serving: Serving
     queries: Queries
     act: Act
+    nxql: Nxql
     guard: HeaderGuard
     refused: Refused
     most_devices: int
@@ -85,15 +87,17 @@ class _Surface:
         return JSONResponse(said)
 
     async def nxql(self, request: Request) -> Response:
-        p = self._parts
+        p, caller = self._parts, None
         try:
             caller = await caller_of(request, p.access)
             allow(caller, Permission.QUERY)
             said = await nxql.said(request)
-            site = await nxql.site_of(request, caller, p.serving)
-            table = await nxql.asked(p.queries, p.serving, p.serving.threads, caller, said, site)
+            table = await p.nxql.ask(request, caller, said, p.guard.same_origin)
         except Exception as error:  # each gets the form that this surface has
-            return page_of(error)
+            page = page_of(error)
+            if page.status_code == 403 and caller is not None:
+                await p.refused(caller, f"{request.method} {NXQL}", str(error))
+            return page
         pieces = nxql.written(table, said, p.serving.threads)
         return StreamingResponse(pieces, media_type=f"{said.form.media}; charset=utf-8")
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from nql.catalog.configured import CustomField
+from nql.datatypes import DataType, Kind
 from tests.portal.classic.conftest import basic, world
 from tests.portal.conftest import API, NOW, House, Play
 
@@ -99,8 +100,6 @@ def test_what_is_wrong_is_a_page(play: Play) -> None:
     async def scene(house: House) -> None:
         house.enrol(1)
         await house.settle()
-        house.portal.control.configured.declare([CustomField("device.devices", "tag")], by="account:ann", now=NOW)
-        house.portal.catalogs.refresh()
         carl, bob = await basic(house), await basic(house, "bob", ("execute", "api"))
         wrong = await ask(carl, "(select (nam) (from device))", format="json")
         assert "nam" in message(wrong, 400)
@@ -112,7 +111,7 @@ def test_what_is_wrong_is_a_page(play: Play) -> None:
             ({"query": NAMES, "format": "pdf"}, 400),
             ({"query": NAMES, "platform": "amiga"}, 400),
             ({"query": "(select (name) (from device (where device (eq name (string %2)))))", "p2": "x"}, 400),
-            ({"query": '(update (set #tag (string "x")) (from device (where device (eq name "pc-1"))))'}, 403),
+            ({"query": '(update (set #tag (string "x")) (from device))'}, 400),
         ]
         for params, status in cases:
             assert message(await carl.get(QUERY, params=params), status), params
@@ -123,5 +122,33 @@ def test_what_is_wrong_is_a_page(play: Play) -> None:
         nobody = await (await house.client()).get(QUERY, params={"query": NAMES})
         assert message(nobody, 401)
         assert nobody.headers["www-authenticate"].startswith("Basic ")
+
+    play(scene)
+
+
+def test_an_update_sets_a_custom_field_of_the_devices_of_the_site(play: Play) -> None:
+    async def scene(house: House) -> None:
+        made, control = await world(house), house.portal.control
+        keywords = DataType(Kind.ENUM, members=("north", "south"), closed=True)
+        fields = [CustomField("device.devices", "tag"), CustomField("device.devices", "group", keywords)]
+        control.configured.declare(fields, by="account:ann", now=NOW)
+        house.portal.catalogs.refresh()
+        ann, carl = await basic(house, "eve", ("query", "manage")), await basic(house)
+        where = '(from device (where device (ne name (string "x")))))'
+        text = '(update (set #Tag (string "desk 7")) ' + where
+        assert "permission manage" in message(await ask(carl, text), 403)
+        foreign = await ann.get(QUERY, params={"query": text}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert "another site" in message(foreign, 403)
+        assert (await ask(ann, text, format="json")).json() == [{"updated": 1}]
+        assert (await ask(ann, "(update (set #group (enum %1)) " + where, p1="South")).text == "updated\n1\n"
+        found = (await ask(ann, "(select (device_uid #tag #group) (from device))", format="json")).json()
+        assert found == [{"device_uid": made.here.uid, "tag": "desk 7", "group": "south"}]
+        none = '(update (set #tag (string "y")) (from device (where device (eq name "nobody"))))'
+        assert (await ask(ann, none, format="json")).json() == [{"updated": 0}]
+        entry = next(one for one in control.audit.latest(9) if one.action == "enrichment.stored")
+        assert (entry.actor, entry.detail["domain"], entry.detail["objects"]) == ("account:eve", "NXQL", 1)
+        everyone = await house.program()
+        other = await everyone.post(f"{API}/query", json={"text": "devices | list name, #tag | sort name asc"})
+        assert other.json()["rows"] == [["pc-1", "desk 7"], ["pc-2", None]]
 
     play(scene)
