@@ -38,7 +38,7 @@ from storage.tables.errors import (
 from storage.tables.face import NOTHING, Tables
 from storage.tables.files import Files, discard
 from storage.tables.hot import CACHE, belongs_to
-from storage.tables.lake import joined
+from storage.tables.lake import joined, unfinished
 from storage.tables.mirror import BUDGET, LakeState, Mirror
 from storage.tables.read import HOT, SnapshotSource
 from storage.tables.recover import QUARANTINE
@@ -174,7 +174,8 @@ class LocalTables(Tables):
         HOT.forget(folder, keep)
         for path in (folder / QUARANTINE).glob("*"):
             discard(self._store.files, path)
-        left = [path for path in (folder / CACHE).glob("*") if belongs_to(path) not in keep]
+        left = unfinished(folder)  # they may be of former files
+        left += [path for path in (folder / CACHE).glob("*") if belongs_to(path) not in keep]
         return bool(left) or any((folder / QUARANTINE).glob("*"))
 
     async def close(self) -> None:

@@ -176,6 +176,11 @@ def here(folder: Path, name: str, digest: str) -> bool:
     return True
 
 
+def unfinished(folder: Path) -> list[Path]:
+    """What is being brought into a folder now, or was by a process that was killed meanwhile."""
+    return [*folder.glob("lake/*/day=*/.*.part"), *folder.glob("rollups/.*.part")]
+
+
 def joined(files: Files, folder: Path, url: str | None, bucket: Bucket | None = None) -> Lake | None:
     """The lake that a folder has, or is to have from now on; None for none. `bucket` is what answers at the address.
     Raises WrongLake, LakeAway, ValueError for an address that is none, OSError."""

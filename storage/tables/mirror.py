@@ -22,7 +22,7 @@ from storage.tables.bucket import PIECE
 from storage.tables.delta import entries, follows
 from storage.tables.errors import Closed, SegmentCorrupt, StorageFailed, StoreError
 from storage.tables.files import Files
-from storage.tables.lake import Lake, lake_files
+from storage.tables.lake import Lake, lake_files, unfinished
 from storage.tables.manifest import Manifest, SealedFile
 from storage.tables.seal import LAKE
 
@@ -143,6 +143,7 @@ class Mirror:
         for table in manifest.lake.keys() - behind:
             self._log_follows(table, manifest)
         self._remove({name for name in there if not _is_log(name)} - {*named, *held})
+        self._sweep()
         self._fit({name: item.bytes for name, item in named.items()})
         self._seen = None if wrong else seen
         return wrong
@@ -250,6 +251,13 @@ class Mirror:
             if (self._there or {}).get(name) == size:
                 self._files.remove(self._lake.folder / name)
                 beyond -= size
+
+    def _sweep(self) -> None:
+        """Remove what processes left that were killed while they brought a file."""
+        for path in unfinished(self._lake.folder):
+            with contextlib.suppress(FileNotFoundError):
+                if self._clock() * 1000 - path.stat().st_mtime_ns > IN_USE * 1000:
+                    self._files.remove(path)
 
     def _here(self, named: Mapping[str, int]) -> Iterator[tuple[int, int, str]]:
         """When the closed days that lie here were used last, and their sizes."""

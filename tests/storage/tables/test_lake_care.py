@@ -20,6 +20,7 @@ from storage.tables.errors import LakeAway, SegmentCorrupt, StorageFailed, Wrong
 from storage.tables.fakes import FaultyBucket
 from storage.tables.lake import here, joined, lake_files, lake_of
 from storage.tables.lake_care import leave
+from storage.tables.mirror import IN_USE
 from storage.tables.repair import repair
 from storage.tables.rows import Batch, Rows
 from storage.tables.scrub import Scrub
@@ -110,6 +111,29 @@ def test_the_slow_look_is_no_use_of_a_file(world: World) -> None:
         before[name] = path.stat().st_atime_ns
     list(Scrub(world.folder).round())
     assert {name: (world.folder / name).stat().st_atime_ns for name in world.local()} == before
+
+
+def test_what_a_killed_process_was_bringing_goes(tmp_path: Path, bucket: FaultyBucket) -> None:
+    """Nothing is erased as long as it may hold something."""
+    now = [NOW]
+
+    async def scene() -> None:
+        tables = await open_tables(tmp_path, CATALOG, clock=lambda: now[0], lake=URL, bucket=bucket)
+        await tables.append(BATCHES[0])
+        await tables.compact(1 << 62)
+        part = tmp_path / "rollups" / ".x.arrow.0123.part"
+        part.write_bytes(b"gioconda")
+        os.utime(part, ns=(0, NOW * 1000))
+        assert not await tables.erase("user.users", "user-0")
+        assert part.exists()
+        now[0] += 2 * IN_USE
+        async with asyncio.timeout(30):
+            while not await tables.erased():
+                pass
+        assert not part.exists()
+        await tables.close()
+
+    asyncio.run(scene())
 
 
 def test_what_is_damaged_here_is_brought_anew(world: World) -> None:
