@@ -34,6 +34,7 @@ _DEVICE, _QUARTER, _VALUE = "@device", "@quarter", "@value"
 _STEP = 900_000_000  # a quarter of an hour
 _SAMPLE = 1 << 18  # rows that are looked at to know whether values repeat
 _REPEATED = 8  # times that a value has to stand in them, for counting to be cheaper than sorting
+_FEW_EACH = 4  # rows of a device in a part, below which one hash over them is cheaper than states of runs and a hash
 _FEW = 1_000  # values that are counted however few rows there are
 Build = Callable[[Relation, Source, frozenset[str]], Rows]
 
@@ -106,7 +107,11 @@ class _Parted:
 
     def groups(self) -> pl.LazyFrame:
         """The groups, by their keys."""
-        frame = self._merged([*self._of_rollup_and_rows()], self._first)
+        rolled, parts = self._rollup_and_rows()
+        if not rolled and self._few_each(parts):
+            frame = self._at_once(parts)
+        else:
+            frame = self._merged([*rolled, *self._of_parts(parts)], self._first)
         return self._measures(self._told(self._regrouped(frame, self._keys), self._keys))
 
     def of_ranges(self) -> bool:
@@ -211,18 +216,19 @@ class _Parted:
         merged = [made for item in self.states.values() if item.told is None for made in item.merged]
         return _by(frame, keys, [*merged, *(item.told(col(_VALUE)) for item in self.states.values() if item.told)])
 
-    def _of_rollup_and_rows(self) -> Iterator[pl.LazyFrame]:
-        """States by id and instant: stored ones, and those of the rows that these leave out; each key once or more."""
+    def _rollup_and_rows(self) -> tuple[list[pl.LazyFrame], Sequence[Part]]:
+        """States by id and instant that are stored, each key once or more, and the rows that these leave out."""
         start, end = self.under.window
         gaps, rollup = [(start, end)], self._rollup()
+        rolled = list[pl.LazyFrame]()
         if rollup is not None and rollup.covers:
-            yield self._of_rollup(rollup)
+            rolled.append(self._of_rollup(rollup))
             gaps = [*_gaps(start, end, rollup.covers)]
         table, columns = self.under.scan.table, self.under.columns
         parts = [part for first, last in gaps for part in self.source.parts(table, columns, start=first, end=last)]
         if gaps and not parts:
             parts = [Part(self.source.scan(table, columns, start=end, end=end), 0, None, False)]
-        yield from self._of_parts(parts)
+        return rolled, parts
 
     def _of_rollup(self, rollup: Rollup) -> pl.LazyFrame:
         """Stored states, named as those of rows are."""
@@ -251,6 +257,18 @@ class _Parted:
         for part in parts:
             if runs is None or not part.by_device:
                 yield grouped_by(self._rows(part.frame), self._first, raw, self._bounds(part))
+
+    def _few_each(self, parts: Sequence[Part]) -> bool:
+        """Whether devices have so few rows in a part that states of their runs would hardly be fewer."""
+        counted = [(part.rows, part.runs.height) for part in parts if part.runs is not None]
+        if self._runs() is None or any(self.states[item.name].in_order for item in self.of.measures):
+            return False
+        return sum(rows for rows, _ in counted) < _FEW_EACH * sum(runs for _, runs in counted)
+
+    def _at_once(self, parts: Sequence[Part]) -> pl.LazyFrame:
+        """The states of all rows by one hash."""
+        raw = [made for item in self.states.values() for made in item.raw]
+        return grouped_by(pl.concat([self._rows(part.frame) for part in parts]), self._first, raw, {})
 
     def _lying(self, part: Part) -> Lying:
         """The rows of a part with what is known of them."""

@@ -59,6 +59,13 @@ class Watched(CutSource):
         return super().rollup(table, grain, states, start=start, end=end)
 
 
+class Unstated(Watched):
+    """Has no states."""
+
+    def rollup(self, table: str, grain: Grain, states: Sequence[str], *, start: int, end: int) -> None:
+        return None
+
+
 def plan(text: str) -> ResolvedPlan:
     return resolve(Compiler().compile(text, CATALOG).plan, Context(NOW, ZONE, USER_ZONE, {}))
 
@@ -167,6 +174,22 @@ def test_ranges_of_devices(text: str, seed: int, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(ranges, "ROWS", 1 + seed * 7)
     known = run(plan(text), Watched(source(seed), seed)).table
     assert known == run(plan(text), source(seed)).table
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{WEEK} | summarize n = count(), s = cpu_time.sum(), a = memory.avg() by device.name",
+        f"{WEEK} | where number_of_freezes > 0 | summarize m = cpu_time.max() by device.entity",
+        f"devices | include {WEEK} | compute s = cpu_time.sum(), l = cpu_time.last()",
+        f"devices | with {WEEK} | compute n = count()",
+    ],
+)
+def test_devices_with_few_rows_each(text: str, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_runs = run(plan(text), Unstated(source(0), seed)).table
+    monkeypatch.setattr(grouping, "_FEW_EACH", 10**10)
+    assert run(plan(text), Unstated(source(0), seed)).table == by_runs == run(plan(text), source(0)).table
 
 
 @pytest.mark.parametrize("ids", [[7, 8], [-1, 10**6]])
