@@ -12,33 +12,38 @@ REASONS: Mapping[str, str] = {
     "q1": "reading the text and planning, then one pass over the devices, which are in memory.",
     "q2": "reading the text and planning, then one pass over the devices, which are in memory.",
     "q3": (
-        "half is taking sums from runs of rows with the same device, day by day, and putting the days together by a "
-        "hash; the other half is joining the names and making many rows with texts in the order that answers have. "
-        "A peer that gives rows in any order is spared that part."
+        "a device has two or three crashes a day, so that all rows go into one hash by device: this is half. The "
+        "other half is joining the names and making many rows with texts in the order that answers have. A peer "
+        "that gives rows in any order is spared that part."
     ),
     "q4": (
-        "the window begins in the middle of a day, whose rows are looked at for their time; then runs, a hash over one "
-        "state a device and file, and as in q3 names and order of the rows of all Windows devices."
+        "the window begins in the middle of a day: of each device's rows there the last ones are taken, which "
+        "needs a look at the time of each. Sums of runs are half, a hash over one state a device and file a fifth, "
+        "names and order of the rows of all Windows devices the rest."
     ),
     "q5": "one hash over the instants of samples, of which there are few; nearly all is reading two columns.",
     "q6": (
-        "sums of runs: where devices begin and what the columns' bounds are is known of columns at hand, so that each "
-        "of two columns is read once; a hash over one state a device and file is a fifth, the first day, which the "
-        "window cuts, a tenth."
+        "sums of runs: where devices begin and what the columns' bounds are is known of columns at hand, also in "
+        "the first day, which the window cuts, so that each of two columns is read once; a hash over one state a "
+        "device and file is a fifth. With rollups the rows of today and of the first day are still read, as states "
+        "are kept of whole days."
     ),
     "q7": (
-        "setting one mark a sample in a table of binaries by devices that is made for as many devices as the cache of "
-        "the processor holds: writing to places in no order is two thirds. Devices come in order; binaries do not."
+        "setting one mark a sample in a table of binaries by devices that is made for as many devices as the cache "
+        "of one core holds, one core at a time: this is half. Putting binaries of the same name in one place, and "
+        "counting what is in the table, is the rest. Devices come in order; binaries do not."
     ),
     "q8": (
         "looking up the platform of each sample's device is a quarter, a hash over platform and duration in one number "
         "the rest. Durations are few, so that only how often each occurs is kept, but every sample is hashed."
     ),
     "q9": (
-        "the last row of every run of every day is taken and the days are put together, although most devices are in "
-        "the newest; this is two thirds. Names of all devices and the order of the rows are the last third."
+        "most devices are in the newest day; in older ones the lists of devices alone are looked at, and rows of "
+        "those that newer days lack: this is a third. Putting one state a device and file together, names of all "
+        "devices and above all the order of the rows, which is that of the names without regard to case, are the "
+        "rest."
     ),
-    "h1": "as q3, over all samples: sums of runs are most of it.",
+    "h1": "sums of runs of rows with the same device, day by day, are most of it; names and order are as in q3.",
     "h2": (
         "nothing is known before of as many values as rows: the values of each binary are gathered by a hash and one "
         "is selected in each. Peers do the same with fewer copies."
