@@ -56,15 +56,17 @@ lock: $(READY) ## compile the lock files again (UPGRADE=1 takes the newest versi
 		--group test --group lint \
 		-c requirements/runtime.txt -c requirements/build.txt -o requirements/dev.txt
 	$(LOCK) requirements/bench.in -c requirements/dev.txt -o requirements/bench.txt
+	$(LOCK) requirements/clients.in -c requirements/dev.txt -o requirements/clients.txt
 	$(BIN)/python hatch_build.py lock
 
 clean: ## remove everything that is built or installed
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist portal/web/node_modules portal/static
 
-$(READY): requirements/setup.txt requirements/dev.txt pyproject.toml agent/pyproject.toml agent/version.py
+$(READY): requirements/setup.txt requirements/dev.txt requirements/clients.txt pyproject.toml agent/pyproject.toml agent/version.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/setup.txt
 	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
+	$(BIN)/uv pip sync --quiet --require-hashes --target .venv/clients requirements/clients.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . --editable agent
 	@touch $@

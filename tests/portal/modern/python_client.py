@@ -1,0 +1,93 @@
+"""Calls of the public Python client, in a process of its own: `test_python_client` runs it.
+
+Comes in: the address of a portal, and facts about what is in it as JSON. Goes out: exit 0, or an assertion that does
+not hold. Invariant: the client is told where the portal is by the class attributes that it has for that, and by nothing
+else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+from uuid import uuid4
+
+import nexthink_api as nxt
+
+
+def main(address: str, facts: dict[str, str]) -> None:
+    """All of them."""
+    nxt.NxtSettings.base_url = nxt.NxtSettings.login_base_url = address
+    client = nxt.NexthinkClient("acme", nxt.NxtRegionName.eu, facts["id"], facts["secret"])
+    refused(client, facts)
+    served(client, facts)
+
+
+def served(client: Any, facts: dict[str, str]) -> None:
+    """Every call that is served."""
+    assert client.token.expires_in == 900
+    ask = nxt.NxtNqlApiExecuteRequest(queryId="#named", parameters={"name": "pc-*"})
+    second = client.nql.execute(ask)
+    assert [row["device.name"] for row in second.data] == ["pc-1", "pc-2"]
+    first = client.nql.execute(ask, version="v1")
+    assert (first.rows, first.headers, first.executionDateTime.year) == (
+        2, ["device.name", "device.first_seen"], 2026,
+    )  # fmt: skip
+    state = client.nql.wait(client.nql.export(ask))
+    assert state.status == nxt.NxtNqlStatus.COMPLETED
+    assert client.nql.download(state).text.startswith("device.name,device.first_seen\r\npc-1,2026-01-01T")
+    assert list(client.nql.download_dataframe(state)["device.name"]) == ["pc-1", "pc-2"]
+
+    [action] = client.remote_actions.list()
+    assert client.remote_actions.get("#clear_cache") == action
+    run = nxt.NxtRemoteActionExecutionRequest(remoteActionId="#clear_cache", devices=[facts["collector"]])
+    begun = client.remote_actions.execute(run)
+    assert isinstance(begun, nxt.NxtRemoteActionExecutionResponse)
+    assert begun.requestId
+
+    known, unknown = (
+        nxt.NxtEnrichment(
+            identification=[nxt.NxtIdentification(name=nxt.NxtIdentificationName.DEVICE_DEVICE_NAME, value=name)],
+            fields=[
+                nxt.NxtField(name=nxt.NxtFieldName.CUSTOM_DEVICE, value="A1", custom_value="room"),
+                nxt.NxtField(name=nxt.NxtFieldName.TYPE, value=1),
+            ],
+        )
+        for name in ("pc-1", "pc-9")
+    )
+    for items, kind in (
+        ([known], nxt.NxtSuccessResponse),
+        ([known, unknown], nxt.NxtPartialSuccessResponse),
+        ([unknown], nxt.NxtBadRequestResponse),
+    ):
+        answer = client.enrichment.run(nxt.NxtEnrichmentRequest(enrichments=items, domain="cmdb"))
+        assert isinstance(answer, kind), answer
+
+    request = str(uuid4())
+    gone = client.data_management.delete_devices(
+        [nxt.NxtDeviceEntry(uid=facts["two"], name="pc-2"), nxt.NxtDeviceEntry(uid=str(uuid4()), name="pc-3")],
+        request_id=request,
+    )
+    assert (gone.scheduledCount, gone.request_id) == (1, request)
+    assert [device.status for device in gone.devices] == ["SCHEDULED", "INVALID"]
+
+
+def refused(client: Any, facts: dict[str, str]) -> None:
+    """What is refused, as the client understands it."""
+    unknown = client.nql.execute(nxt.NxtNqlApiExecuteRequest(queryId="#nothing", parameters={}))
+    assert (unknown.code, unknown.message) == (404, "Not Found")
+    run = nxt.NxtRemoteActionExecutionRequest(remoteActionId="#nothing", devices=[facts["collector"]])
+    assert client.remote_actions.execute(run).code == "UNKNOWN_OR_DISABLED_REMOTE_ACTION"
+    assert isinstance(client.remote_actions.get("#nothing"), nxt.NxtRemoteActionErrorResponse)
+    part = nxt.NxtSparkTextPartDTO(type="TEXT", text="help")
+    message = nxt.NxtSparkHandoffConversationMessageRequest(message=nxt.NxtSparkMessageDTO(parts=[part]))
+    spark = client.spark.handoff(message, "ann@corp.test")
+    assert isinstance(spark, nxt.NxtSparkErrorResponse)
+    assert "no assistant" in spark.message
+    stranger = nxt.NexthinkClient("acme", nxt.NxtRegionName.eu, facts["id"], "wrong")
+    assert stranger.token is None
+    assert isinstance(stranger.remote_actions.list(), nxt.NxtInvalidTokenRequest)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], json.loads(sys.argv[2]))
