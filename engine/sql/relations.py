@@ -79,10 +79,10 @@ def relation(node: Relation, views: Views) -> exp.Select:
         case Active():
             return _active(node, views)
         case Filter():
-            return _all(node, relation(node.input, views)).where(expression(node.predicate))
+            return _all(node, relation(node.input, views)).where(expression(node.predicate), copy=False)
         case SemiJoin():
             present = _present(relation(node.events, views), node.key)
-            return _all(node, relation(node.input, views)).where(present)
+            return _all(node, relation(node.input, views)).where(present, copy=False)
         case Attach():
             return _attach(node, views)
         case Aggregate():
@@ -92,7 +92,7 @@ def relation(node: Relation, views: Views) -> exp.Select:
         case Select():
             return _all(node, relation(node.input, views))
         case Sort():
-            return _all(node, relation(node.input, views)).order_by(*_order(node))
+            return _all(node, relation(node.input, views)).order_by(*_order(node), copy=False)
         case Limit():
             return _limited(node, relation(node.input, views))
         case Latest():
@@ -100,7 +100,8 @@ def relation(node: Relation, views: Views) -> exp.Select:
 
 
 def _from(inner: exp.Select, columns: Iterable[exp.Expr]) -> exp.Select:
-    return exp.select(*columns).from_(inner.subquery(INPUT))
+    """Columns from a query, which is part of it from now on: built anew for each use, nothing is copied."""
+    return exp.select(*columns, copy=False).from_(inner.subquery(INPUT, copy=False), copy=False)
 
 
 def _all(node: Relation, inner: exp.Select) -> exp.Select:
@@ -109,15 +110,15 @@ def _all(node: Relation, inner: exp.Select) -> exp.Select:
 
 
 def _named(node: exp.Expr, name: str) -> exp.Expr:
-    return exp.alias_(node, name, quoted=True)
+    return exp.alias_(node, name, quoted=True, copy=False)
 
 
 def _present(events: exp.Select, key: str) -> exp.Expr:
     """Whether a row of a query points to the object at hand."""
     keys = _from(events, [_named(column(key), key)]).where(
-        exp.Not(this=exp.Is(this=column(key), expression=exp.null()))
+        exp.Not(this=exp.Is(this=column(key), expression=exp.null())), copy=False
     )
-    return exp.In(this=column(OBJECT_KEY), query=keys.subquery())
+    return exp.In(this=column(OBJECT_KEY), query=keys.subquery(copy=False))
 
 
 def _active(node: Active, views: Views) -> exp.Select:
@@ -132,7 +133,7 @@ def _active(node: Active, views: Views) -> exp.Select:
         exp.Coalesce(this=begun, expressions=[exp.true()]),
         exp.GTE(this=column(node.last_seen), expression=whole(window.start)),
     )
-    return _all(node, relation(node.input, views)).where(exp.or_(inside, overlaps))
+    return _all(node, relation(node.input, views)).where(exp.or_(inside, overlaps, copy=False), copy=False)
 
 
 def _extend(node: Extend, inner: exp.Select) -> exp.Select:
@@ -144,7 +145,8 @@ def _limited(node: Limit, inner: exp.Select) -> exp.Select:
     if not isinstance(node.count, int) or not isinstance(node.offset, int):
         raise TypeError("the plan is not resolved")
     rows = inner if isinstance(node.input, Sort) else _all(node, inner)
-    return rows.limit(node.count).offset(node.offset) if node.offset else rows.limit(node.count)
+    rows = rows.limit(node.count, copy=False)
+    return rows.offset(node.offset, copy=False) if node.offset else rows
 
 
 def _latest(node: Latest, inner: exp.Select) -> exp.Select:
@@ -155,7 +157,7 @@ def _latest(node: Latest, inner: exp.Select) -> exp.Select:
         this=call("row_number"), partition_by=[column(key) for key in node.keys], order=exp.Order(expressions=newest)
     )
     placed = _from(inner, [*(_named(column(name), name) for name in node.schema), _named(place, _PLACE)])
-    return _all(node, placed).where(exp.EQ(this=column(_PLACE), expression=whole(1)))
+    return _all(node, placed).where(exp.EQ(this=column(_PLACE), expression=whole(1)), copy=False)
 
 
 def _measure(measure: Measure) -> exp.Expr:
@@ -177,11 +179,11 @@ def _attach(node: Attach, views: Views) -> exp.Select:
     key = _named(column(node.key), OBJECT_KEY)
     measures = {measure.name: measure for measure in node.measures}
     shown = [key, *(_named(_measure(measure), name) for name, measure in measures.items())]
-    sums = _from(relation(node.events, views), shown).group_by(column(node.key)).subquery("s")
+    sums = _from(relation(node.events, views), shown).group_by(column(node.key), copy=False).subquery("s", copy=False)
     columns = (_named(_attached(name, measures, keep_all=node.keep_all), name) for name in node.schema)
     same = exp.EQ(this=column(OBJECT_KEY), expression=exp.column(OBJECT_KEY, table="s", quoted=True))
     kind = "left" if node.keep_all else "inner"
-    return _from(relation(node.input, views), columns).join(sums, on=same, join_type=kind)
+    return _from(relation(node.input, views), columns).join(sums, on=same, join_type=kind, copy=False)
 
 
 def _attached(name: str, measures: dict[str, Measure], *, keep_all: bool) -> exp.Expr:
@@ -201,12 +203,12 @@ def _aggregate(node: Aggregate, inner: exp.Select) -> exp.Select:
     keys = [column(key) for key in node.keys]
     named = [_named(column(key), key) for key in node.keys]
     if node.period is None:
-        return _from(inner, [*named, *measures]).group_by(*keys)
+        return _from(inner, [*named, *measures]).group_by(*keys, copy=False)
     if not isinstance(node.period, Buckets) or node.time is None:
         raise TypeError("the plan is not resolved")
     parts = runs(node.period)
     bucket = _bucket(column(node.time), parts)
-    grouped = _from(inner, [*named, _named(bucket, _BUCKET), *measures]).group_by(*keys, bucket.copy())
+    grouped = _from(inner, [*named, _named(bucket, _BUCKET), *measures]).group_by(*keys, bucket.copy(), copy=False)
     if node.period.filled:
         grouped = _filled(node, node.period.filled, grouped)
     number = column(_BUCKET)
@@ -224,12 +226,14 @@ def _filled(node: Aggregate, count: int, grouped: exp.Select) -> exp.Select:
     """The groups, and for each combination of keys the first `count` buckets it has no row in."""
     on = [*node.keys, _BUCKET]
     numbers = exp.select(_named(call("unnest", call("range", whole(0), whole(count))), _BUCKET)).subquery("b")
-    keys = _from(grouped.copy(), (_named(column(key), key) for key in node.keys)).distinct()
+    keys = _from(grouped.copy(), (_named(column(key), key) for key in node.keys)).distinct(copy=False)
     grid = exp.select(
         *(_named(exp.column(name, table="b" if name == _BUCKET else INPUT, quoted=True), name) for name in on)
     )
     grid = grid.from_(keys.subquery(INPUT)).join(numbers, join_type="cross") if node.keys else grid.from_(numbers)
-    every = exp.union(grid, _from(grouped.copy(), (_named(column(name), name) for name in on)), distinct=True)
+    every = exp.union(
+        grid, _from(grouped.copy(), (_named(column(name), name) for name in on)), distinct=True, copy=False
+    )
     same = (exp.NullSafeEQ(this=column(name), expression=exp.column(name, table="g", quoted=True)) for name in on)
     shown = [_named(column(name), name) for name in on]
     for measure in node.measures:
@@ -238,8 +242,8 @@ def _filled(node: Aggregate, count: int, grouped: exp.Select) -> exp.Select:
         if empty is not None:
             found = exp.Coalesce(this=found, expressions=[exp.Literal.number(empty)])
         shown.append(_named(found, measure.name))
-    filled = exp.select(*shown).from_(every.subquery(INPUT))
-    return filled.join(grouped.subquery("g"), on=exp.and_(*same), join_type="left")
+    filled = exp.select(*shown, copy=False).from_(every.subquery(INPUT, copy=False), copy=False)
+    return filled.join(grouped.subquery("g", copy=False), on=exp.and_(*same), join_type="left", copy=False)
 
 
 def _bucket(time: exp.Expr, parts: tuple[Run, ...]) -> exp.Expr:

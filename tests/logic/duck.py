@@ -30,7 +30,7 @@ def duck_rows(plan: ResolvedPlan, source: Source) -> pl.DataFrame:
         for view in translation.views:
             rows = source.scan(view.table, view.columns, start=view.start, end=view.end, daily=view.daily).collect()
             connection.register(view.name, rows.to_arrow())
-        answer = connection.sql(translation.query.sql(dialect="duckdb")).to_arrow_table()
+        answer = connection.sql(translation.query.sql(dialect="duckdb", copy=False)).to_arrow_table()
     finally:
         for view in translation.views:
             connection.unregister(view.name)
