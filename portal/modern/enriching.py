@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from nql.catalog.configured import CUSTOM
@@ -76,7 +77,7 @@ def put(catalog: Catalog, table: str, name: str, value: Value) -> Put:
     if column is not None:
         return Put(column, _numbered(column, value, catalog.tables[table].fields[column].dtype))
     path = name.removeprefix(f"{namespace}/{namespace}/").replace("organization/#", "organization.#")
-    found = _custom(catalog, table, path)
+    found = _custom(catalog, table).get(path.lower())
     if found is None:
         raise UnfitError("INVALID_FIELD", f"There is no field {_shown(name)}, or it cannot be set.")
     entry, dtype = found
@@ -84,13 +85,11 @@ def put(catalog: Catalog, table: str, name: str, value: Value) -> Put:
     return Put(CUSTOM, {"name": entry} if held is None else {"name": entry, _slot(dtype): held})
 
 
-def _custom(catalog: Catalog, table: str, path: str) -> tuple[str, DataType] | None:
-    """The entry and the type of a declared custom field."""
-    folded = path.lower()
-    for item in catalog.tables[table].fields.values():
-        if item.within == CUSTOM and item.entry is not None and item.name.lower() == folded:
-            return item.entry, item.dtype
-    return None
+@lru_cache(maxsize=16)
+def _custom(catalog: Catalog, table: str) -> Mapping[str, tuple[str, DataType]]:
+    """The entries and types of declared custom fields, by how a query names them, in lower case."""
+    fields = catalog.tables[table].fields.values()
+    return {item.name.lower(): (item.entry, item.dtype) for item in fields if item.within == CUSTOM and item.entry}
 
 
 def _numbered(column: str, value: Value, dtype: DataType) -> Any:
