@@ -183,7 +183,7 @@ class _Rows:
         """All of them, each table's in order of arrival but for those of other columns."""
         for (table, _), (numbers, batches) in self._alike.items():
             rows = pa.Table.from_batches(batches).add_column(0, "@row", pa.chunked_array(numbers))
-            rows = rows.combine_chunks()  # thrice as fast as chunk by chunk
-            # Column by column: a whole table Polars would take with its threads (see `tail.merged`).
-            frame = pl.DataFrame([pl.Series(name, rows[name]) for name in rows.column_names])
+            [batch] = rows.combine_chunks().to_batches()  # thrice as fast as chunk by chunk
+            # As one series: of a whole table Polars would take the columns with its threads (see `tail.merged`).
+            frame = pl.Series(batch.to_struct_array()).struct.unnest()
             yield self._schemas[table], typed(frame, self._schemas[table])

@@ -95,9 +95,9 @@ def merged(parts: list[TailPart]) -> TailPart:
     """The rows of several parts of one table and day in one; columns that some lack are null there."""
     frames = [part.frame for part in parts]
     if all(frame.columns == frames[0].columns for frame in frames):
-        # Column by column: with whole frames Polars uses its threads, for which an acknowledgement would wait as long
-        # as a query has them.
-        frame = pl.DataFrame([pl.concat([held[name] for held in frames], rechunk=True) for name in frames[0].columns])
+        # As one series: with frames Polars uses its threads, for which an acknowledgement would wait as long as a query
+        # has them.
+        frame = pl.concat([held.to_struct() for held in frames], rechunk=True).struct.unnest()
     else:
         frame = pl.concat(frames, how="diagonal", rechunk=True)
     return TailPart(parts[0].table, parts[0].day, min(p.min_time for p in parts), max(p.max_time for p in parts), frame)
