@@ -19,11 +19,14 @@ from typing import Any
 import httpx
 import pytest
 
+from muster.clock import now
+from storage.control.api import open_control
 from tests.faults.processes import Program, free_port, muster, wait_until
 from tests.postgres import PASSWORD, Server, serving
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 EPOCH = "01234567-89ab-cdef-0123-456789abcdef"
+WORD = "correct horse battery"
 ASKED = "devices | list name"
 
 
@@ -191,6 +194,52 @@ def test_a_store_that_slept_longer_than_its_lease_writes_nothing_more(grown: Gro
     number = grown.number()
     wait_until(lambda: grown.send(0, number) is not None, "a row to be taken", 30)
     assert f"d{number}" in grown.names(1)
+
+
+def test_a_portal_that_is_stopped_is_waited_for_and_another_serves_its_site(grown: Grown) -> None:
+    call = {"remoteActionUid": action(grown), "deviceUids": [enrolled(grown)], "timeoutSeconds": 1}
+    account = {"name": "desk", "password": WORD, "permissions": ["query", "execute", "api"]}
+    assert grown.clients[0].post("/accounts", json=account).status_code == 201
+
+    def codes(portal: int) -> list[str]:
+        url = f"http://127.0.0.1:{grown.ports[portal]}/api/remoteaction/v2/run"
+        try:
+            answer = httpx.post(url, json=call, auth=("desk", WORD), timeout=20)
+        except httpx.TimeoutException:  # who was stopped held the lock of the database
+            return ["no answer"]
+        return [one["code"] for one in answer.json()] if answer.status_code == 200 else [answer.text]
+
+    for portal in (0, 1):
+        wait_until(lambda p=portal: codes(p) == ["ok"], "the site to be served", 60)  # type: ignore[misc]
+    for stopped, asked in ((0, 1), (1, 0)) * 2:
+        os.kill(grown.portals[stopped].pid, signal.SIGSTOP)
+        try:
+            if codes(asked) == ["timeout"]:
+                wait_until(lambda p=asked: codes(p) == ["ok"], "the other to have the lease", 60)  # type: ignore[misc]
+                return
+        finally:
+            os.kill(grown.portals[stopped].pid, signal.SIGCONT)
+    raise AssertionError("neither of them served the site")
+
+
+def action(grown: Grown) -> str:
+    """The uid of an action."""
+    manifest = {"nql_id": "#look", "name": "Look", "scripts": {"linux": {"language": "bash", "text": "true"}}}
+    answer = grown.clients[0].post("/actions", json=manifest)
+    uid: str = answer.json()["action"]["uid"]
+    return uid
+
+
+def enrolled(grown: Grown) -> str:
+    """The uid of a device that was enrolled, and that the tables know."""
+    key = grown.clients[0].post("/enrol-keys", json={}).json()["keys"][0]
+    control = open_control(grown.data, now=now(), url=os.environ["MUSTER_CONTROL"])
+    try:
+        uid = control.enrolment.consume_enrol_key(key, b"k" * 32, b"k" * 32, "pc", now=now()).uid
+    finally:
+        control.close()
+    wait_until(lambda: "pc" in grown.names(0) and "pc" in grown.names(1), "the tables to know the device", 30)
+    return uid
 
 
 def under_load(grown: Grown, event: Any) -> list[int]:

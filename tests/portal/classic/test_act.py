@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 
 from portal.classic.errors import CODES
 from portal.settings import Settings
@@ -22,6 +23,7 @@ from tests.authors import Signer
 from tests.portal.classic.conftest import World, basic, world
 from tests.portal.conftest import API, MANIFEST, NOW, SECOND, House, Play, play_in
 
+pytestmark = pytest.mark.slow
 V2, V1 = "/api/remoteaction/v2/run", "/api/remoteaction/v1/run"
 UNKNOWN = "0197c3f0-1234-7000-8000-0000000000ff"
 

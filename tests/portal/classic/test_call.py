@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from portal.classic.call import Call, guid, read
@@ -157,6 +157,7 @@ JSON = st.recursive(
 )
 
 
+@settings(max_examples=80)
 @given(st.dictionaries(st.sampled_from([*FINE, "DEVICEUIDS", "x"]), JSON))
 def test_any_body_is_a_call_or_a_code(body: dict[str, Any]) -> None:
     with suppress(ActError):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 
 import httpx
+import pytest
 
 from tests.portal.classic.conftest import basic, world
 from tests.portal.conftest import API, PASSWORD, SECOND, House, Play
 
+pytestmark = pytest.mark.slow
 ENGINES = "/api/configuration/v1/engines"
 
 

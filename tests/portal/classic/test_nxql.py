@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+import pytest
 
 from nql.catalog.configured import CustomField
 from nql.datatypes import DataType, Kind
 from tests.portal.classic.conftest import basic, world
 from tests.portal.conftest import API, NOW, House, Play
 
+pytestmark = pytest.mark.slow
 QUERY = "/2/query"
 NAMES = "(select (name) (from device (limit 9)))"
 ALL = "(select (device_uid name total_ram last_seen) (from device) (order_by name asc))"
@@ -71,6 +73,8 @@ def test_the_forms(play: Play) -> None:
         some = await ask(carl, "(select (name) (from device (where device (eq name (string %1)))))", p1="pc-1")
         assert some.text == "name\npc-1\n"
         assert (await carl.get(f"{QUERY}?query={NAMES}&platform=windows&platform=mac_os")).text == "name\npc 9\n"
+        health = await ask(carl, "(select (name) (from device) (limit 1))", format="json", platform="mac_os")
+        assert health.json() == [{"name": "pc\t9"}]
         assert (await ask(carl, "(select device_uid (from device))")).status_code == 200
 
     play(scene)

@@ -19,6 +19,7 @@ from storage.control.sites import Site
 from tests.portal.conftest import API, House, Play, play_in
 from tests.storage.control.conftest import NOW
 
+pytestmark = pytest.mark.slow
 LYON = {"address": "lyon.example.net", "port": 1671, "description": "the south", "zone": "Europe/Paris"}
 
 
@@ -116,6 +117,12 @@ def test_one_portal_hands_a_run_to_the_one_that_serves_the_site(control: Control
         taken: list[str] = []
         asking, serves = serving(control, [], names={"default"}), serving(control, taken, names={"lyon"})
         full = serving(control, [], names={"rome"}, fails=True)
+        begun = {site.name: stands for site, stands in (await asking.standing()).values()}
+        assert begun == {
+            "default": Standing.CONNECTING,
+            "Lyon": Standing.NOT_CONNECTED,
+            "Rome": Standing.NOT_CONNECTED,
+        }
         tasks = [asyncio.create_task(one.run()) for one in (asking, serves, full)]
         async with asyncio.timeout(30):
             while [stands for _, stands in (await asking.standing()).values()] != [Standing.CONNECTED] * 3:
