@@ -11,11 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from storage.tables.api import SnapshotSource, StorageFailed, open_tables
+from storage.tables.api import JournalCorrupt, SnapshotSource, StorageFailed, open_tables
 from storage.tables.fakes import FaultyFiles, PowerCutError
 from storage.tables.files import Files
 from storage.tables.journal import journal_numbers
+from storage.tables.manifest import write_manifest
 from storage.tables.rows import Ack, Batch
 from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, batch, clock, open_store, problems, source_of
@@ -128,6 +130,21 @@ def test_what_could_not_be_sealed_is_sealed_by_the_next(tmp_path: Path) -> None:
     store.seal()
     assert not store.state.dirty
     assert journal_numbers(store.folder) == []
+    assert list(problems(source_of(store), FIRST)) == []
+    store.abandon()
+
+
+def test_a_frame_that_does_not_follow_what_is_sealed_is_damage(tmp_path: Path) -> None:
+    store = open_store(tmp_path)
+    store.commit(FIRST[:1])
+    store.seal()
+    store.commit(FIRST[1:])
+    store.abandon()
+    write_manifest(Files(), tmp_path, structs.replace(store.manifest, next_row=1))
+    with pytest.raises(JournalCorrupt, match="does not follow what is stored"):
+        open_store(tmp_path)
+    write_manifest(Files(), tmp_path, store.manifest)
+    store = open_store(tmp_path)
     assert list(problems(source_of(store), FIRST)) == []
     store.abandon()
 
