@@ -176,7 +176,7 @@ def _write_tar(files: Files, staging: Path, to: Path, listing: Listing) -> None:
     _fill(files, staging / LISTING, [msgspec.json.encode(listing)])
     sink = _Sink(files, to)
     try:
-        with tarfile.open(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_PIECE) as archive:
+        with tarfile.TarFile(fileobj=sink, mode="w", format=tarfile.PAX_FORMAT, copybufsize=_PIECE) as archive:
             for name in (LISTING, *(item.file for item in listing.files)):
                 archive.add(staging / name, name, recursive=False)
         files.sync(sink.handle)
