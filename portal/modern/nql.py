@@ -3,11 +3,12 @@
 In: the id of a saved query, values of its parameters. Out: rows as JSON or CSV, by `Accept`; an export, its state, its
 file. Invariants: where JSON is offered at all, JSON is given, which is what the clients read; times of rows are on the
 clock of the instance, or UTC where the request says so; the address of a file is absolute and needs no token, its name
-cannot be guessed.
+cannot be guessed; a query whose asker goes away is cancelled.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
@@ -31,6 +32,7 @@ from portal.modern.exports import Compression, Export, Exports
 from portal.modern.limits import Limits
 from portal.modern.ways import Asked, Way, answered
 from portal.queries.admission import Purpose
+from portal.queries.running import gone, unless_gone
 from portal.queries.service import Queries, Wanted
 from portal.threads import Threads
 
@@ -108,7 +110,9 @@ class _Part:
         body: Execute = asked.body
         self._limits.query(asked.credential, now=asked.now)
         text, meant = await self._asking.understood(asked.caller, body.queryId, body.parameters or {})
-        answer = await self._queries.answered(meant, Wanted(MOST_ROWS), Purpose.INTERACTIVE, elapsed())
+        asking = asyncio.ensure_future(self._queries.answered(meant, Wanted(MOST_ROWS), Purpose.INTERACTIVE, elapsed()))
+        await unless_gone(asking, gone(asked.request))
+        answer = asking.result()
         zone = "UTC" if asked.request.headers.get("x-utc-times", "").strip().lower() == "true" else self._queries.zone
         made = (answer.result, media, body.queryId, text, form, _moment(asked.now, zone), zone)
         return await self._threads.query(_written, *made)

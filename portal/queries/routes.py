@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pyarrow as pa
-from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from engine.formats import diagnostic_json, instant_text, to_json
@@ -26,7 +25,7 @@ from portal.queries.catalog_info import catalog_info
 from portal.queries.forms import ARROW, CSV, JSON, NAMES, PARQUET, WRITERS, pieces
 from portal.queries.live import Live, Subject
 from portal.queries.live_stream import EVENTS, LiveResponse
-from portal.queries.running import Running, RunningQuery
+from portal.queries.running import Running, RunningQuery, gone
 from portal.queries.service import Answer, Queries, Spent
 from portal.threads import Threads
 from storage.control.api import Control
@@ -190,7 +189,7 @@ class _Routes:
         query = RunningQuery(identifier, caller.account.id, caller.name, body.text, purpose, asked.now)
         with self._metrics.query():
             work = self._answered(asked, media, identifier)
-            return await self._running.run(query, work, _gone(asked.request))
+            return await self._running.run(query, work, gone(asked.request))
 
     async def _answered(self, asked: Asked, media: str, identifier: str) -> Response:
         body: m.Ask = asked.body
@@ -230,7 +229,7 @@ class _Routes:
             return await self._guard.caller(asked.request)
 
         response = LiveResponse(identifier, reader, caller_now, self._running.held(query))
-        return await response.begin(_gone(asked.request))
+        return await response.begin(gone(asked.request))
 
     async def running(self, asked: Asked) -> m.RunningList:
         return m.RunningList(
@@ -296,12 +295,6 @@ def _cost(spent: Spent) -> m.CostInfo:
 def _told(spent: Spent) -> dict[str, int | str]:
     cost = {"Rows": spent.rows, "Bytes": spent.bytes, "Where": spent.where and spent.where.value}
     return {name: value for name, value in cost.items() if value is not None}
-
-
-async def _gone(request: Request) -> None:
-    """Returns when whoever asked has closed the connection."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
 
 
 def _json(value: object) -> Response:

@@ -14,6 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from starlette.requests import Request
+
 from portal.caller import Caller, Permission
 from portal.errors import ApiError
 from portal.queries.admission import Purpose
@@ -102,6 +104,12 @@ async def unless_gone(task: asyncio.Task[Any], gone: Coroutine[Any, Any, None]) 
         watch.cancel()
         task.cancel()
         task.add_done_callback(_looked_at)
+
+
+async def gone(request: Request) -> None:
+    """Returns when whoever asked has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _may(caller: Caller, query: RunningQuery) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from dataclasses import replace
 from typing import Any
@@ -16,6 +17,7 @@ from portal.modern.asking import replaced
 from portal.settings import Settings
 from tests.portal.conftest import API, BASE, SECOND, House, Play, eventually, play_in
 from tests.portal.modern.scenes import client, credential, token
+from tests.portal.test_running_queries import freed, stopped
 
 pytestmark = pytest.mark.slow
 ONE, TWO = "/api/v1/nql/execute", "/api/v2/nql/execute"
@@ -215,6 +217,36 @@ def test_exports_by_get_and_of_others(settings: Settings) -> None:
         assert (await ours.get("/api/v1/nql/files/x.csv")).status_code == 404
 
     play_in(replace(settings, public_url="https://muster.example/"), scene)
+
+
+def test_an_asker_who_goes_away_cancels(settings: Settings) -> None:
+    async def scene(house: House) -> None:
+        ours = await ready(house)
+        left = asyncio.Event()
+        body = [{"type": "http.request", "body": b'{"queryId": "#all"}', "more_body": False}]
+
+        async def receive() -> dict[str, Any]:
+            if body:
+                return body.pop()
+            await left.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(_message: Any) -> None:
+            """Nobody is there."""
+
+        headers = {**ours.headers, "host": "127.0.0.1:8080", "content-type": "application/json"}
+        scope = {
+            "type": "http", "http_version": "1.1", "method": "POST", "path": TWO, "raw_path": b"",
+            "query_string": b"", "root_path": "", "scheme": "http", "client": ("127.0.0.1", 1), "server": ("x", 1),
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+        }  # fmt: skip
+        asking = asyncio.ensure_future(house.app(scope, receive, send))
+        pid = await stopped(house)
+        left.set()
+        await asking
+        await freed(house, pid)
+
+    play_in(replace(settings, query_here=0), scene)
 
 
 def test_an_erasure_waits_for_files_of_before(play: Play) -> None:
