@@ -7,6 +7,7 @@ address; disabling an account or changing its password ends its sessions.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -30,6 +31,7 @@ from storage.control.tokens import Token
 
 SECOND = 1_000_000
 ADDRESS_FREE, NAME_FREE = 20, 5  # failures that cost nothing
+TURNS, MOST_WAITING = 4, 2000  # passwords that are looked at at once, and that wait for it
 Fits = Callable[[str, str | None], bool]
 log = structlog.get_logger("access")
 
@@ -52,6 +54,8 @@ class Access:
         self._clock = clock
         self._addresses = Throttle(ADDRESS_FREE)
         self._names = Throttle(NAME_FREE)
+        self._turns = asyncio.Semaphore(TURNS)
+        self._waiting = 0
 
     async def sign_in(self, name: str, password: str, address: str) -> SignedIn:
         """A session for a name and password. Raises ApiError 401, or 429 when it was tried too often."""
@@ -64,6 +68,18 @@ class Access:
         return Caller(await self._proven(name, password, address, self._passwords.fits_again))
 
     async def _proven(self, name: str, password: str, address: str, fits: Fits) -> Account:
+        """The account of a name and password, in turn: however many come at once, a few threads hash, and whoever
+        waited is told to wait longer where the others were wrong."""
+        if self._waiting >= MOST_WAITING:
+            raise ApiError(503, "busy", "Too many sign in at once.", "Try again.", headers={"Retry-After": "5"})
+        self._waiting += 1
+        try:
+            async with self._turns:
+                return await self._checked(name, password, address, fits)
+        finally:
+            self._waiting -= 1
+
+    async def _checked(self, name: str, password: str, address: str, fits: Fits) -> Account:
         now, pair = self._clock(), f"{name.casefold()} {address}"
         self._check_wait(max(self._addresses.wait(address, now=now), self._names.wait(pair, now=now)))
         found = await self._threads.control(self._control.accounts.by_name, name)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+from collections import Counter
 
 import httpx
 import pytest
 
+from portal.access.service import MOST_WAITING, TURNS
 from tests.portal.classic.conftest import basic, world
 from tests.portal.conftest import API, PASSWORD, SECOND, House, Play
 
@@ -101,5 +104,32 @@ def test_guessing_is_slowed_down_and_a_password_that_changed_opens_nothing(play:
         ann = await house.program()
         await ann.post(f"{API}/accounts/carl/password", json={"password": "another long password"})
         assert (await carl.get(ENGINES)).status_code == 401
+
+    play(scene)
+
+
+def test_many_at_once_are_answered_in_turn_and_guesses_are_few(play: Play) -> None:
+    async def scene(house: House) -> None:
+        carl = await basic(house)
+        answers = await asyncio.gather(*(carl.get(ENGINES) for _ in range(100)))
+        assert {answer.status_code for answer in answers} == {200}
+        guess = await house.client()
+        guess.auth = httpx.BasicAuth("carl", "wrong password")
+        tried = Counter(answer.status_code for answer in await asyncio.gather(*(guess.get(ENGINES) for _ in range(60))))
+        assert tried[401] + tried[429] == 60
+        assert 5 <= tried[401] < 6 + TURNS
+
+    play(scene)
+
+
+def test_more_than_can_wait_are_told_so(play: Play) -> None:
+    async def scene(house: House) -> None:
+        carl = await basic(house)
+        access = house.portal.access
+        access._waiting = MOST_WAITING
+        busy = await carl.get(ENGINES)
+        assert (busy.status_code, busy.headers["retry-after"]) == (503, "5")
+        access._waiting = 0
+        assert (await carl.get(ENGINES)).status_code == 200
 
     play(scene)
