@@ -81,6 +81,14 @@ class Column:
         self._whole = pa.chunked_array(self._blocks, type=self._type)
         return self._whole
 
+    def forget(self) -> None:
+        """Hold the values alone: texts that were here before are in no buffer any more, nor in a file made of them."""
+        if pa.types.is_primitive(self._type):
+            return
+        self.arrow(self._rows)
+        self._blocks = [pa.array(block.to_pylist(), type=self._type) for block in self._blocks]
+        self._whole = None
+
     def _grow(self, last: int) -> None:
         """Have all blocks up to one, each as long as it must be."""
         for block in range(max(0, len(self._blocks) - 1), last + 1):

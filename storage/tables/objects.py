@@ -194,7 +194,7 @@ class ObjectTable:
             for row, (was, now) in enumerate(zip(before.to_list(), after.to_list(), strict=True)):
                 if was != now:
                     self._columns[name].set(row, now)
-            self._changed()
+        self._forget()
 
     def erase(self, rows: Sequence[int], gone: Mapping[str, Sequence[int]]) -> None:
         """Forget what was said of rows, and links of others to what is gone; they stay as numbers that nobody sees."""
@@ -215,7 +215,13 @@ class ObjectTable:
                     self._columns[name].set(row, None)
         self._sets = {owner: held - set(rows) for owner, held in self._sets.items()}
         if rows:
-            self._changed()
+            self._forget()
+
+    def _forget(self) -> None:
+        """Have no column hold what its values were, nor a file: the last one may have texts of before, too."""
+        for column in self._columns.values():
+            column.forget()
+        self._changed()
 
     def arrow(self) -> Any:
         """All set columns as Arrow, with `@id`, and `@live` where objects can leave; made anew after a change."""

@@ -68,6 +68,16 @@ def test_texts_that_change_often_leave_nothing_behind() -> None:
     assert made.to_pylist() == expected
 
 
+def test_what_is_forgotten_is_in_no_buffer() -> None:
+    kind = pa.string_view()
+    column = Column(kind, pa.chunked_array([pa.array(["a name of before, long", "another name, as long"], type=kind)]))
+    column.set(0, None)
+    column.forget()
+    made = column.arrow(2)
+    assert made.to_pylist() == [None, "another name, as long"]
+    assert not any(b"of before" in buffer.to_pybytes() for one in made.chunks for buffer in one.buffers() if buffer)
+
+
 def test_what_was_given_stays_and_is_given_again() -> None:
     column = Column(pa.int64(), pa.chunked_array([pa.array(range(5_000))]))
     first = column.arrow(5_000)
