@@ -31,6 +31,7 @@ from agent.clock import SteadyClock
 from agent.exchange import Exchange, UnreachableError
 from agent.identity import load_enrolment, load_keys
 from muster.cli import main
+from portal.logs import configure
 from portal.tls import pin_of
 from tests.certificates import Authority, Files
 from tests.portal.agents.conftest import ROOT, eventually
@@ -318,6 +319,8 @@ def test_wrong_files_are_told_before_anything_begins(tmp_path: Path, capsys: pyt
         (("--tls-cert", str(files.certificate), "--tls-key", str(files.certificate)), "cannot be used"),
         (("--tls-next-cert", "/nonexistent"), "holds no certificate"),
     ):
-        assert main([*serve, *options]) == 2
+        code = main([*serve, *options])
+        configure("critical")  # as before: it set up a log of its own
+        assert code == 2
         assert why in capsys.readouterr().err
         assert not (tmp_path / "data").exists()
