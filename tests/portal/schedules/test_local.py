@@ -221,7 +221,7 @@ def test_what_a_device_makes_up_is_refused(play: Play, tmp_path: Path) -> None:
         client, mind = await prepared(house, tmp_path)
         await mind.configure()
         mind.until(house.time.now + 11 * MINUTE)
-        [true] = mind.state.local.unsent
+        true, *later = mind.state.local.unsent  # one more where its place in the ten minutes comes early
         other = await enrolled(house, "other")
         forged = [
             msgspec.structs.replace(true, sequence=true.sequence + 1),
@@ -235,7 +235,7 @@ def test_what_a_device_makes_up_is_refused(play: Play, tmp_path: Path) -> None:
         answer = await other.send(wire.REPORTS, wire.encode(wire.Reports([], [true])))
         assert msgspec.json.decode(answer.content, type=wire.Verdicts).verdicts[0].verdict == "refused"
         assert await rows(house, client, FILES) == []
-        assert await mind.report() == ["accepted"]
+        assert await mind.report() == ["accepted"] * (1 + len(later))
 
     play(scene)
 
