@@ -4,6 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.stamp
+CLIENTS := .venv/clients/.stamp
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-emit-package muster-agent $(if $(UPGRADE),--upgrade)
 ARGS ?=
@@ -28,13 +29,13 @@ serve: web ## a portal over the data folder of ARGS="--data DIR --port N"
 # The tests of the browser go beside the others, in a process of their own: they wait for pages, and their driver keeps an
 # event loop. What they say comes last. Code 5: ARGS chose none. Work is stolen, not dealt out, so that fixtures of a
 # folder are mostly made once.
-test: web ## the whole test suite, but for the long fault rounds (ARGS="..." goes to pytest)
+test: web $(CLIENTS) ## the whole test suite, but for the long fault rounds (ARGS="..." goes to pytest)
 	@said=$$(mktemp) && { $(BIN)/pytest -m browser $(ARGS) >$$said 2>&1 & beside=$$!; \
 	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m "not browser and not faults" $(ARGS); tests=$$?; \
 	wait $$beside; browser=$$?; cat $$said; rm $$said; \
 	for code in $$tests $$browser; do [ $$code -eq 0 ] || [ $$code -eq 5 ] || exit $$code; done; }
 
-quick: $(READY) ## format, lint, types, and the tests that take under a minute together
+quick: $(READY) $(CLIENTS) ## format, lint, types, and the tests that take under a minute together
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy . .ci
@@ -62,11 +63,14 @@ lock: $(READY) ## compile the lock files again (UPGRADE=1 takes the newest versi
 clean: ## remove everything that is built or installed
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .benchmarks build dist portal/web/node_modules portal/static
 
-$(READY): requirements/setup.txt requirements/dev.txt requirements/clients.txt pyproject.toml agent/pyproject.toml agent/version.py
+$(READY): requirements/setup.txt requirements/dev.txt pyproject.toml agent/pyproject.toml agent/version.py
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("Python 3.11 or newer is needed: make PYTHON=...")'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/setup.txt
 	$(BIN)/uv pip sync --quiet --require-hashes requirements/dev.txt
-	$(BIN)/uv pip sync --quiet --require-hashes --target .venv/clients requirements/clients.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable . --editable agent
+	@touch $@
+
+$(CLIENTS): $(READY) requirements/clients.txt
+	$(BIN)/uv pip sync --quiet --require-hashes --target .venv/clients requirements/clients.txt
 	@touch $@
