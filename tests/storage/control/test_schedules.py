@@ -180,15 +180,15 @@ def _fires(path: Path, holder: str, barrier: Any, told: Any) -> None:
     """One scheduler among two: tries at each of many due times, with clocks that let leases run out now and then."""
     control = open_control(path, now=NOW)
     barrier.wait(60)
-    made = refused = 0
+    made = refused = token = 0
     for step in range(60):
         now = NOW + HOUR + step * 45 * SECOND
-        token = control.leases.acquire(LEASE, holder, now=now)
+        token = control.leases.acquire(LEASE, holder, now=now) or token
         schedule = control.schedules.schedule(SCHEDULE)
         due = schedule.next_at or 0
         try:
             # A holder whose lease was taken tries all the same, with its old token: the fence is what stops it.
-            done = control.decide_due(schedule, [run_at(due)], due + SECOND, token=token or 1, now=now)
+            done = control.decide_due(schedule, [run_at(due)], due + SECOND, token=token, now=now)
             made += len(done)
         except LeaseLostError:
             refused += 1
