@@ -40,9 +40,11 @@ def recent(
     handed = TABLE.c.state.in_(_OPEN_OR_LOST) & ((TABLE.c.claimed_at > since) | (TABLE.c.attempt > 1))
     # When an attempt before the last one began is not on the row: at the latest when the last one ended.
     before = (TABLE.c.attempt > 1) & (TABLE.c.changed_at > since)
+    # Its device died before it told of the start, which may have been.
+    untold = (TABLE.c.state == State.INTERRUPTED.value) & (TABLE.c.claimed_at > since)
     found: set[str] = set()
     for some in batched(devices):
-        for when in (began, handed, before):
+        for when in (began, handed, before, untold):
             query = select(TABLE.c.device).join(RUNS, RUNS.c.id == TABLE.c.run)
             query = query.where(TABLE.c.device.in_(some), when, RUNS.c.action == action)
             if apart_from is not None:

@@ -217,6 +217,15 @@ def test_an_attempt_counts_although_the_next_one_never_began(control: Control) -
     assert planned(control, "a", now=NOW + 700 * SECOND, once_every=600).skipped == 0
 
 
+def test_a_start_that_was_never_told_of_may_have_been(control: Control) -> None:
+    first = planned(control, "a")
+    assert control.dispatch.claim_work("a", now=NOW)
+    control.dispatch.record_finished(first.id, "a", 1, Outcome(State.INTERRUPTED), now=NOW + 50 * SECOND)
+    with pytest.raises(RefusedError, match="ran #clear_cache"):
+        planned(control, "a", now=NOW + 60 * SECOND, once_every=600)
+    assert planned(control, "a", now=NOW + 700 * SECOND, once_every=600).skipped == 0
+
+
 def test_another_action_does_not_count(control: Control) -> None:
     attempt(control, planned(control, "a").id, 1, GOOD, NOW)
     control.actions.save_action(manifest(nql_id="#other"), by="account:ann", now=NOW)
