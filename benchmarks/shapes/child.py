@@ -28,7 +28,9 @@ def side(name: str, data: str, now: int, only: str | None, least: int) -> dict[s
     except UnavailableError as error:
         return {"missing": str(error)}
     try:
-        return {"shapes": {shape.name: measured(partial(opened.ask, shape), least) for shape in named(only)}}
+        return {
+            "shapes": {shape.name: measured(partial(opened.ask, shape), least, opened.settle) for shape in named(only)}
+        }
     finally:
         opened.close()
 

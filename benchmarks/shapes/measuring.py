@@ -38,13 +38,15 @@ class Timing(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
-def measured(ask: Callable[[], Any], least: int = LEAST) -> Timing:
-    """Ask again and again. The answers are `pyarrow.Table`s."""
+def measured(ask: Callable[[], Any], least: int = LEAST, settle: Callable[[], None] = lambda: None) -> Timing:
+    """Ask again and again. The answers are `pyarrow.Table`s. `settle` waits for what a side makes beside the first
+    questions."""
     began = time.perf_counter()
     answer = ask()
     first = time.perf_counter() - began
     for _ in range(min(WARM, least) - 1):
         ask()
+        settle()
     walls: list[float] = []
     cpus: list[float] = []
     while len(walls) < least or (sum(walls) < SECONDS and len(walls) < MOST):

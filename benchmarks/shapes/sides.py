@@ -28,6 +28,7 @@ from nql.api import Compiler, Context, resolve
 from nql.catalog.load import builtin
 from nql.plan.relations import absolute, scans
 from storage.tables.api import Batch, SnapshotSource, open_tables
+from storage.tables.read import HOT
 
 T = TypeVar("T")
 VIEWS = dict(zip(EVENT_TABLES, ("samples", "crashes", "executions"), strict=True))
@@ -44,6 +45,10 @@ class Side(Protocol):
         """The answer, as a `pyarrow.Table` with the columns that are compared."""
         ...
 
+    def settle(self) -> None:
+        """Wait for what was begun beside questions, and makes the next ones faster."""
+        return
+
     def close(self) -> None:
         """Let everything go."""
         ...
@@ -56,7 +61,7 @@ class Raw(AroundLaid):
         """None."""
 
 
-class Muster:
+class Muster(Side):
     """The engine over the table store: text in, `Result` out, nothing remembered between two questions but what the
     store keeps."""
 
@@ -81,6 +86,10 @@ class Muster:
         """See `Side`."""
         return self.result(shape.text).table.select(list(shape.shown))
 
+    def settle(self) -> None:
+        """Until columns that are kept at hand are there."""
+        HOT.settle()
+
     def close(self) -> None:
         """See `Side`."""
         self._wait(self._tables.close())
@@ -92,7 +101,7 @@ class Muster:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
-class ByHand:
+class ByHand(Side):
     """Polars, streaming, over plain Parquet files."""
 
     def __init__(self, data: Path, order: str, window: tuple[int, int]) -> None:
@@ -106,7 +115,7 @@ class ByHand:
         """Nothing is held."""
 
 
-class Duck:
+class Duck(Side):
     """DuckDB: its own file, or views of plain Parquet files."""
 
     def __init__(self, data: Path, order: str, window: tuple[int, int], *, native: bool) -> None:
@@ -127,7 +136,7 @@ class Duck:
         self._connection.close()
 
 
-class Chdb:
+class Chdb(Side):
     """ClickHouse in the process, tables of MergeTree."""
 
     def __init__(self, data: Path, order: str, window: tuple[int, int]) -> None:
