@@ -63,6 +63,7 @@ from portal.modern import routes as modern_routes
 from portal.modern.enrichment import Part as Enriching
 from portal.modern.enrichment import Parts as EnrichmentParts
 from portal.modern.exports import Exports
+from portal.modern.tokens import AccessTokens
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
 from portal.queries import routes as queries_routes
@@ -226,6 +227,7 @@ async def _open(
     control = await asyncio.to_thread(open_control, settings.control, now=clock(), url=settings.control_url)
     stack.callback(control.close)
     keys, sealer, pins = KeyRing(settings.key), Sealer(settings.vault_key), Pins(settings.certificates)
+    tokens = AccessTokens(keys)
     threads = Threads()
     stack.callback(threads.close)
 
@@ -275,7 +277,9 @@ async def _open(
         queries=queries,
         live=live,
         access=access,
-        guard=HeaderGuard(access, secure=settings.secure),
+        guard=HeaderGuard(
+            access, secure=settings.secure, credential=lambda token: tokens.credential(token, now=clock())
+        ),
         progress=progress,
         webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),

@@ -31,10 +31,12 @@ EVERYTHING = frozenset(permission.value for permission in Permission)
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """An account at work, with the rights it had when the request came. `session` is set when it came by a browser."""
+    """An account at work, with the rights it had when the request came. `session` is set when it came by a browser,
+    `credential`, a name, when a program came that acts for the account."""
 
     account: Account
     session: Session | None = None
+    credential: str | None = None
 
     @property
     def name(self) -> str:

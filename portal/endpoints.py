@@ -135,6 +135,7 @@ def _serve(
         if known is not None:
             request.scope["muster.account"] = known.name
             allow(known, endpoint.needs)
+            _personal(known, endpoint)
         body = None if decoder is None else decode(await read_json(request, endpoint.most_bytes), decoder)
         return await endpoint.call(Asked(request, known, body, clock()))
 
@@ -165,6 +166,14 @@ def allow(caller: Caller, needs: Permission | None) -> None:
         raise ApiError(
             403, "forbidden", f"Your account lacks the permission {needs.value}.", "Ask an administrator for it."
         )
+
+
+def _personal(caller: Caller, endpoint: Endpoint) -> None:
+    """Raises ApiError 403 where a credential would change what is its account's own: what it made there, such as a
+    token, would outlive it and not be bound to what it may use."""
+    if caller.credential is not None and endpoint.needs is None and endpoint.changes:
+        message = f"The credential {caller.credential} cannot change what belongs to its account."
+        raise ApiError(403, "forbidden", message, "Sign in as that account, or use a token of its own.")
 
 
 async def read_json(request: Request, most: int) -> bytes:

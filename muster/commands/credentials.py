@@ -15,17 +15,18 @@ from muster.options import Options, Parser, add_json, add_portal, api, print_row
 
 DESCRIPTION = (
     "Credentials of programs. One with a role is an account of its own, for our own interface; one with --allow is for "
-    "the APIs that other people's clients speak, and acts for an account."
+    "those that it names (`muster` is our own; the others are what other people's clients speak), and acts for an account."
 )
 EXAMPLES = """\
 examples:
   muster credentials create etl --role readers --expires 90d > etl.token
   muster credentials create itsm --allow nql,act --json            (its id and its secret)
+  muster credentials create report --allow muster --json           (for our own interface: docs/python.md)
   muster credentials create itsm --allow nql --as anna             (it may do what anna may; by an administrator)
   muster credentials rotate itsm --keep 1h
   muster credentials limits itsm --nql-per-second 20 --exports-per-day 500
   muster credentials revoke etl"""
-APIS = ("act", "campaigns", "data_management", "enrichment", "nql", "spark", "workflows")
+APIS = ("act", "campaigns", "data_management", "enrichment", "muster", "nql", "spark", "workflows")
 LIMITS = {
     "nql_per_second": "queries a second (usually 1)",
     "nql_per_day": "queries a day (usually 50000)",

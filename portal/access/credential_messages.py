@@ -12,7 +12,7 @@ from msgspec import Meta, Struct
 from portal.access.messages import AccountName, RoleName
 
 DAY = 86_400
-ApiName = Literal["act", "campaigns", "data_management", "enrichment", "nql", "spark", "workflows"]
+ApiName = Literal["act", "campaigns", "data_management", "enrichment", "muster", "nql", "spark", "workflows"]
 PerSecond = Annotated[int, Meta(ge=1, le=10_000)]
 PerDay = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 
@@ -27,8 +27,8 @@ class Limits(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
 
 class NewCredential(Struct, forbid_unknown_fields=True):
     """A credential to make. With a `role` it is an account of its own, for our own interface. With `allow` it is for
-    the APIs that other people's clients speak, and acts for an account: for who asks, or for `account`, which needs the
-    permission to administer. `expires_in` in seconds, null for never."""
+    our own interface (`muster`) and the APIs that other people's clients speak, and acts for an account: for who asks,
+    or for `account`, which needs the permission to administer. `expires_in` in seconds, null for never."""
 
     name: AccountName
     role: RoleName | None = None

@@ -1,4 +1,4 @@
-"""Who asks, from the headers of a request: a session's cookie or an API token.
+"""Who asks, from the headers of a request: a session's cookie, an API token, or the short token of a credential.
 
 In: a request. Out: the caller. Invariants: a browser's request that changes something needs the session's CSRF token
 and must not come from another site's page; a token needs neither, since no page can make a browser send one. No
@@ -8,6 +8,7 @@ forwarded address or host is believed.
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -22,9 +23,13 @@ CSRF_HEADER = "x-muster-csrf"
 class HeaderGuard:
     """The guard of all own routes."""
 
-    def __init__(self, access: Access, *, secure: bool) -> None:
+    def __init__(
+        self, access: Access, *, secure: bool, credential: Callable[[str], str | None] = lambda token: None
+    ) -> None:
+        """`credential` gives the id of the credential that a short token stands for now, None if it is none."""
         self._access = access
         self._secure = secure
+        self._credential = credential
 
     @property
     def cookie(self) -> str:
@@ -62,8 +67,14 @@ class HeaderGuard:
 
     async def _bearer(self, header: str) -> Caller:
         scheme, _, secret = header.partition(" ")
-        caller = await self._access.by_token(secret.strip()) if scheme.lower() == "bearer" else None
+        caller = await self._carrying(secret.strip()) if scheme.lower() == "bearer" else None
         if caller is None:
             message = "The token is not valid, or not any more."
             raise ApiError(401, "bad_token", message, headers={"WWW-Authenticate": "Bearer"})
         return caller
+
+    async def _carrying(self, token: str) -> Caller | None:
+        identifier = self._credential(token)
+        if identifier is None:
+            return await self._access.by_token(token)
+        return await self._access.by_credential(identifier)

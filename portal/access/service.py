@@ -30,6 +30,7 @@ from storage.control.sessions import Session
 from storage.control.tokens import Token
 
 SECOND = 1_000_000
+OWN_API = "muster"  # our own interface, among those that a credential may use
 ADDRESS_FREE, NAME_FREE = 20, 5  # failures that cost nothing
 TURNS, MOST_WAITING = 4, 2000  # passwords that are looked at at once, and that wait for it
 Fits = Callable[[str, str | None], bool]
@@ -110,6 +111,19 @@ class Access:
         """The caller of an API token, None if it is none."""
         account = await self._threads.control(self._control.tokens.find, secret, now=self._clock())
         return None if account is None else Caller(account)
+
+    async def by_credential(self, identifier: str) -> Caller | None:
+        """The caller for whom a credential (by its id) acts now, None if it is worth nothing. Raises ApiError 403 where
+        it is not for this interface."""
+        find = self._control.api_credentials.living
+        found = await self._threads.control(find, identifier, now=self._clock())
+        if found is None:
+            return None
+        credential, account = found
+        if OWN_API not in credential.apis:
+            message = f"The credential {credential.name} does not allow the API {OWN_API}."
+            raise ApiError(403, "forbidden", message, "Make another one that allows it.")
+        return Caller(account, credential=credential.name)
 
     async def by_account(self, identifier: str) -> Caller | None:
         """The caller that an account (by its id) is now, for what it owns and what runs by itself; None if it is

@@ -288,6 +288,7 @@ def job(simulate: dict[str, Any] | None, timeout: int = 5) -> Job:
     return Job("run", 1, "nonce", "#a", 1 << 60, content, None, {})
 
 
+@pytest.mark.slow
 def test_simulated_devices_answer() -> None:
     host = FakeHost(profile(1, 3), SteadyClock())
 

@@ -169,6 +169,7 @@ def test_invalid_utf8_everywhere(folder: Path) -> None:
     assert ended.outputs == {"s": "\ufffd("}
 
 
+@pytest.mark.slow
 def test_floods_are_bounded(folder: Path) -> None:
     text = 'head -c 40000000 /dev/zero; head -c 8000000 /dev/zero | tr "\\0" x >&2; echo last words >&2; exit 5'
     ended = run(folder, job(text))

@@ -9,6 +9,7 @@ import random
 
 import pyarrow.ipc
 import pyarrow.parquet
+import pytest
 
 from portal.queries.forms import ARROW, CSV, PARQUET
 from storage.control.outcomes import Outcome
@@ -167,6 +168,7 @@ def test_outputs_are_typed_in_every_state(play: Play) -> None:
     play(scene)
 
 
+@pytest.mark.slow
 def test_an_execution_is_there_exactly_once_at_every_instant(play: Play) -> None:
     async def scene(house: House) -> None:
         dice = random.Random(7)
@@ -198,6 +200,7 @@ def test_an_execution_is_there_exactly_once_at_every_instant(play: Play) -> None
     play(scene)
 
 
+@pytest.mark.slow
 def test_a_query_needs_no_more_threads_than_there_are(play: Play) -> None:
     async def scene(house: House) -> None:
         house.enrol(1)

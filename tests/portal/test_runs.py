@@ -7,6 +7,8 @@ import json
 from hashlib import sha256
 from typing import Any
 
+import pytest
+
 from portal.actions.events import Watchers
 from storage.control.executions import Change
 from storage.control.outcomes import Outcome
@@ -200,6 +202,7 @@ def test_cancel(play: Play) -> None:
     play(scene)
 
 
+@pytest.mark.slow
 def test_expiry_by_the_slow_tick(play: Play) -> None:
     async def scene(house: House) -> None:
         await prepared(house, 1)

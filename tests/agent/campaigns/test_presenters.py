@@ -198,6 +198,7 @@ def test_hostile_answers_are_not_taken_and_stop_nothing(tmp_path: Path) -> None:
     assert [reply.status for reply in screen.replies if isinstance(reply, Reply)] == ["fully"]
 
 
+@pytest.mark.slow
 def test_a_question_goes_when_its_time_or_its_asker_does(tmp_path: Path) -> None:
     late, left = Screen(seconds=0.3), Screen()
     thread, _ = asked(tmp_path, late)

@@ -27,7 +27,7 @@ def of(parts: list[pl.DataFrame], most: int | None = None) -> Ranges:
 
 
 @pytest.mark.parametrize("devices", [1, 7, 900])
-@pytest.mark.parametrize("rows", [1, 40, 1 << 17])
+@pytest.mark.parametrize("rows", [1, 40, pytest.param(1 << 17, marks=pytest.mark.slow)])
 def test_as_all_rows_together(devices: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranges, "ROWS", rows)
     parts = [drawn(devices, 300, devices), drawn(devices + 1, 200, devices).sort("@device"), drawn(0, 10, 3).clear()]

@@ -105,6 +105,7 @@ def test_a_held_folder_tells_its_holder(settled: Running, capsys: Capture) -> No
         assert "since 20" in printed.err
 
 
+@pytest.mark.slow
 def test_a_stopped_folder_answers(tmp_path: Path, capsys: Capture) -> None:
     assert main(["estate", "--devices", "3", "--days", "1", "--data", str(tmp_path / "own"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["rows"] > 100
@@ -200,6 +201,7 @@ def test_a_device_that_never_enrolled_cannot_be_revoked(settled: Running, capsys
 
 
 @pytest.mark.parametrize("place", ["portal", "folder"])
+@pytest.mark.slow
 def test_devices_that_two_machines_go_by(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture
 ) -> None:

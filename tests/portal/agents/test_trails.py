@@ -42,6 +42,7 @@ def stands(served: Served, device: Device, step: str) -> None:
     eventually(lambda: (found := enrolment.device(device.told.device)) and found.step == step)
 
 
+@pytest.mark.slow
 def test_who_came_before_has_to_come_again_and_shows(served: Served, device: Device) -> None:
     first = device.connect(A)
     stands(served, device, A)

@@ -88,6 +88,7 @@ async def deliveries(house: House, webhook: str) -> list[dict[str, Any]]:
     return [asdict(one) for one in house.portal.control.webhooks.deliveries(webhook)]
 
 
+@pytest.mark.slow
 def test_a_run_that_failed_is_told_with_a_signature(open_settings: Settings) -> None:
     async def scene(house: House) -> None:
         async with receiver() as got:

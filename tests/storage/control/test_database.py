@@ -40,6 +40,7 @@ def test_migrations_make_the_schema(database: Database) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+@pytest.mark.slow
 def test_a_database_of_the_newest_schema_is_opened_without_the_migrations(tmp_path: Path) -> None:
     scripts = Path(database.__file__).parent / "migrations"
     assert newest(scripts) == ScriptDirectory(str(scripts)).get_current_head()

@@ -216,6 +216,7 @@ def test_the_log_refuses_every_change_but_that_of_an_erasure(control: Control) -
         change("UPDATE audit SET detail = '{}' WHERE sequence = 1")
 
 
+@pytest.mark.slow
 def test_many_entries(control: Control) -> None:
     device, other = enrol(control, 1), enrol(control, 2)
     entries = [Entry(NOW, ANN, "test", f"s{n}", {"device": (device, other)[n % 2].uid}) for n in range(1000)]

@@ -104,6 +104,7 @@ def test_a_batch_is_visible_when_it_is_acknowledged(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.slow
 def test_snapshots_beside_appends_see_whole_batches(tmp_path: Path) -> None:
     batches = [batch(number, device="one") for number in range(90)]
 

@@ -219,6 +219,7 @@ def test_daily_samples_are_stored_where_they_are_fewer(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Africa/Abidjan", "Europe/London", "Europe/Zurich", "Asia/Kolkata"])
+@pytest.mark.slow
 def test_daily_samples_of_whole_days_are_taken_as_they_are(tmp_path: Path, zone: str) -> None:
     store = open_store(tmp_path, zone=zone)
     chance = random.Random(zone)
