@@ -15,7 +15,7 @@ from muster.options import Options, Parser, add_json, add_portal, api, print_row
 
 DESCRIPTION = (
     "Credentials of programs. One with a role is an account of its own, for our own interface; one with --allow is for "
-    "those that it names (`muster` is our own; the others are what other people's clients speak), and acts for an account."
+    "what it names (`muster` is our own, the others are what other people's clients speak), and acts for an account."
 )
 EXAMPLES = """\
 examples:
