@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage.control import schema, schema_erasure, schema_schedules, schema_trust
+from storage.control import schema, schema_erasure, schema_schedules, schema_trust, schema_workflows
 from storage.control.columns import metadata
 
-ALL = (schema, schema_trust, schema_schedules, schema_erasure)  # each adds its tables to the metadata
+ALL = (schema, schema_trust, schema_schedules, schema_erasure, schema_workflows)  # each adds its tables to the metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()
