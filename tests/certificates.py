@@ -37,13 +37,19 @@ class Authority:
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of a test")])
         self.file = folder / "ca.pem"
         made = self._builder(self._name, self._key).add_extension(x509.BasicConstraints(True, None), critical=True)
+        signing = dict.fromkeys(
+            ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment"), False
+        )
+        signing |= dict.fromkeys(("key_agreement", "crl_sign", "encipher_only", "decipher_only"), False)
+        made = made.add_extension(x509.KeyUsage(key_cert_sign=True, **signing), critical=True)
         self.file.write_bytes(made.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
 
-    def server(self, name: str) -> Files:
-        """A server's certificate with a key of its own, in files of this name."""
+    def server(self, name: str, *others: str) -> Files:
+        """A server's certificate with a key of its own, in files of this name; `others` are further names of it."""
         key = generate_private_key(SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "portal.test")])
-        made = self._builder(subject, key).add_extension(x509.SubjectAlternativeName(NAMES), critical=False)
+        names = x509.SubjectAlternativeName([*NAMES, *map(x509.DNSName, others)])
+        made = self._builder(subject, key).add_extension(names, critical=False)
         files = Files(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         files.certificate.write_bytes(made.sign(self._key, SHA256()).public_bytes(Encoding.PEM))
         files.key.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

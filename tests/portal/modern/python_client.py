@@ -1,8 +1,8 @@
 """Calls of the public Python client, in a process of its own: `test_python_client` runs it.
 
-Comes in: the address of a portal, and facts about what is in it as JSON. Goes out: exit 0, or an assertion that does
-not hold. Invariant: the client is told where the portal is by the class attributes that it has for that, and by nothing
-else.
+Comes in: facts about what is in a portal as JSON, and its address. Goes out: exit 0, or an assertion that does not
+hold. Invariant: with an address, the client is told it by the class attributes that it has for that; without, nothing
+in this process is touched: it asks its own hosts, and its environment names the proxy and whose certificates count.
 """
 
 from __future__ import annotations
@@ -15,16 +15,17 @@ from uuid import uuid4
 import nexthink_api as nxt
 
 
-def main(address: str, facts: dict[str, str]) -> None:
+def main(facts: dict[str, str], address: str | None = None) -> None:
     """All of them."""
-    nxt.NxtSettings.base_url = nxt.NxtSettings.login_base_url = address
+    if address is not None:
+        nxt.NxtSettings.base_url = nxt.NxtSettings.login_base_url = address
     client = nxt.NexthinkClient("acme", nxt.NxtRegionName.eu, facts["id"], facts["secret"])
-    refused(client, facts)
-    served(client, facts)
+    for calls in SERVED:
+        calls(client, facts)
 
 
-def served(client: Any, facts: dict[str, str]) -> None:
-    """Every call that is served."""
+def queries(client: Any, facts: dict[str, str]) -> None:
+    """Saved queries, exports and their files."""
     assert client.token.expires_in == 900
     ask = nxt.NxtNqlApiExecuteRequest(queryId="#named", parameters={"name": "pc-*"})
     second = client.nql.execute(ask)
@@ -38,6 +39,9 @@ def served(client: Any, facts: dict[str, str]) -> None:
     assert client.nql.download(state).text.startswith("device.name,device.first_seen\r\npc-1,2026-01-01T")
     assert list(client.nql.download_dataframe(state)["device.name"]) == ["pc-1", "pc-2"]
 
+
+def actions(client: Any, facts: dict[str, str]) -> None:
+    """Remote actions."""
     [action] = client.remote_actions.list()
     assert client.remote_actions.get("#clear_cache") == action
     run = nxt.NxtRemoteActionExecutionRequest(remoteActionId="#clear_cache", devices=[facts["collector"]])
@@ -45,6 +49,9 @@ def served(client: Any, facts: dict[str, str]) -> None:
     assert isinstance(begun, nxt.NxtRemoteActionExecutionResponse)
     assert begun.requestId
 
+
+def enrichment(client: Any, facts: dict[str, str]) -> None:
+    """Fields of objects: all known, some, none."""
     known, unknown = (
         nxt.NxtEnrichment(
             identification=[nxt.NxtIdentification(name=nxt.NxtIdentificationName.DEVICE_DEVICE_NAME, value=name)],
@@ -63,6 +70,9 @@ def served(client: Any, facts: dict[str, str]) -> None:
         answer = client.enrichment.run(nxt.NxtEnrichmentRequest(enrichments=items, domain="cmdb"))
         assert isinstance(answer, kind), answer
 
+
+def deletions(client: Any, facts: dict[str, str]) -> None:
+    """Devices that go."""
     request = str(uuid4())
     gone = client.data_management.delete_devices(
         [nxt.NxtDeviceEntry(uid=facts["two"], name="pc-2"), nxt.NxtDeviceEntry(uid=str(uuid4()), name="pc-3")],
@@ -89,5 +99,7 @@ def refused(client: Any, facts: dict[str, str]) -> None:
     assert isinstance(stranger.remote_actions.list(), nxt.NxtInvalidTokenRequest)
 
 
+SERVED = (refused, queries, actions, enrichment, deletions)  # every call that the client has, in this order
+
 if __name__ == "__main__":
-    main(sys.argv[1], json.loads(sys.argv[2]))
+    main(json.loads(sys.argv[1]), *sys.argv[2:])

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import uvicorn
 
+from tests.certificates import Files
 from tests.portal.conftest import API, House
 
 APIS = ["act", "data_management", "enrichment", "nql", "spark"]
@@ -47,15 +48,23 @@ async def client(house: House, maker: httpx.AsyncClient | None = None, **more: A
 
 
 @asynccontextmanager
-async def served(house: House) -> AsyncIterator[str]:
-    """The portal behind a socket of its own; the address."""
+async def served(house: House, own: Files | None = None) -> AsyncIterator[str]:
+    """The portal behind a socket of its own, with TLS if a certificate is given; the address."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(house.app, lifespan="off", log_config=None, proxy_headers=False))
+        config = uvicorn.Config(
+            house.app,
+            lifespan="off",
+            log_config=None,
+            proxy_headers=False,
+            ssl_certfile=None if own is None else own.certificate,
+            ssl_keyfile=None if own is None else own.key,
+        )
+        server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve([listening]))
         try:
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+            yield f"{'http' if own is None else 'https'}://127.0.0.1:{listening.getsockname()[1]}"
         finally:
             server.should_exit = True
             await task
