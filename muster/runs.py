@@ -115,13 +115,13 @@ class Runs:
 
     def records(self, identifier: str) -> Iterator[Mapping[str, Any]]:
         """Every execution of a run, as the portal tells it."""
-        offset = 0
+        after: dict[str, str] = {}
         while True:
-            page = self.api.get(f"/runs/{segment(identifier)}/executions", limit=PAGE, offset=offset)["executions"]
-            yield from page
-            if len(page) < PAGE:
+            page = self.api.get(f"/runs/{segment(identifier)}/executions", limit=PAGE, **after)
+            yield from page["executions"]
+            if page["next"] is None:
                 return
-            offset += PAGE
+            after = {"after": page["next"]}
 
     def _changes(self, identifier: str, until: float | None) -> Iterator[Run]:
         """The run now, and again at every change."""

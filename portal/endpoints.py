@@ -88,7 +88,8 @@ Refused = Callable[[Caller, str, str], Awaitable[None]]  # who, which route, why
 class Endpoint:
     """One method of one path below PREFIX. `needs` is the permission; `open` routes know no caller. A function that
     gives a `Response` has it sent as it is; anything else is sent as JSON. `reads` is the form of a body that the
-    function reads itself. `media` lists what a route gives beside JSON, `query` its query parameters."""
+    function reads itself. `media` lists what a route gives beside JSON, `query` its query
+    parameters, `headers` those of the request that mean something to it."""
 
     method: str
     path: str
@@ -103,6 +104,7 @@ class Endpoint:
     most_bytes: int = 64 * KIB
     media: tuple[str, ...] = ()
     query: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
 
     @property
     def changes(self) -> bool:

@@ -86,9 +86,10 @@ def _parameters(endpoint: Endpoint) -> list[dict[str, Any]]:
         for name in re.findall(r"{([a-z_]+)}", endpoint.path)
     ]
     numbers = {"limit", "offset"}
+    beside = [(name, "query") for name in endpoint.query] + [(name, "header") for name in endpoint.headers]
     return inside + [
-        {"name": name, "in": "query", "required": False, "schema": {"type": "integer" if name in numbers else "string"}}
-        for name in endpoint.query
+        {"name": name, "in": place, "required": False, "schema": {"type": "integer" if name in numbers else "string"}}
+        for name, place in beside
     ]
 
 

@@ -1,8 +1,8 @@
-"""Changes of executions on their way to whoever watches a run.
+"""Who watches runs, and the word that something about a run changed.
 
-In: changes, told by the control database in whatever thread made them. Out: for each watcher, the devices whose
-execution changed since it last looked. Invariants: a slow watcher costs memory for one entry a device at most;
-nothing is lost between watching and looking, as watching begins first; all watchers end when the portal stops.
+In: changes, told by the control database in whatever thread made them, and pokes. Out: watchers that wake. Invariants:
+a watcher holds no change (what changed is read from the log, so that nothing is lost and a slow one costs nothing);
+all watchers end when the portal stops.
 """
 
 from __future__ import annotations
@@ -21,17 +21,11 @@ class Watcher:
     """One who watches one run."""
 
     def __init__(self) -> None:
-        self._changed: dict[str, None] = {}
         self._event = asyncio.Event()
         self.closed = False
 
-    def changed(self, device: str) -> None:
-        """An execution changed."""
-        self._changed[device] = None
-        self._event.set()
-
     def look(self) -> None:
-        """Something about the run changed that is not an execution."""
+        """Something about the run changed."""
         self._event.set()
 
     def close(self) -> None:
@@ -40,22 +34,15 @@ class Watcher:
         self._event.set()
 
     async def wait(self, seconds: float) -> bool:
-        """Wait until something changed; False when nothing did for so long."""
+        """Wait until something changed since this was called last; False when nothing did for so long."""
         try:
             async with asyncio.timeout(seconds):
                 await self._event.wait()
         except TimeoutError:
             return False
-        return True
-
-    def take(self, most: int) -> list[str]:
-        """The devices that changed, oldest first, at most so many; they are forgotten here."""
-        taken = list(self._changed)[:most]
-        for device in taken:
-            del self._changed[device]
-        if not self._changed and not self.closed:
+        if not self.closed:
             self._event.clear()
-        return taken
+        return True
 
 
 class Watchers:
@@ -74,10 +61,10 @@ class Watchers:
         if self._loop is None or change.run not in self._runs:
             return
         with suppress(RuntimeError):  # the loop is closed: nobody watches any more
-            self._loop.call_soon_threadsafe(self._pass_on, change)
+            self._loop.call_soon_threadsafe(self.poke, change.run)
 
     def poke(self, run: str) -> None:
-        """The run itself changed. Call it on the loop."""
+        """Something about a run changed. Call it on the loop."""
         for watcher in self._runs.get(run, ()):
             watcher.look()
 
@@ -103,7 +90,3 @@ class Watchers:
         for watchers in self._runs.values():
             for watcher in watchers:
                 watcher.close()
-
-    def _pass_on(self, change: Change) -> None:
-        for watcher in self._runs.get(change.run, ()):
-            watcher.changed(change.device)

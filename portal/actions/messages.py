@@ -223,6 +223,8 @@ class ExecutionInfo(Struct):
 
 
 class ExecutionList(Struct):
-    """Executions of a run in the order of device uids."""
+    """Executions of a run in the order of device uids. `next` is what to give as `after` for those that follow, null
+    where these are the last."""
 
     executions: list[ExecutionInfo]
+    next: str | None

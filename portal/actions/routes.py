@@ -14,7 +14,7 @@ from portal.access.guard import HeaderGuard
 from portal.actions import messages as m
 from portal.actions.events import Watchers
 from portal.actions.service import Actions, RunView
-from portal.actions.stream import events
+from portal.actions.stream import MOST_POSITION, events
 from portal.actions.views import action_info, device_ref, execution_info, platforms, run_info
 from portal.caller import Caller, Permission
 from portal.endpoints import PREFIX, Asked, Endpoint, encode
@@ -129,15 +129,16 @@ def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[
             "Executions, in the order of device uids.",
             QUERY,
             answer=m.ExecutionList,
-            query=("limit", "offset"),
+            query=("limit", "after", "offset"),
         ),
         Endpoint(
             "GET",
             "/runs/{id}/events",
             routes.events,
-            "A run as it goes on, as server-sent events.",
+            "A run as it goes on, as server-sent events; after the event whose id is given, if one is.",
             QUERY,
             media=(EVENTS,),
+            headers=("Last-Event-ID",),
         ),
     ]
 
@@ -200,24 +201,26 @@ class _Routes:
 
     async def executions(self, asked: Asked) -> m.ExecutionList:
         limit = asked.number("limit", 1000, least=1, most=10_000)
-        found = await self._actions.executions(asked.caller, _id(asked), limit, asked.number("offset", 0, most=10_000))
-        return m.ExecutionList([execution_info(execution, found) for execution in found.executions])
+        offset, after = asked.number("offset", 0, most=10_000), asked.text("after")
+        found = await self._actions.executions(asked.caller, _id(asked), limit, offset, after)
+        last = found.executions[-1].device if len(found.executions) == limit else None
+        return m.ExecutionList([execution_info(execution, found) for execution in found.executions], last)
 
     async def events(self, asked: Asked) -> Response:
-        run, caller = _id(asked), asked.caller
+        run, caller, after = _id(asked), asked.caller, _position(asked)
         self._watchers.check_room()
         await self._actions.run(caller, run)  # an unknown run is told before the stream begins
 
         async def still_allowed() -> bool:
             try:
                 now = await self._guard.caller(asked.request)
-                return now.may(QUERY) and now.domain == caller.domain
+                return now.may(QUERY) and now.domain == caller.domain and now.account.id == caller.account.id
             except ApiError:
                 return False
 
         async def stream() -> AsyncIterator[bytes]:
             with self._watchers.watching(run) as watcher:
-                async for event in events(self._actions, caller, run, watcher, still_allowed):
+                async for event in events(self._actions, caller, run, watcher, still_allowed, after):
                     yield event
 
         return StreamingResponse(
@@ -229,6 +232,16 @@ def _begun(view: RunView, new: bool) -> Response:
     headers = {"Location": f"{PREFIX}/runs/{view.run.id}"}
     content = encode(m.RunOne(run_info(view)))
     return Response(content, 201 if new else 200, headers=headers, media_type="application/json")
+
+
+def _position(asked: Asked) -> int | None:
+    """The id of the last event that was seen, None without one. Raises ApiError 400."""
+    text = asked.request.headers.get("last-event-id")
+    if text is None or text == "":
+        return None
+    if text.isascii() and text.isdigit() and len(text) <= 19 and int(text) <= MOST_POSITION:
+        return int(text)
+    raise ApiError(400, "bad_event_id", "Last-Event-ID is the id of an event of this stream.", "Leave it out.")
 
 
 def _id(asked: Asked) -> str:

@@ -269,11 +269,22 @@ class Actions:
         """One run, with its waves. Raises NotFoundError."""
         return await self._view(caller, await self._threads.control(self._control.runs.run, identifier))
 
-    async def executions(self, caller: Caller, run: str, limit: int, offset: int) -> ExecutionsView:
-        """Executions of a run in the order of device uids. Raises NotFoundError."""
+    async def position(self) -> int:
+        """The position in the log after all changes that are made by now."""
+        return await self._threads.control(self._control.executions.position)
+
+    async def changed_after(self, run: str, position: int, most: int) -> tuple[int, list[str], bool]:
+        """The devices whose execution changed after a position, up to where these are all, and whether there are
+        more."""
+        return await self._threads.control(self._control.executions.changed_after, run, position, most)
+
+    async def executions(
+        self, caller: Caller, run: str, limit: int, offset: int, after: str | None = None
+    ) -> ExecutionsView:
+        """Executions of a run in the order of device uids, those `after` one if it is named. Raises NotFoundError."""
         seen = None if caller.domain is None else await self._sight.devices(caller, run)
         of_run = self._control.executions.of_run
-        page = await self._threads.control(of_run, run, limit=limit, offset=offset, devices=seen)
+        page = await self._threads.control(of_run, run, limit=limit, offset=offset, after=after, devices=seen)
         return await self._executions(caller, run, page)
 
     async def changed(self, caller: Caller, run: str, devices: Sequence[str]) -> ExecutionsView:

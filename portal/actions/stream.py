@@ -1,8 +1,9 @@
 """A run as server-sent events: `run` with its counts, `execution` for each change, `done` at the end.
 
-In: a run, a watcher of it, who watches. Out: the text of the stream. Invariants: the first event is the run as it is;
-counts follow the executions they count; a watcher whose sign-in has ended is cut off at the next pause; a comment
-every few seconds keeps proxies from closing the stream.
+In: a run, a watcher of it, who watches, after which event it goes on. Out: the text of the stream. Invariants: an
+event's id is a position in the log before which everything was sent, so that whoever comes back with it misses no
+change; counts follow the executions they count; nothing is sent to who lost the right to see it since; a comment every
+few seconds keeps proxies from closing the stream.
 """
 
 from __future__ import annotations
@@ -18,34 +19,45 @@ from portal.endpoints import encode
 
 PAUSE = 10.0  # seconds between comments when nothing happens
 GATHER = 0.1  # seconds that changes gather before they are sent
-MOST = 500  # executions at once
-LONGEST = 100_000  # changes in one stream; whoever needs more opens another
+MOST = 500  # changes at once
+LONGEST = 100_000  # executions in one stream; whoever needs more opens another, after the last event's id
+MOST_POSITION = (1 << 63) - 1
+Allowed = Callable[[], Awaitable[bool]]
 
 
 async def events(
-    actions: Actions, caller: Caller, run: str, watcher: Watcher, still_allowed: Callable[[], Awaitable[bool]]
+    actions: Actions, caller: Caller, run: str, watcher: Watcher, still_allowed: Allowed, after: int | None = None
 ) -> AsyncIterator[bytes]:
-    """The stream. Ends with `done` when the run is complete, or without it when the portal stops."""
+    """The stream. Ends with `done` when the run is complete; without it when the portal stops, when it has been long
+    enough, or when `still_allowed` says no. `after` is the position of the last event that was seen."""
+    position = await actions.position() if after is None else after
     view = await actions.run(caller, run)
-    yield _event("run", run_info(view))
-    sent = 0
-    while not view.complete and not watcher.closed and sent < LONGEST:
-        if not await watcher.wait(PAUSE):
-            if not await still_allowed():
-                return
-            yield b": still here\n\n"
-            continue
-        await asyncio.sleep(GATHER)
-        while devices := watcher.take(MOST):
+    yield _event("run", run_info(view), position)
+    sent, woken = 0, False
+    while True:
+        more = True
+        while more:
+            position, devices, more = await actions.changed_after(run, position, MOST)
             found = await actions.changed(caller, run, devices)
-            sent += len(found.executions)
             for execution in found.executions:
-                yield _event("execution", execution_info(execution, found))
+                yield _event("execution", execution_info(execution, found), position)
+            sent += len(found.executions)
+            more = more and sent < LONGEST
+            woken = woken or bool(devices)
+        if woken:
+            yield _event("run", run_info(view), position)
+        if view.complete:
+            yield _event("done", run_info(view), position)
+        if view.complete or watcher.closed or sent >= LONGEST:
+            return
+        if woken := await watcher.wait(PAUSE):
+            await asyncio.sleep(GATHER)
+        if not await still_allowed():
+            return
+        if not woken:
+            yield b": still here\n\n"
         view = await actions.run(caller, run)
-        yield _event("run", run_info(view))
-    if view.complete:
-        yield _event("done", run_info(view))
 
 
-def _event(name: str, value: object) -> bytes:
-    return b"event: " + name.encode() + b"\ndata: " + encode(value) + b"\n\n"
+def _event(name: str, value: object, position: int) -> bytes:
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (position, name.encode(), encode(value))

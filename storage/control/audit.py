@@ -10,12 +10,12 @@ only beside a hash that somebody kept, or beside what the tables have. No secret
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
 from storage.control import schema
 from storage.control.database import REMEMBERED, Database
@@ -95,6 +95,23 @@ def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
         )
     _INSERT.many(connection, rows)
     known[HEAD] = (sequence, before)
+
+
+def head(connection: Connection) -> int:
+    """The sequence of the newest entry, 0 of none."""
+    row = _HEAD.first(connection)
+    return 0 if row is None else int(row.sequence)
+
+
+def about(
+    connection: Connection, subject: str, between: tuple[int, int], actions: Sequence[str], limit: int
+) -> list[Entry]:
+    """The entries about a subject after one sequence and up to another, oldest first, whose action is like one of
+    these."""
+    after, to = between
+    query = _after(after).where(TABLE.c.sequence <= to, TABLE.c.subject == subject)
+    query = query.where(or_(*(TABLE.c.action.like(action) for action in actions))).limit(limit)
+    return [_entry(row) for row in connection.execute(query)]
 
 
 def hash_of(before: bytes | None, *entry: int | str) -> bytes:

@@ -30,6 +30,8 @@ TABLE, HISTORY, RUNS = schema.executions, schema.execution_history, schema.runs
 PIECE = 500
 HELD = "held"  # what waits for its wave, or for its run to go on
 T = TypeVar("T")
+JOINED = "run.joined"  # devices that came to a run later, in the log
+TOLD = ("execution.%", JOINED)
 HISTORY_MOST = 20  # entries kept of one execution: a hostile device may send any number
 _STANDS = case(
     (TABLE.c.open_from.is_(None) & (TABLE.c.state == State.WAITING_ON_DEVICE.value), HELD), else_=TABLE.c.state
@@ -94,14 +96,39 @@ class Executions:
             return _execution(one(connection, run, device))
 
     def of_run(
-        self, run: str, *, limit: int = 1000, offset: int = 0, devices: Sequence[str] | None = None
+        self,
+        run: str,
+        *,
+        limit: int = 1000,
+        offset: int = 0,
+        after: str | None = None,
+        devices: Sequence[str] | None = None,
     ) -> list[Execution]:
-        """The executions of a run, or those of some devices in it, in the order of their devices."""
+        """The executions of a run, or those of some devices in it, in the order of their devices; those `after` one, if
+        it is named."""
         query = select(TABLE).where(TABLE.c.run == run).order_by(TABLE.c.device).limit(limit).offset(offset)
+        if after is not None:
+            query = query.where(TABLE.c.device > after)
         if devices is not None:
-            query = query.where(TABLE.c.device.in_(devices))
+            query = query.where(TABLE.c.device.in_(texts(to_json(list(devices)))))
         with self._database.read() as connection:
             return [_execution(row) for row in connection.execute(query)]
+
+    def changed_after(self, run: str, position: int, most: int) -> tuple[int, list[str], bool]:
+        """The devices whose execution of a run came into being or changed its state after a position, the position up
+        to which these are all of them, and whether there are more; so many changes at most. Whoever goes on from there
+        misses none."""
+        with self._database.read() as connection:
+            head = audit.head(connection)
+            found = audit.about(connection, f"run:{run}", (position, head), TOLD, most)
+        devices = dict.fromkeys(uid for entry in found for uid in _devices_in(entry.detail))
+        more = len(found) == most
+        return (found[-1].sequence if more else head), list(devices), more
+
+    def position(self) -> int:
+        """The position after all changes that are made by now."""
+        with self._database.read() as connection:
+            return audit.head(connection)
 
     def counts(self, *runs: str) -> dict[str, dict[str, int]]:
         """For each of these runs, how many of its executions are in each state that any is in; those that are held
@@ -337,6 +364,12 @@ def kept_state(connection: Connection, row: Row[Any], kind: str, attempt: int) -
     mine = (HISTORY.c.run == row.run, HISTORY.c.device == row.device)
     query = select(HISTORY.c.state).where(*mine, HISTORY.c.kind == kind, HISTORY.c.attempt == attempt)
     return connection.scalar(query)
+
+
+def _devices_in(detail: Mapping[str, Any]) -> Iterator[str]:
+    """The devices that an entry of the log is about; none where an erasure took them out."""
+    found = [detail.get("device"), *detail.get("devices", ())]
+    return (uid for uid in found if isinstance(uid, str))
 
 
 def _execution(row: Row[Any]) -> Execution:

@@ -196,7 +196,7 @@ def _add(connection: Connection, run: Run, known: set[str], joined: list[str], r
     opens = {last: next_open(run.plan.window, now)} if run.wave >= last else {}
     executions.add(connection, dict(row._mapping), dict.fromkeys(joined, last), opens, random, now=now)
     values = {"device_count": len(known) + len(joined), "digest": digest_of_devices([*known, *joined])}
-    entry = audit.Entry(now, audit.PORTAL, "run.joined", f"run:{run.id}", {"devices": joined[:1000]})
+    entry = audit.Entry(now, audit.PORTAL, executions.JOINED, f"run:{run.id}", {"devices": joined[:1000]})
     runs.change(connection, run.id, values, entry, only_from=[RUNNING])
 
 
