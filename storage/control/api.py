@@ -21,6 +21,9 @@ from storage.control.actions import Actions
 from storage.control.api_credentials import ApiCredentials
 from storage.control.audit import Audit
 from storage.control.authors import Authors
+from storage.control.campaign_dispatch import CampaignDispatch
+from storage.control.campaign_responses import CampaignResponses
+from storage.control.campaigns import Campaigns
 from storage.control.configured import Configured
 from storage.control.credentials import Credentials
 from storage.control.database import Database
@@ -33,6 +36,7 @@ from storage.control.executions import Change, Executions
 from storage.control.leases import Leases
 from storage.control.local_schedules import LocalSchedules
 from storage.control.outbox import Outbox
+from storage.control.people_present import PeoplePresent
 from storage.control.postgres import is_postgres
 from storage.control.presence import Presence
 from storage.control.progress import Progress
@@ -46,6 +50,8 @@ from storage.control.states import State
 from storage.control.tokens import Tokens
 from storage.control.vault import Vault
 from storage.control.webhooks import Webhooks
+from storage.control.workflow_executions import WorkflowExecutions
+from storage.control.workflows import Workflows
 
 T = TypeVar("T")
 Listener = Callable[[Change], None]
@@ -71,12 +77,18 @@ class Control:
         self.vault = Vault(self._database)
         self.saved_queries = SavedQueries(self._database)
         self.configured = Configured(self._database)
+        self.campaigns = Campaigns(self._database)
+        self.campaign_responses = CampaignResponses(self._database)
+        self.campaign_dispatch = CampaignDispatch(self._database)
+        self.people_present = PeoplePresent(self._database)
         self.runs = Runs(self._database)
         self.executions = Executions(self._database)
         self.dispatch = Dispatch(self._database, self._tell)
         self.deadlines = Deadlines(self._database, self._tell)
         self.progress = Progress(self._database, self._tell)
         self.webhooks = Webhooks(self._database)
+        self.workflows = Workflows(self._database)
+        self.workflow_executions = WorkflowExecutions(self._database, self._tell)
         self.leases = Leases(self._database)
         self.schedules = Schedules(self._database)
         self.local_schedules = LocalSchedules(self._database)

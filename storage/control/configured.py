@@ -51,6 +51,13 @@ class Configured:
             return [item_of(from_json(text)) for text in connection.scalars(query)]
 
 
+def put(connection: Connection, item: Item, *, by: str, now: int) -> None:
+    """As `declare`, of one item in the caller's transaction. Raises RefusedError."""
+    if _changes(connection, item):
+        _store(connection, item, by, now)
+        _check_room(connection, key_of(item)[0])
+
+
 def _changes(connection: Connection, item: Item) -> bool:
     """Whether an item differs from what is stored. Raises RefusedError where it may not."""
     kind, name = key_of(item)

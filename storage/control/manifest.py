@@ -8,12 +8,13 @@ content, so that the version of an action stays when manifests learn to say more
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
+from storage.control.campaign_definition import Campaign, campaign_problems, twice
 from storage.control.errors import RefusedError
 
 OutputType = Literal[
@@ -67,30 +68,6 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     platforms: Platforms = ()
 
 
-class Choice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An answer that may be chosen."""
-
-    label: Name
-    text: Annotated[str, Meta(min_length=1, max_length=255)]
-
-
-class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a person is asked. `single` and `multiple` have choices, `text` and `rating` (1 to 5) have none."""
-
-    label: Name
-    text: Annotated[str, Meta(min_length=1, max_length=2000)]
-    kind: Literal["single", "multiple", "text", "rating"] = "single"
-    choices: Annotated[tuple[Choice, ...], Meta(max_length=20)] = ()
-
-
-class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Questions that a script may put to whoever is logged in."""
-
-    nql_id: NqlId
-    title: Annotated[str, Meta(min_length=1, max_length=255)]
-    questions: Annotated[tuple[Question, ...], Meta(min_length=1, max_length=20)]
-
-
 class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An action as its author gives it. `timeout` is in seconds; `service` names the account of `run_as: service`;
     `secrets` are names in the vault; an `idempotent` action may run again after an interruption; `simulate` is read by
@@ -140,9 +117,9 @@ def check(manifest: Manifest) -> None:
 
 def _problems(manifest: Manifest) -> Iterator[str]:
     for kind, named in (("input", manifest.inputs), ("output", manifest.outputs)):
-        yield from _twice(f"{kind}s", [item.name for item in named])
-    yield from _twice("secrets", manifest.secrets)
-    yield from _campaign_problems(manifest.campaigns)
+        yield from twice(f"{kind}s", [item.name for item in named])
+    yield from twice("secrets", manifest.secrets)
+    yield from campaign_problems(manifest.campaigns)
     if (manifest.run_as == "service") != (manifest.service is not None):
         yield "run_as is service together with the name of an account in service, and only then"
     for platform, script in manifest.scripts.items():
@@ -160,30 +137,6 @@ def _problems(manifest: Manifest) -> Iterator[str]:
             yield f"a value of input {item.name} holds a NUL character"
     if len(msgspec.json.encode(manifest.simulate)) > SIMULATE_BYTES:
         yield f"simulate is larger than {SIMULATE_BYTES} bytes"
-
-
-def _twice(kind: str, names: Sequence[str]) -> Iterator[str]:
-    folded = [name.lower() for name in names]
-    for name in sorted({name for name in folded if folded.count(name) > 1}):
-        yield f"two {kind} are called {name}"
-
-
-def _campaign_problems(campaigns: tuple[Campaign, ...]) -> Iterator[str]:
-    yield from _twice("campaigns", [campaign.nql_id for campaign in campaigns])
-    for campaign in campaigns:
-        where = f"in campaign {campaign.nql_id}"
-        if "\0" in campaign.title or any(
-            "\0" in text for item in campaign.questions for text in (item.text, *(one.text for one in item.choices))
-        ):
-            yield f"{where} a text holds a NUL character"
-        for problem in _twice("questions", [question.label for question in campaign.questions]):
-            yield f"{where} {problem}"
-        for question in campaign.questions:
-            for problem in _twice("choices", [choice.label for choice in question.choices]):
-                yield f"{where} {problem} in question {question.label}"
-            if (question.kind in ("single", "multiple")) != bool(question.choices):
-                needs = "needs choices" if not question.choices else "takes no choices"
-                yield f"{where} question {question.label} of kind {question.kind} {needs}"
 
 
 def check_parameters(inputs: tuple[Input, ...], given: Mapping[str, str]) -> dict[str, str]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from alembic import context
 
-from storage.control import schema, schema_erasure, schema_schedules, schema_trust, schema_workflows
+from storage.control import schema, schema_campaigns, schema_erasure, schema_schedules, schema_trust, schema_workflows
 from storage.control.columns import metadata
 
-ALL = (schema, schema_trust, schema_schedules, schema_erasure, schema_workflows)  # each adds its tables to the metadata
+# Each adds its tables to the metadata.
+ALL = (schema, schema_trust, schema_schedules, schema_erasure, schema_workflows, schema_campaigns)
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata, render_as_batch=True)
 context.run_migrations()
