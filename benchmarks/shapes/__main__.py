@@ -22,7 +22,7 @@ from benchmarks.shapes.shapes import named
 from benchmarks.shapes.sides import SIDES
 from benchmarks.shapes.whole import OURS, DifferentError, Wanted, growth, make, measure
 
-DOCUMENT = ROOT / "docs" / "engine-performance.md"
+DOCUMENT, DAY_DOCUMENT = (ROOT / "docs" / f"engine-performance{rest}.md" for rest in ("", "-day"))
 GROWTH = ((3_000_000, 100_000), (30_000_000, 100_000), (100_000_000, 100_000), (30_000_000, 10_000))
 
 
@@ -38,7 +38,7 @@ def main() -> int:
 
 def _run(options: argparse.Namespace) -> int:
     if options.page_of:
-        page.write(msgspec.json.decode(options.page_of.read_bytes()), DOCUMENT)
+        page.write(msgspec.json.decode(options.page_of.read_bytes()), DAY_DOCUMENT if options.day else DOCUMENT)
         return 0
     named(options.only)
     sides = tuple(SIDES) if not options.sides else tuple(options.sides.split(","))
@@ -63,7 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         if options.json and figures:
             options.json.write_bytes(msgspec.json.format(msgspec.json.encode(figures)))
     if options.page:
-        page.write(figures, DOCUMENT)
+        page.write(figures, DAY_DOCUMENT if options.day else DOCUMENT)
     return 0
 
 

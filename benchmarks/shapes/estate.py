@@ -15,7 +15,8 @@ import polars as pl
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
-DAY = 24 * HOUR
+DAY_HOURS = 24
+DAY = DAY_HOURS * HOUR
 BUCKET = 900 * SECOND
 BINARIES = {"windows": (0, 3_500), "macos": (3_500, 4_600), "linux": (4_600, 5_000)}
 STEMS = ("office", "browser", "agent", "helper", "service", "code", "mail", "sync")
@@ -67,7 +68,7 @@ def of_scale(scale: float, now: int) -> Estate:
 def of_one_day(scale: float, now: int) -> Estate:
     """The second estate: 1,500 samples a device, all of one day."""
     week = of_scale(scale, now)
-    return Estate(week.devices, week.devices * 1_500, week.crashes // 7, week.executions // 7, 24, now)
+    return Estate(week.devices, week.devices * 1_500, week.crashes // 7, week.executions // 7, DAY_HOURS, now)
 
 
 def devices(estate: Estate) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""`docs/engine-performance.md` and its charts, made of the figures of one run.
+"""`docs/engine-performance.md`, for the estate of one day `engine-performance-day.md`, and their charts.
 
 In: the figures. Out: Markdown and SVG files. Invariant: no number in it comes from anywhere else, and what was not
 measured is said to be not measured.
@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.shapes import charts
+from benchmarks.shapes.estate import DAY_HOURS
 from benchmarks.shapes.goals import Figures, Goal, all_rows, goals, limit_ms, ratio, timing
 from benchmarks.shapes.reasons import REASONS
 from benchmarks.shapes.shapes import SHAPES
 
-CHART, GROWTH = "engine-performance.svg", "engine-growth.svg"
+GROWTH = "engine-growth.svg"
 _HEAD = """\
 # What the engine reaches
 
@@ -26,7 +27,8 @@ This page and its charts are made from one run of one command; no figure in it i
 ```
 .venv/bin/uv pip install -r requirements/bench.txt     (chdb, a peer of 540 MB; without it its columns are left out)
 .venv/bin/python -m benchmarks.shapes --json figures.json --page
-.venv/bin/python -m benchmarks.shapes --help    (parts of it, the second estate, growth)
+.venv/bin/python -m benchmarks.shapes --day --page    (the second estate: engine-performance-day.md)
+.venv/bin/python -m benchmarks.shapes --help    (parts of it, growth)
 ```
 """
 _RULES = """\
@@ -46,11 +48,12 @@ _RULES = """\
 
 
 def write(figures: Figures, document: Path) -> None:
-    """Write the page and its charts beside it."""
-    (document.parent / CHART).write_text(charts.times(figures), encoding="utf-8")
+    """Write the page and its charts beside it, one of the page's name."""
+    chart = document.with_suffix(".svg")
+    chart.write_text(charts.times(figures), encoding="utf-8")
     if grown(figures):
         (document.parent / GROWTH).write_text(charts.growth(figures), encoding="utf-8")
-    document.write_text("\n".join(_page(figures)), encoding="utf-8")
+    document.write_text("\n".join(_page(figures, chart.name)), encoding="utf-8")
 
 
 def grown(figures: Figures) -> bool:
@@ -60,14 +63,15 @@ def grown(figures: Figures) -> bool:
     return len(same) > 1
 
 
-def _page(figures: Figures) -> Iterator[str]:
+def _page(figures: Figures, chart: str) -> Iterator[str]:
     yield _HEAD
     yield from _where(figures)
-    yield "## Goals\n"
-    yield from _goals(goals(figures))
-    yield "\n## Where the time goes\n"
-    yield from _reasons(figures)
-    yield f"\n![Times of all sides by shape]({CHART})\n"
+    if figures["estate"]["hours"] > DAY_HOURS:  # goals, and what is said of times, are about the first estate
+        yield "## Goals\n"
+        yield from _goals(goals(figures))
+        yield "\n## Where the time goes\n"
+        yield from _reasons(figures)
+    yield f"\n![Times of all sides by shape]({chart})\n"
     yield "## Time by the clock, milliseconds\n"
     yield from _sides(figures, "wall_ms")
     yield "\n## Processor time, milliseconds\n"
@@ -80,8 +84,9 @@ def _page(figures: Figures) -> Iterator[str]:
     yield from _ratios(figures)
     yield "\n## Distance to the limit\n"
     yield from _limits(figures)
-    yield "\n## The store at work\n"
-    yield from _work(figures)
+    if "work" in figures:
+        yield "\n## The store at work\n"
+        yield from _work(figures)
     yield "\n## Disk\n"
     yield from _table(["what", "MiB"], [[name, _number(size / (1 << 20))] for name, size in figures["disk"].items()])
     if grown(figures):

@@ -226,9 +226,20 @@ def test_the_page_says_what_was_measured_and_what_not(tmp_path: Path) -> None:
     assert "| private memory of an idle portal | ≤ 1,536 MiB | not measured |  |" in text
     assert "chdb, time order: not measured, no." in text
     assert "10.0 times as many" in text
-    assert (tmp_path / page.CHART).read_text().count("<circle") == 3 + 3 * len(SHAPES)
+    assert (tmp_path / "page.svg").read_text().count("<circle") == 3 + 3 * len(SHAPES)
     assert "<polyline" in (tmp_path / page.GROWTH).read_text()
     shutil.rmtree(tmp_path)
+
+
+def test_the_page_of_one_day_has_no_goals_of_the_week(tmp_path: Path) -> None:
+    figures = _figures()
+    figures["estate"]["hours"] = 24
+    figures = {name: value for name, value in figures.items() if name not in ("work", "growth")}
+    page.write(figures, tmp_path / "day.md")
+    heads = [line for line in (tmp_path / "day.md").read_text().splitlines() if line.startswith("## ")]
+    assert heads[0] == "## Time by the clock, milliseconds"
+    assert "## The store at work" not in heads
+    assert (tmp_path / "day.svg").exists()
 
 
 def test_the_page_tells_where_the_time_goes_and_begins_with_what_missed(tmp_path: Path) -> None:
