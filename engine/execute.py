@@ -2,8 +2,8 @@
 
 In: a resolved plan, a snapshot of the tables, and how many rows are wanted. Out: the rows in the types of
 `engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object
-tables lie in memory, so a query over them, or over few events, runs in memory (a third of the latency); one over many
-events streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
+tables lie in memory, so a query over them, over few events or over those of few devices, runs in memory (a third of the
+latency); one over many events streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
 meaning; engine and optimizations change how long an answer takes, never the answer. It runs to the end: whoever calls
 it bounds the time.
 """
@@ -19,7 +19,7 @@ import polars as pl
 import pyarrow as pa
 
 from engine.bounds import CALENDAR
-from engine.lazyframe.relations import DEVICE, translate
+from engine.lazyframe.relations import DEVICE, translated
 from engine.result import Result, ResultColumn, arrow_type
 from engine.source import Source, laid
 from nql.datatypes import Kind, ip_shown
@@ -39,11 +39,13 @@ def run(
     engine: Engine | None = None,
 ) -> Result:
     """The answer to a plan over one snapshot, at most `limit` rows of it. Blocks; call it in a worker thread."""
-    frame = translate(plan, source)
+    found = translated(plan, source)
+    frame = found.frame
     if limit is not None:
         frame = frame.head(limit + 1)
     flags = pl.QueryOptFlags() if optimized else pl.QueryOptFlags.none()
-    rows = frame.collect(engine=engine or fitting(plan, source), optimizations=flags)
+    fit: Engine = "in-memory" if found.few else fitting(plan, source)
+    rows = frame.collect(engine=engine or fit, optimizations=flags)
     return finish(plan, rows, source, limit=limit)
 
 

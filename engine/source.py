@@ -18,6 +18,7 @@ import polars as pl
 from engine.cost import Extent
 
 Grain = Choice["device", "quarter"]
+CODE = "@code"  # after the name of a column of texts: the place of each row's text among the different ones
 
 
 class Source(Protocol):
@@ -102,6 +103,34 @@ class Laid(Source, Protocol):
         ...
 
 
+class Texts(Protocol):
+    """The different texts of a column, ascending: by `folded`, their lower case, then as they are. Neither has null."""
+
+    @property
+    def texts(self) -> pl.Series:
+        """The texts."""
+        ...
+
+    @property
+    def folded(self) -> pl.Series:
+        """Their lower case."""
+        ...
+
+
+class Telling(Source, Protocol):
+    """A source that tells texts of objects apart."""
+
+    def texts(self, table: str, column: str) -> Texts | None:
+        """The different texts of a column of an object table, None if they are not at hand. If they are, `scan` gives
+        of the column with CODE after its name whole numbers, which text each row has; null for none."""
+        ...
+
+
+def telling(source: Source) -> TypeGuard[Telling]:
+    """Whether a source tells texts apart."""
+    return hasattr(source, "texts")
+
+
 def laid(source: Source) -> TypeGuard[Laid]:
     """Whether a source tells how its rows lie; of any other, rows are scanned."""
     return hasattr(source, "parts") and hasattr(source, "rollup") and hasattr(source, "extent")
@@ -117,6 +146,10 @@ class Around:
     def complete_until(self) -> int:
         """As the source under it."""
         return self.base.complete_until
+
+    def texts(self, table: str, column: str) -> Texts | None:
+        """As the source under it, None where that does not tell."""
+        return self.base.texts(table, column) if telling(self.base) else None
 
     def scan(
         self,

@@ -24,7 +24,7 @@ from engine.lazyframe.exprs import value
 from engine.lazyframe.functions import MEASURES, ordering
 from engine.lazyframe.grouping import BUCKET, Grouping, grouped
 from engine.lazyframe.parts import conjuncts
-from engine.lazyframe.scans import Rows, of_few, scanned
+from engine.lazyframe.scans import Rows, asked_of, of_few, scanned
 from engine.lazyframe.states import measured
 from engine.order import ordered
 from engine.source import Source, laid
@@ -64,12 +64,17 @@ _IS_NEVER = col("@ever").is_null()
 
 def translate(plan: ResolvedPlan, source: Source) -> pl.LazyFrame:
     """The lazy frame of a plan over one snapshot of the tables."""
+    return translated(plan, source).frame
+
+
+def translated(plan: ResolvedPlan, source: Source) -> Rows:
+    """The same with what is known of it."""
     wanted = frozenset(output.column for output in plan.outputs) | ({plan.device} if plan.device else set())
     rows = relation(ordered(plan.relation), source, wanted).complete()
     picked = [shown(output.column, output.dtype.physical, str(at)) for at, output in enumerate(plan.outputs)]
     if plan.device is not None:
         picked.append(renamed(plan.device, DEVICE))
-    return rows.frame.select(picked)
+    return rows.over(rows.frame.select(picked))
 
 
 def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
@@ -95,7 +100,7 @@ def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
         case Sort():
             keys = [key.column.name for key in node.keys]
             rows = relation(node.input, source, wanted.union(keys)).having(keys)
-            return Rows(_sort(node, rows.frame), source, rows.owed, ordered=True)
+            return Rows(_sort(node, rows.frame), source, rows.owed, ordered=True, few=rows.few)
         case Limit():
             if not isinstance(node.count, int) or not isinstance(node.offset, int):
                 raise TypeError("the plan is not resolved")
@@ -114,7 +119,10 @@ def _filter(node: Filter, source: Source, wanted: frozenset[str]) -> Rows:
         below = below.input
     asked = [(part, columns(part)) for part in parts]
     read = wanted.union(*(read for _, read in asked))
-    return relation(below, source, read).where(asked, wanted)
+    if not isinstance(below, Scan):
+        return relation(below, source, read).where(asked, wanted)
+    rows, others = asked_of(below, source, asked)
+    return rows.where(others, wanted)
 
 
 def _extend(node: Extend, rows: Rows) -> Rows:
@@ -132,7 +140,7 @@ def _select(node: Select, rows: Rows) -> Rows:
     keys = [column.link.key for column in owed if column.link is not None]
     names = [name for name in node.names if name not in later]
     kept = selectors.by_name(*dict.fromkeys([*names, *keys]), require_all=False)
-    return Rows(rows.frame.select(kept), rows.source, owed, rows.ordered)
+    return Rows(rows.frame.select(kept), rows.source, owed, rows.ordered, rows.few)
 
 
 def _active(node: Active, rows: Rows) -> Rows:

@@ -9,13 +9,16 @@ wanted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import and_
 from typing import Literal as Choice
 
 import polars as pl
 
 from engine.comparing import holds_for_nothing, picks_few
+from engine.lazyframe.coded import Asked, by_codes
 from engine.lazyframe.dtypes import FALSE, col, renamed
 from engine.lazyframe.exprs import all_of, expression
 from engine.order import scan_key
@@ -25,20 +28,25 @@ from nql.plan.expressions import Expr
 from nql.plan.relations import OBJECT_KEY, Link, Scan, ScanColumn, absolute
 
 FEW = 1_000  # objects that are looked for by their numbers
+ALONE = 16  # devices, of which all rows together are few
+_DEVICE = "@device"
+_NOTHING: Mapping[str, pl.Expr] = {}
 
 
 @dataclass(slots=True)  # not frozen: a query makes dozens, and freezing makes that thrice as dear
 class Rows:
-    """A frame and the linked columns that are not in it yet. `ordered` says that the order of its rows has to stay."""
+    """A frame and the linked columns that are not in it yet. `ordered` says that the order of its rows has to stay,
+    `few` that they are those of a few devices, however many the table has."""
 
     frame: pl.LazyFrame
     source: Source
     owed: tuple[ScanColumn, ...] = ()
     ordered: bool = False
+    few: bool = False
 
     def over(self, frame: pl.LazyFrame) -> Rows:
         """The same rows in another frame."""
-        return Rows(frame, self.source, self.owed, self.ordered)
+        return Rows(frame, self.source, self.owed, self.ordered, self.few)
 
     def having(self, names: Collection[str]) -> Rows:
         """The same rows with these columns in the frame."""
@@ -55,22 +63,23 @@ class Rows:
         """The same rows, owing nothing."""
         return self.having([column.name for column in self.owed])
 
-    def where(self, parts: Sequence[tuple[Expr, frozenset[str]]], wanted: frozenset[str]) -> Rows:
-        """The rows for which all of one or more conditions hold, each with the columns it reads; `wanted` will be read
-        later."""
+    def where(self, parts: Sequence[Asked], wanted: frozenset[str]) -> Rows:
+        """The rows for which all conditions hold; `wanted` will be read later."""
+        if not parts:
+            return self
         if not self.owed:
             return self.over(self.frame.filter(all_of([part for part, _ in parts])))
         owed = {column.name: column.link for column in self.owed}
         own: list[Expr] = []
-        alone: dict[Link, list[tuple[Expr, bool]]] = {}
-        mixed: list[tuple[Expr, frozenset[str]]] = []
+        alone: dict[Link, list[tuple[Asked, bool]]] = {}
+        mixed: list[Asked] = []
         for part, read in parts:
             if owed.keys().isdisjoint(read):
                 own.append(part)
                 continue
             links = {owed.get(name) for name in read}
             if len(links) == 1 and (link := links.pop()) and (of_none := holds_for_nothing(part)) is not None:
-                alone.setdefault(link, []).append((part, of_none))
+                alone.setdefault(link, []).append(((part, read), of_none))
             else:
                 mixed.append((part, read))
         rows = self.over(self.frame.filter(all_of(own))) if own else self
@@ -81,20 +90,20 @@ class Rows:
             rows = rows.over(rows.frame.filter(expression(part)))
         return rows
 
-    def _where_object(self, link: Link, asked: list[tuple[Expr, bool]], wanted: Collection[str]) -> Rows:
+    def _where_object(self, link: Link, asked: list[tuple[Asked, bool]], wanted: Collection[str]) -> Rows:
         """The rows whose object fulfils conditions, each with whether it holds for a row without an object."""
-        objects = self.objects(link)
         rows = self
-        for part in (part for part, of_none in asked if of_none):
-            failing = objects.filter(~expression(part).fill_null(FALSE))
+        for part in (part for (part, _), of_none in asked if of_none):
+            failing = self.objects(link).filter(~expression(part).fill_null(FALSE))
             rows = rows.over(rows.frame.join(failing, on=col(link.key), how="anti", maintain_order=rows._order))
         strict = [part for part, of_none in asked if not of_none]
         if not strict:
             return rows
-        kept = objects.filter(all_of(strict))
-        if any(map(picks_few, strict)) and laid(self.source):
+        kept = self.objects(link, strict)
+        if any(picks_few(part) for part, _ in strict) and laid(self.source):
             few = kept.collect()  # objects lie in memory, and knowing which saves reading files of all
             rows, kept = rows.over(of_few(rows.frame, few, link.key)), few.lazy()
+            rows.few = link.key == _DEVICE and few.height <= ALONE
         if any(column.name in wanted for column in self.owed if column.link == link):
             return rows._settled(rows.frame.join(kept, on=col(link.key), how="inner", maintain_order=rows._order), link)
         return rows._settled(rows.frame.join(kept, on=col(link.key), how="semi", maintain_order=rows._order), link)
@@ -103,15 +112,18 @@ class Rows:
     def _order(self) -> Choice["left", "none"]:
         return "left" if self.ordered else "none"
 
-    def objects(self, link: Link) -> pl.LazyFrame:
-        """The objects at the end of a link, keyed like the rows, with all columns owed of them."""
+    def objects(self, link: Link, asked: Sequence[Asked] = ()) -> pl.LazyFrame:
+        """The objects at the end of a link for which conditions hold, keyed like the rows, with all columns owed of
+        them."""
         wanted = [column for column in self.owed if column.link == link]
-        stored = dict.fromkeys([OBJECT_KEY, *(column.stored for column in wanted)])
-        objects = self.source.scan(link.table, list(stored))
-        return objects.select(renamed(OBJECT_KEY, link.key), *map(_picked, wanted))
+        stored = [OBJECT_KEY, *(column.stored for column in wanted)]
+        made, others = by_codes(asked, {column.name: column for column in wanted}, self.source, link.table)
+        objects = _where(self.source.scan(link.table, [*dict.fromkeys([*stored, *made])]), made)
+        objects = objects.select(renamed(OBJECT_KEY, link.key), *map(_picked, wanted))
+        return objects.filter(all_of([part for part, _ in others])) if others else objects
 
     def _settled(self, frame: pl.LazyFrame, link: Link) -> Rows:
-        return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered)
+        return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered, self.few)
 
 
 def of_few(rows: pl.LazyFrame, objects: pl.DataFrame, key: str) -> pl.LazyFrame:
@@ -124,8 +136,17 @@ def of_few(rows: pl.LazyFrame, objects: pl.DataFrame, key: str) -> pl.LazyFrame:
     return rows.filter(col(key).is_between(ids.min(), ids.max()) & col(key).is_in(ids.implode()))
 
 
-def scanned(node: Scan, source: Source) -> Rows:
-    """The rows of a scan, with the keys of its links."""
+def asked_of(node: Scan, source: Source, asked: Sequence[Asked]) -> tuple[Rows, Sequence[Asked]]:
+    """The rows of a scan for which some conditions hold, and the others."""
+    own = {column.name: column for column in node.columns if column.link is None}
+    if node.time is not None:
+        return scanned(node, source), asked
+    made, others = by_codes(asked, own, source, node.table)
+    return scanned(node, source, made), others
+
+
+def scanned(node: Scan, source: Source, asked: Mapping[str, pl.Expr] = _NOTHING) -> Rows:
+    """The rows of a scan, with the keys of its links; those for which conditions on stored columns hold."""
     window = absolute(node)
     own = [column for column in node.columns if column.link is None]
     owed = tuple(column for column in node.columns if column.link is not None)
@@ -135,15 +156,20 @@ def scanned(node: Scan, source: Source) -> Rows:
     ]  # rows that are only counted
     frame = source.scan(
         node.table,
-        list(stored),
+        [*stored, *asked],
         start=None if window is None else window.start,
         end=None if window is None else window.end,
         daily=bool(node.daily),
     )
+    frame = _where(frame, asked)
     named = {column.name for column in own}
-    if all(column.name == column.stored and column.entry is None for column in own):
+    if not asked and all(column.name == column.stored and column.entry is None for column in own):
         return Rows(frame, source, owed)  # these columns are what the scan delivers
     return Rows(frame.select(*map(_picked, own), *(col(key) for key in keys if key not in named)), source, owed)
+
+
+def _where(frame: pl.LazyFrame, asked: Mapping[str, pl.Expr]) -> pl.LazyFrame:
+    return frame.filter(reduce(and_, asked.values())) if asked else frame
 
 
 def _picked(column: ScanColumn) -> pl.Expr:

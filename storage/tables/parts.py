@@ -196,7 +196,7 @@ def complete(
     frame: pl.LazyFrame, schema: TableSchema, held: Mapping[str, pl.DataType], columns: Sequence[str]
 ) -> pl.LazyFrame:
     """Exactly the columns asked for, in the types of today; null where the rows were written without."""
-    return frame.select(_column(name, POLARS[schema.columns[name]], held.get(name)) for name in columns)
+    return frame.select(as_today(name, schema, held) for name in columns)
 
 
 def together(frames: Sequence[pl.LazyFrame], schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
@@ -211,7 +211,9 @@ def nothing(schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
     return pl.LazyFrame(schema={name: POLARS[schema.columns[name]] for name in columns})
 
 
-def _column(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:
-    if held is None:
+def as_today(name: str, schema: TableSchema, held: Mapping[str, pl.DataType]) -> pl.Expr:
+    """A column in the type of today, of rows that were written with these columns."""
+    before, wanted = held.get(name), POLARS[schema.columns[name]]
+    if before is None:
         return pl.lit(None, dtype=wanted).alias(name)
-    return pl.col(name) if held == wanted else pl.col(name).cast(wanted)
+    return pl.col(name) if before == wanted else pl.col(name).cast(wanted)

@@ -15,8 +15,8 @@ from nql.catalog.model import Catalog, Table
 from storage.tables.daily import bucketed
 from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
-from storage.tables.parts import Extent, Part, Stored, complete, nothing, together
-from storage.tables.resident import resident
+from storage.tables.parts import Extent, Part, Stored, as_today, nothing, together
+from storage.tables.resident import CODE, Texts, resident, texts
 from storage.tables.rollups import Grain, Rollup, Stated, rollup, stated
 from storage.tables.rollups import daily as daily_rows
 from storage.tables.schema import TableSchema, schemas_of
@@ -62,9 +62,9 @@ class SnapshotSource:
         schema = self._schemas.get(found.name)
         if schema is None:
             return self._scan_item(found, columns, start, end)
-        _check_columns(schema, columns)
         if schema.is_object:
             return self._objects(schema, columns)
+        _check_columns(schema, columns)
         stored = self._stored(schema)
         if daily and bucketed(schema):
             return daily_rows(stored, columns, start, end)
@@ -86,14 +86,28 @@ class SnapshotSource:
         return rows.join(wanted, on=f"@{link}", how="semi").select(columns)
 
     def _objects(self, schema: TableSchema, columns: Sequence[str]) -> pl.LazyFrame:
+        _check_columns(schema, [name.removesuffix(CODE) for name in columns])
         held = self.snapshot.objects.get(schema.name)
         if held is None:
             return nothing(schema, columns)
-        present = [name for name in dict.fromkeys([*columns, LIVE]) if name in held.column_names]
-        frame = resident(held, present or ["@id"])
+        present = [name for name in dict.fromkeys([*columns, LIVE]) if name.removesuffix(CODE) in held.column_names]
+        frame = resident(self._place(schema), held, present or ["@id"])
         if LIVE in frame.columns:
             frame = frame.filter(pl.col(LIVE))
-        return complete(frame.lazy(), schema, frame.schema, columns)
+        return frame.lazy().select(
+            pl.col(name) if name.endswith(CODE) else as_today(name, schema, frame.schema) for name in columns
+        )
+
+    def texts(self, table: str, column: str) -> Texts | None:
+        """The different texts of a column of objects; see `engine.source.Telling.texts`. Raises KeyError."""
+        schema = self._schemas.get(self._table(table).name)
+        held = None if schema is None else self.snapshot.objects.get(schema.name)
+        if schema is None or held is None or column not in held.column_names:
+            return None
+        return texts(self._place(schema), held, column)
+
+    def _place(self, schema: TableSchema) -> object:
+        return self.snapshot.folder, schema.name
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None

@@ -1,9 +1,9 @@
 """Tables cut into parts with states beside them, as a `Source` for tests: what storage keeps, made by plain code.
 
 In: a source that holds rows, the instance zone, and a seed. Out: the same rows as `engine.source.Laid` tells them: a
-tail and segments in any order, days sorted by device, and states of some spans of time. Invariant: where rows lie and
-which spans have states is drawn from the seed, and no answer may depend on it. All parts claim to be large, so that an
-engine follows them.
+tail and segments in any order, days sorted by device, and states of some spans of time; and texts told apart.
+Invariant: where rows lie, which spans have states and which texts are told is drawn from the seed, and no answer may
+depend on it. All parts claim to be large, so that an engine follows them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from engine.source import Around, Grain, Part, Rollup, Source
+from engine.source import CODE, Around, Grain, Part, Rollup, Source
 from nql.catalog.model import Catalog, StoredColumn
 from nql.datatypes import NUMERIC
 
@@ -36,6 +36,14 @@ class Extent:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """The different texts of a column."""
+
+    texts: pl.Series
+    folded: pl.Series
+
+
 class CutSource(Around):
     """The rows of another source, in parts."""
 
@@ -44,6 +52,39 @@ class CutSource(Around):
         self._catalog = catalog
         self._zone = ZoneInfo(zone)
         self._seed = seed
+
+    def scan(
+        self,
+        table: str,
+        columns: Sequence[str],
+        *,
+        start: int | None = None,
+        end: int | None = None,
+        daily: bool = False,
+    ) -> pl.LazyFrame:
+        """See `engine.source.Source.scan`."""
+        plain = [*dict.fromkeys(name.removesuffix(CODE) for name in columns)]
+        rows = super().scan(table, plain, start=start, end=end, daily=daily)
+        coded = {name: self.texts(table, name.removesuffix(CODE)) for name in columns if name.endswith(CODE)}
+        places = {
+            name: pl.col(name.removesuffix(CODE)).replace_strict(
+                {text: at for at, text in enumerate([] if found is None else found.texts)},
+                default=None, return_dtype=pl.Int64(),
+            )
+            for name, found in coded.items()
+        }  # fmt: skip
+        return rows.select(places[name].alias(name) if name in places else name for name in columns)
+
+    def texts(self, table: str, column: str) -> Texts | None:
+        """See `engine.source.Telling.texts`; some columns are not told."""
+        if crc32(column.encode()) % 4 == self._seed % 4:
+            return None
+        values = {str(text) for text in self.base.scan(table, [column]).collect()[column].drop_nulls()}
+        known = pl.DataFrame({"text": [*values]}, schema={"text": pl.String}).with_columns(
+            pl.col("text").str.to_lowercase().alias("folded")
+        )
+        known = known.sort("folded", "text")
+        return Texts(known["text"], known["folded"])
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
