@@ -84,19 +84,7 @@ class Deadlines:
         to stop. Raises NotFoundError."""
 
         def work(connection: Connection) -> tuple[list[Change], list[str]]:
-            asked = runs.load(connection, run)
-            if (
-                device is None and only is None and now < asked.expires_at
-            ):  # nothing of it may begin any more, nor may a device join
-                entry = audit.Entry(now, by, "run.cancelled", f"run:{run}", {})
-                runs.change(connection, run, {"expires_at": now}, entry, only_from=("running", "halted"))
-            mine = executions.wide().where(TABLE.c.run == run)
-            if only is not None:
-                mine = mine.where(TABLE.c.device.in_(only))
-            if device is not None:
-                executions.one(connection, run, device)
-                mine = mine.where(TABLE.c.device == device)
-            return _cancel(connection, connection.execute(mine).all(), by, now)
+            return cancel_in(connection, run, device, only=only, by=by, now=now)
 
         changes, asked = self._database.write(work)
         self._tell(changes)
@@ -133,6 +121,29 @@ def _expired(rows: Iterable[Row[Any]]) -> dict[tuple[State, str], list[Row[Any]]
             what = State.EXPIRED, "the device did not fetch it in time"
         found.setdefault(what, []).append(row)
     return found
+
+
+def cancel_in(
+    connection: Connection,
+    run: str,
+    device: str | None = None,
+    *,
+    only: Sequence[str] | None = None,
+    by: str,
+    now: int,
+) -> tuple[list[Change], list[str]]:
+    """As `Deadlines.cancel`, in the caller's transaction. Raises NotFoundError."""
+    asked = runs.load(connection, run)
+    if device is None and only is None and now < asked.expires_at:  # nothing may begin any more, nor a device join
+        entry = audit.Entry(now, by, "run.cancelled", f"run:{run}", {})
+        runs.change(connection, run, {"expires_at": now}, entry, only_from=("running", "halted"))
+    mine = executions.wide().where(TABLE.c.run == run)
+    if only is not None:
+        mine = mine.where(TABLE.c.device.in_(only))
+    if device is not None:
+        executions.one(connection, run, device)
+        mine = mine.where(TABLE.c.device == device)
+    return _cancel(connection, connection.execute(mine).all(), by, now)
 
 
 def cancel_all_of(connection: Connection, device: str, *, by: str, now: int) -> list[Change]:

@@ -1,0 +1,1 @@
+"""Workflows: ordered steps that devices are taken through, one execution a device."""

@@ -1,0 +1,203 @@
+"""The tick of workflows: executions whose time has come, or whose run is over, go on.
+
+In: what the control database says is ready. Out: moves, in one transaction a group; nudges for devices that have a run
+by them. Invariants: what an execution does is done under the rights that its starter has now; nothing is remembered
+here, so that a start after a crash, and another portal, go on from what is stored; what cannot be known now is asked
+again later and holds nobody else up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+from portal.actions.progress import Progress
+from portal.actions.views import output
+from portal.caller import Caller, Permission
+from portal.errors import ApiError
+from portal.nudges import Nudges
+from portal.queries.service import Queries
+from portal.relay import Relay
+from portal.threads import Threads
+from portal.workflows.conditions import Conditions
+from portal.workflows.deciding import TRIGGER, Ran, decide, ended, missed
+from storage.control.actions import Action
+from storage.control.api import Control
+from storage.control.errors import ControlError, NotFoundError
+from storage.control.states import FINAL, State
+from storage.control.workflow_definition import Action as ActionStep
+from storage.control.workflow_definition import Condition
+from storage.control.workflow_executions import Move, Moved, WorkflowExecution
+from storage.control.workflows import definition
+
+PAUSE = 1.0  # seconds between ticks
+LATER = 10_000_000  # microseconds until what did not work is tried again
+GROUP = 500  # executions that are moved together
+ROUNDS = 40  # groups in one tick
+log = structlog.get_logger("workflows")
+
+
+@dataclass(slots=True)
+class _Round:
+    """What the executions of one group have in common."""
+
+    callers: dict[str, Caller | None] = field(default_factory=dict)
+    seen: dict[str, frozenset[str]] = field(default_factory=dict)
+    actions: dict[str, Action | None] = field(default_factory=dict)
+    drafts: dict[str, bool] = field(default_factory=dict)
+
+
+class Going:
+    """What the tick does for workflows."""
+
+    def __init__(
+        self,
+        control: Control,
+        queries: Queries,
+        nudges: Nudges,
+        progress: Progress,
+        relay: Relay,
+        threads: Threads,
+        clock: Callable[[], int],
+    ) -> None:
+        self._control, self._queries, self._threads, self._clock = control, queries, threads, clock
+        self._nudges, self._progress, self._relay = nudges, progress, relay
+        self._conditions = Conditions(queries)
+
+    async def run(self) -> None:
+        """Tick until cancelled."""
+        while True:
+            try:
+                await self.tick()
+            except ControlError as error:
+                log.warning("workflows_wait", code=error.code)
+            except Exception:
+                log.exception("workflows_failed")
+            await asyncio.sleep(PAUSE)
+
+    async def tick(self) -> None:
+        """Move on everything that is ready."""
+        for _ in range(ROUNDS):
+            now = self._clock()
+            ready = await self._threads.control(self._control.workflow_executions.ready, GROUP, now=now)
+            if not ready or not await self._move(ready, now):
+                return
+
+    def tell(self, moved: Moved) -> None:
+        """Have devices and runs know of moves that were made."""
+        self._nudges.nudge(moved.devices)
+        for run in moved.runs:
+            self._progress.look_at(run)
+        if moved.done:
+            self._relay.wake()
+
+    async def _move(self, ready: Sequence[WorkflowExecution], now: int) -> int:
+        """Move executions on; how many went."""
+        about = await self._round(ready)
+        among, later = await self._conditions.ask([one for one in ready if _asks(one)], about.callers)
+        moves: list[Move] = []
+        for one in ready:
+            if one.id in later:
+                continue
+            try:
+                move = await self._decided(one, about, among.get(one.id), now)
+            except (ApiError, ControlError) as error:
+                log.warning("workflow_waits", execution=one.id, code=error.code)
+                later.add(one.id)
+            except Exception:
+                log.exception("workflow_failed", execution=one.id)
+                later.add(one.id)
+            else:
+                moves += [move] if move is not None else []
+        if later:
+            postpone = self._control.workflow_executions.postpone
+            await self._threads.control(postpone, [one for one in ready if one.id in later], now + LATER)
+        return await self._apply(moves, now)
+
+    async def _apply(self, moves: list[Move], now: int) -> int:
+        apply = self._control.workflow_executions.apply
+        moved = await self._threads.control(apply, moves, now=now) if moves else Moved()
+        if moved.refused:
+            others = [_refused(one, said, now) for one, said in moved.refused]
+            self.tell(more := await self._threads.control(apply, others, now=now))
+            moved.done += more.done
+        self.tell(moved)
+        return moved.done
+
+    async def _round(self, ready: Sequence[WorkflowExecution]) -> _Round:
+        about = _Round()
+        for name in {one.requested_by for one in ready}:
+            account = await self._threads.control(self._control.accounts.living, name)
+            caller = about.callers[name] = None if account is None else Caller(account)
+            if caller is not None:
+                devices = {one.device for one in ready if one.requested_by == name}
+                about.seen[name] = await self._queries.visible(caller, devices)
+        return about
+
+    async def _decided(self, one: WorkflowExecution, about: _Round, among: bool | str | None, now: int) -> Move | None:
+        said = definition(one.content)
+        step = said.step(one.step)
+        if isinstance(step, ActionStep) and one.begun:
+            return decide(said, one, ran=await self._threads.control(self._ran, one, now), now=now)
+        if isinstance(step, ActionStep | Condition) and one.expires_at > now:
+            caller = about.callers[one.requested_by]
+            if caller is None or one.device not in about.seen[one.requested_by]:
+                return ended(one, f"the account {one.requested_by} does not see the device any more")
+            if (problem := await self._problem(step, caller, about)) is not None:
+                return ended(one, problem)
+        if isinstance(among, str):
+            return ended(one, among)
+        return decide(said, one, among=among, now=now)
+
+    async def _problem(self, step: ActionStep | Condition, caller: Caller, about: _Round) -> str | None:
+        """Why a step must not begin now."""
+        if isinstance(step, Condition):
+            may = caller.may(Permission.EXECUTE) and caller.may(Permission.QUERY)
+            return None if may else f"the account {caller.name} may not run workflows any more"
+        if not caller.may_run(step.action):
+            return f"the account {caller.name} may not run {step.action} any more"
+        if step.action not in about.actions:
+            await self._threads.control(self._look_up, step.action, about)
+        action = about.actions[step.action]
+        if action is None or TRIGGER not in action.triggers:
+            return f"there is no action {step.action} that workflows may run"
+        if about.drafts[step.action]:
+            return f"no trusted author signed version {action.number} of {step.action}"
+        return None
+
+    def _look_up(self, nql_id: str, about: _Round) -> None:
+        authors = self._control.authors
+        try:
+            action = about.actions[nql_id] = self._control.actions.action(nql_id)
+        except NotFoundError:
+            about.actions[nql_id] = None
+        else:  # where nobody signs, all actions are drafts, which devices with an open policy run
+            about.drafts[nql_id] = bool(authors.living()) and authors.is_draft(nql_id, action.version)
+
+    def _ran(self, one: WorkflowExecution, now: int) -> Ran | None:
+        """What became of the run of a step; None while it is not over."""
+        if one.run is None:
+            return None
+        execution = self._control.executions.execution(one.run, one.device)
+        lost = execution.state is State.LOST_CONTACT and one.until is not None and one.until <= now
+        if execution.state not in FINAL and not lost:
+            return None
+        run = self._control.runs.run(one.run)
+        types = {item.name: item.type for item in self._control.actions.action(run.action, run.version).outputs}
+        outputs = {name: output(types.get(name, ""), value) for name, value in execution.outputs.items()}
+        return Ran(execution.state, outputs, execution.error or execution.detail)
+
+
+def _asks(one: WorkflowExecution) -> bool:
+    step = definition(one.content).step(one.step)
+    return isinstance(step, Condition) and bool(step.nql.strip())
+
+
+def _refused(one: WorkflowExecution, said: str, now: int) -> Move:
+    """Out of a step whose run was refused."""
+    whole = definition(one.content)
+    step = whole.step(one.step)
+    return missed(whole, one, step, "failure", said, now) if isinstance(step, ActionStep) else ended(one, said)
