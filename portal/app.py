@@ -326,7 +326,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *access_routes.endpoints(p.access, p.guard, secure=p.settings.secure),
         *role_routes.endpoints(RoleBook(p.control, p.threads, p.clock, p.queries.check_domain)),
         *credential_routes.endpoints(CredentialBook(p.control, p.threads, p.clock)),
-        *queries_routes.endpoints(p.queries, p.live, p.guard, p.control, p.threads, p.metrics),
+        *queries_routes.endpoints(p.queries, p.execution.pages, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(_actions(p), p.watchers, p.guard),
         *fields_routes.endpoints(fields_routes.Fields(p.control, p.catalogs, p.threads, p.clock)),

@@ -143,7 +143,7 @@ class Work:
             await self._p.threads.control(self._erasures.again, asked.id, now=self._p.clock())
             return
         await self._p.threads.control(self._erasures.tables_erased, asked.id, now=self._p.clock())
-        self._p.execution.answers.forget()
+        self._p.execution.forget()
 
     async def _files_gone(self, asked: Erasure) -> None:
         """Raises WaitingError, OSError, StoreError."""

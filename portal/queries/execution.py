@@ -33,6 +33,7 @@ from portal.queries.answers import Answers
 from portal.queries.forms import cut
 from portal.queries.inputs import mark, tables
 from portal.queries.joining import Joining
+from portal.queries.pages import Pages
 from portal.queries.sharing import Shared
 from portal.queries.union import Rows, UnionSource
 from portal.threads import Threads
@@ -94,10 +95,16 @@ class Execution:
             raise ValueError(f"what the serving process reads for a query is 0 to {MOST_HERE} bytes, not {here}")
         self.workers = workers
         self.answers = answers
+        self.pages = Pages(workers.spool, threads)
         self.joining: Joining[Ran] = Joining()
         self._threads = threads
         self._admission = admission
         self._here = here
+
+    def forget(self) -> None:
+        """Keep no answer: something was erased."""
+        self.answers.forget()
+        self.pages.forget()
 
     def where(self, cost: Cost) -> Where:
         """Where a query of some cost is run."""

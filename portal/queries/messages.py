@@ -6,6 +6,7 @@ is for the OpenAPI document.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
@@ -15,13 +16,16 @@ ParameterName = Annotated[str, Meta(min_length=1, max_length=64)]
 ParameterValue = Annotated[str, Meta(max_length=4096)]
 Zone = Annotated[str, Meta(max_length=64)]
 Offset = Annotated[int, Meta(ge=0, le=20_000)]
+Instant = Annotated[datetime, Meta(tz=True)]
 Strict = Literal["nexthink"]  # refuse all that is not in NQL itself
 QueryId = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{8,64}$")]
 
 
 class Ask(Struct, forbid_unknown_fields=True):
     """A query. Parameter values are texts, a list for `in $names`; `zone` is the reader's, by default the account's.
-    `id` is a name of the asker's choice under which the query can be cancelled, new for each."""
+    `id` is a name of the asker's choice under which the query can be cancelled, new for each. `now` is the instant that
+    windows are counted from, by default this one. With `page`, so many rows and a cursor for those that follow,
+    whatever `limit` and `offset` say."""
 
     text: Text
     id: QueryId | None = None
@@ -32,7 +36,15 @@ class Ask(Struct, forbid_unknown_fields=True):
     zone: Zone | None = None
     limit: Annotated[int, Meta(ge=0, le=100_000)] = 10_000
     offset: Annotated[int, Meta(ge=0, le=10_000_000)] = 0
+    page: Annotated[int, Meta(ge=1, le=100_000)] | None = None
+    now: Instant | None = None
     strict: Strict | None = None
+
+
+class AskNext(Struct, forbid_unknown_fields=True):
+    """The cursor that came with the page before. It counts for 15 minutes, for who asked alone."""
+
+    cursor: Annotated[str, Meta(min_length=1, max_length=400)]
 
 
 class AskLive(Struct, forbid_unknown_fields=True):
@@ -224,10 +236,11 @@ class RunningList(Struct):
 
 
 class QueryResult(Struct):
-    """The answer to a query."""
+    """The answer to a query, or a page of it; `next` is the cursor of the page that follows, if there is one."""
 
     id: str
     cost: CostInfo
+    next: str | None
 
     columns: list[ColumnInfo]
     rows: list[list[Any]]

@@ -8,6 +8,8 @@ queries or by a worker process; a query whose asker goes away is cancelled.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 from starlette.responses import Response, StreamingResponse
@@ -25,6 +27,7 @@ from portal.queries.catalog_info import catalog_info
 from portal.queries.forms import ARROW, CSV, JSON, NAMES, PARQUET, WRITERS, pieces
 from portal.queries.live import Live, Subject
 from portal.queries.live_stream import EVENTS, LiveResponse
+from portal.queries.pages import Page, Pages
 from portal.queries.running import Running, RunningQuery, gone
 from portal.queries.service import Answer, Queries, Spent
 from portal.threads import Threads
@@ -32,15 +35,16 @@ from storage.control.api import Control
 from storage.control.audit import Entry
 from storage.control.ids import uuid7
 
+EPOCH, MICROSECOND = datetime.fromtimestamp(0, UTC), timedelta(microseconds=1)
 PIECE = 1 << 20  # bytes of a written answer that are sent at once
 QUERY = Permission.QUERY
 
 
 def endpoints(
-    queries: Queries, live: Live, guard: Guard, control: Control, threads: Threads, metrics: Metrics
+    queries: Queries, pages: Pages, live: Live, guard: Guard, control: Control, threads: Threads, metrics: Metrics
 ) -> list[Endpoint]:
     """The slice's part of the route list."""
-    routes = _Routes(queries, live, guard, control, threads, metrics)
+    routes = _Routes(queries, pages, live, guard, control, threads, metrics)
     return [
         Endpoint("GET", "/catalog", routes.catalog, "Tables, fields and functions.", QUERY, answer=m.CatalogInfo),
         Endpoint(
@@ -106,6 +110,16 @@ def endpoints(
         ),
         Endpoint(
             "POST",
+            "/query/next",
+            routes.next,
+            "The page of an answer that a cursor stands for, in the form of Accept.",
+            QUERY,
+            body=m.AskNext,
+            answer=m.QueryResult,
+            media=(CSV, ARROW, PARQUET),
+        ),
+        Endpoint(
+            "POST",
             "/query/estimate",
             routes.estimate,
             "What a query would read, before it runs.",
@@ -131,9 +145,17 @@ def endpoints(
 
 class _Routes:
     def __init__(
-        self, queries: Queries, live: Live, guard: Guard, control: Control, threads: Threads, metrics: Metrics
+        self,
+        queries: Queries,
+        pages: Pages,
+        live: Live,
+        guard: Guard,
+        control: Control,
+        threads: Threads,
+        metrics: Metrics,
     ) -> None:
         self._running = Running()
+        self._pages = pages
         self._live = live
         self._guard = guard
         self._control = control
@@ -183,7 +205,7 @@ class _Routes:
     async def query(self, asked: Asked) -> Response:
         body: m.Ask = asked.body
         media = accepted(asked.request.headers.get("accept", JSON))
-        purpose = Purpose.EXPORT if media in WRITERS else Purpose.INTERACTIVE
+        purpose = Purpose.EXPORT if media in WRITERS or body.page is not None else Purpose.INTERACTIVE
         identifier = body.id or uuid7(asked.now)
         caller = asked.caller
         query = RunningQuery(identifier, caller.account.id, caller.name, body.text, purpose, asked.now)
@@ -193,6 +215,8 @@ class _Routes:
 
     async def _answered(self, asked: Asked, media: str, identifier: str) -> Response:
         body: m.Ask = asked.body
+        if body.page is not None:
+            return await self._first(asked, body.page, media, identifier)
         whole = media in WRITERS
         answer = await self._queries.ask(
             asked.caller,
@@ -203,15 +227,47 @@ class _Routes:
             offset=0 if whole else body.offset,
             rules=rules(body.strict),
             media=media if whole else None,
+            now=_micros(body.now),
         )
         return await self._threads.query(_written, answer, media, identifier)
+
+    async def _first(self, asked: Asked, size: int, media: str, identifier: str) -> Response:
+        body: m.Ask = asked.body
+        erasures = self._pages.erasures
+        answer = await self._queries.ask(
+            asked.caller,
+            body.text,
+            parameters=body.parameters,
+            zone=body.zone,
+            rules=rules(body.strict),
+            now=_micros(body.now),
+        )
+        page = await self._pages.begin(asked.caller, answer.result, size, erasures, now=asked.now)
+        return await self._shown(asked.caller, answer, page, media, identifier)
+
+    async def next(self, asked: Asked) -> Response:
+        body: m.AskNext = asked.body
+        media = accepted(asked.request.headers.get("accept", JSON))
+        page = self._pages.turn(asked.caller, body.cursor, now=asked.now)
+        return await self._shown(asked.caller, Answer(page.result, {}, 0.0), page, media, uuid7(asked.now))
+
+    async def _shown(self, caller: Caller, answer: Answer, page: Page, media: str, identifier: str) -> Response:
+        uids = [] if page.result.devices is None or media in WRITERS else page.result.devices.unique().to_pylist()
+        facts = await self._queries.devices(caller, [uid for uid in uids if uid is not None])
+        shown = replace(answer, result=page.result, devices=facts)
+        return await self._threads.query(_written, shown, media, identifier, page.next)
 
     async def estimate(self, asked: Asked) -> m.CostInfo:
         body: m.Ask = asked.body
         strict = rules(body.strict)
         return _cost(
             await self._queries.estimate(
-                asked.caller, body.text, parameters=body.parameters, zone=body.zone, rules=strict
+                asked.caller,
+                body.text,
+                parameters=body.parameters,
+                zone=body.zone,
+                rules=strict,
+                now=_micros(body.now),
             )
         )
 
@@ -263,14 +319,19 @@ def accepted(header: str) -> str:
     raise ApiError(406, "not_acceptable", f"A result comes as {JSON}, {', '.join(NAMES)}.")
 
 
-def _written(answer: Answer, media: str, identifier: str) -> Response:
+def _micros(instant: datetime | None) -> int | None:
+    return None if instant is None else (instant - EPOCH) // MICROSECOND
+
+
+def _written(answer: Answer, media: str, identifier: str, following: str | None = None) -> Response:
     if media not in WRITERS:
         said = to_json(answer.result, devices=answer.devices, elapsed_ms=answer.elapsed_ms)
-        return _json({"id": identifier, "cost": _cost(answer.spent), **said})
+        return _json({"id": identifier, "cost": _cost(answer.spent), "next": following, **said})
     headers = {
         "Content-Disposition": f'attachment; filename="{NAMES[media]}"',
         "Muster-Truncated": str(answer.result.truncated).lower(),
         "Muster-Query": identifier,
+        **({} if following is None else {"Muster-Next": following}),
     }
     headers |= {f"Muster-Cost-{name}": str(value) for name, value in _told(answer.spent).items()}
     kind = f"{media}; charset=utf-8" if media == CSV else media

@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -31,9 +30,11 @@ from nql.rules import DEFAULT
 from portal.access.service import check_zone
 from portal.caller import Caller, Permission
 from portal.clock import elapsed
+from portal.errors import ApiError
 from portal.queries.admission import Purpose
 from portal.queries.catalogs import Catalogs
 from portal.queries.claims import claims
+from portal.queries.device_facts import device_facts, one_device
 from portal.queries.domains import Domain, check_domain
 from portal.queries.execution import Execution, Facts, Question, Where, apart
 from portal.queries.forms import cut
@@ -44,11 +45,9 @@ from portal.queries.sharing import shared
 from portal.queries.sources import OPEN, Sources
 from portal.threads import Threads
 
-DEVICES = "device.devices"
 ADMINISTERED = {"platform.audit_logs": Permission.ADMINISTER.value}  # the right that a table needs
 EXPORT_ROWS = 5_000_000
-PLATFORM = "operating_system.platform"
-FACTS = ("name", "simulated", "first_seen", "last_seen", "operating_system.name", "hardware.model")
+FIRST = 946_684_800_000_000  # 2000-01-01, the earliest instant at which a query may be asked
 SHOWN = frozenset({Purpose.INTERACTIVE, Purpose.LIVE})  # to people, who want to know which devices rows are about
 Values = Mapping[str, str | Sequence[str]]
 
@@ -146,11 +145,13 @@ class Queries:
         offset: int = 0,
         rules: nql.Rules = DEFAULT,
         media: str | None = None,
+        now: int | None = None,
     ) -> Answer:
         """The rows `[offset, offset + limit)` of an answer; all of them, up to EXPORT_ROWS, without a limit. What runs
-        in a worker process is written there in the form of a media type."""
+        in a worker process is written there in the form of a media type. `now` is the instant that windows are counted
+        from, by default this one."""
         began = elapsed()
-        asked = await self.understood(caller, text, parameters, zone, rules)
+        asked = await self.understood(caller, text, parameters, zone, rules, now)
         wanted = Wanted(EXPORT_ROWS if limit is None else limit, offset, media)
         purpose = Purpose.INTERACTIVE if limit is not None else Purpose.EXPORT
         return await self.answered(asked, wanted, purpose, began)
@@ -174,10 +175,17 @@ class Queries:
         return plan, marked(plan, self.catalog, asked.source)
 
     async def estimate(
-        self, caller: Caller, text: str, *, parameters: Values | None, zone: str | None, rules: nql.Rules
+        self,
+        caller: Caller,
+        text: str,
+        *,
+        parameters: Values | None,
+        zone: str | None,
+        rules: nql.Rules,
+        now: int | None = None,
     ) -> Spent:
         """What a query would read, and where it would run. Raises QueryError."""
-        asked = await self.understood(caller, text, parameters, zone, rules)
+        asked = await self.understood(caller, text, parameters, zone, rules, now)
         _, spent = await self._threads.small(self._bound, asked)
         return spent if asked.domain.whole else Spent()
 
@@ -230,15 +238,23 @@ class Queries:
         return plan, Spent(found.rows, found.bytes, self._execution.where(found))
 
     async def understood(
-        self, caller: Caller, text: str, parameters: Values | None, zone: str | None, rules: nql.Rules
+        self,
+        caller: Caller,
+        text: str,
+        parameters: Values | None,
+        zone: str | None,
+        rules: nql.Rules,
+        now: int | None = None,
     ) -> Asked:
-        """A text for a caller, at this instant. Raises QueryError."""
+        """A text for a caller, at this instant or at one that has been. Raises QueryError, ApiError."""
         check_zone(zone or caller.account.zone)
         compiled = await self._compiled(text, nql.Area.INVESTIGATION, rules)
         if not caller.may(Permission.ADMINISTER):
             nql.check_tables(text, compiled.plan, ADMINISTERED)
-        source = await self._source(compiled)
-        return Asked(caller, compiled, self._context(caller, parameters, zone), source, self._domain(caller))
+        source, context = await self._source(compiled), self._context(caller, parameters, zone)
+        if now is not None:
+            context = replace(context, now=_been(now, context.now))
+        return Asked(caller, compiled, context, source, self._domain(caller))
 
     async def planned(self, caller: Caller, compiled: nql.Compiled, zone: str) -> Asked:
         """As `understood`, of a plan that was made of another language, with its dates in a zone."""
@@ -281,7 +297,7 @@ class Queries:
     async def device(self, caller: Caller, uid: str) -> dict[str, Any] | None:
         """What the tables know of one device (FACTS), None if nothing or if the caller does not see it."""
         source = await self._sources.stored()
-        return await self._threads.small(_device, source, uid, self._domain(caller))
+        return await self._threads.small(one_device, source, uid, self._domain(caller))
 
     async def check_domain(self, condition: str) -> None:
         """Raises QueryError for a condition that is no view domain, with spans inside it."""
@@ -333,6 +349,13 @@ def still_open(compiled: nql.Compiled) -> frozenset[str]:
     return frozenset(scan.table for scan in scans(compiled.plan.relation)) & OPEN
 
 
+def _been(instant: int, now: int) -> int:
+    """Raises ApiError 422 for an instant that is still to come, or before there was anything."""
+    if not FIRST <= instant <= now:
+        raise ApiError(422, "bad_now", "now is an instant since 2000 that is not in the future.", "Leave it out.")
+    return instant
+
+
 def _cost(spent: Spent) -> Cost:
     return Cost(spent.rows or 0, spent.bytes or 0)
 
@@ -365,25 +388,3 @@ def _uids(result: Result) -> list[str]:
     if result.devices is None:
         raise RuntimeError("a targeting query gives devices")
     return sorted(set(result.devices.drop_null().to_pylist()))
-
-
-def _device(source: Source, uid: str, domain: Domain) -> dict[str, Any] | None:
-    found = source.scan(DEVICES, ["uid", *FACTS]).filter(pl.col("uid") == uid)
-    frame = domain.among(found, source).collect()
-    return frame.row(0, named=True) if frame.height else None
-
-
-def device_facts(source: Source, uids: Sequence[str], domain: Domain, *, platform: bool = False) -> Facts:
-    """Name and kind of devices by uid, from the tables, and their platform if asked; of those that are seen."""
-    if not uids:
-        return {}
-    wanted = pl.col("uid").is_in(pl.Series(uids, dtype=pl.String()).implode())
-    found = source.scan(DEVICES, ["uid", "name", "simulated", *([PLATFORM] if platform else [])]).filter(wanted)
-    rows = domain.among(found, source).collect().to_dicts()
-    return {
-        row["uid"]: {
-            "name": row["name"] or "", "simulated": bool(row["simulated"]),
-            **({"platform": row[PLATFORM]} if platform else {}),
-        }
-        for row in rows
-    }  # fmt: skip
