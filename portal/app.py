@@ -96,6 +96,9 @@ from portal.webhooks import routes as webhooks_routes
 from portal.webhooks.service import Webhooks
 from portal.workers.pool import Limits, Workers
 from portal.workers.spool import Spool
+from portal.workflows import routes as workflows_routes
+from portal.workflows.going import Going
+from portal.workflows.service import Workflows
 from storage.control.api import Control, open_control
 from storage.control.key_ring import KeyRing
 from storage.control.sealing import Sealer
@@ -139,6 +142,7 @@ class Portal:
     access: Access
     guard: HeaderGuard
     progress: Progress
+    workflows: Workflows
     webhooks: Webhooks
     scheduler: scheduling.Scheduler
     scrubbing: Scrubbing
@@ -197,6 +201,7 @@ def _lifespan(
                 portal.presence.run(),
                 ticks.run(),
                 portal.progress.run(),
+                beside.leading("workflows", portal.workflows.run) if others else portal.workflows.run(),
                 beside.leading("webhooks", portal.webhooks.run) if others else portal.webhooks.run(),
                 portal.scheduler.run(),
                 portal.scrubbing.run(),
@@ -247,6 +252,7 @@ async def _open(
     stack.push_async_callback(live.stop)
     progress = Progress(control, queries, nudges, watchers, threads, clock)
     control.listen(progress.told)
+    going = Going(control, queries, nudges, progress, relay, threads, clock)
     configurations = Configurations(nudges.configure, partial(told, control, keys, pins), LocalOrders(control, keys))
     secrets = Secrets(control, sealer, threads, clock)
     trails = Trails(control, nudges, threads, clock)
@@ -281,6 +287,7 @@ async def _open(
             access, secure=settings.secure, credential=lambda token: tokens.credential(token, now=clock())
         ),
         progress=progress,
+        workflows=Workflows(control, queries, relay, going, threads, clock),
         webhooks=Webhooks(control, sealer, threads, clock, local=settings.local_webhooks),
         scheduler=scheduling.Scheduler(scheduled),
         scrubbing=Scrubbing(Scrub(settings.tables), settings.scrub_rate),
@@ -330,6 +337,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(_actions(p), p.watchers, p.guard),
         *fields_routes.endpoints(fields_routes.Fields(p.control, p.catalogs, p.threads, p.clock)),
+        *workflows_routes.endpoints(p.workflows),
         *webhooks_routes.endpoints(p.webhooks),
         *schedules_routes.endpoints(Schedules(p.control, p.queries, p.threads, p.clock, p.configurations.changed)),
         *trust_routes.endpoints(Trust(p.control, p.keys, p.configurations, p.threads, p.clock), p.secrets),

@@ -21,7 +21,8 @@ from storage.control.api import Control
 from storage.tables.api import Snapshot, SnapshotSource, Tables
 
 EXECUTIONS, PRESENCES = "remote_action.executions", "device.presences"
-OPEN = frozenset({EXECUTIONS, PRESENCES})  # what is not in the tables before it is over
+WORKFLOWS = "workflow.executions"
+OPEN = frozenset({EXECUTIONS, PRESENCES, WORKFLOWS})  # what is not in the tables before it is over
 SourceOf = Callable[[Snapshot, Catalog], Source]
 
 
@@ -59,6 +60,7 @@ class Sources:
         rows = {
             EXECUTIONS: self._control.executions.rows_after,
             PRESENCES: self._control.presence.rows_after,
+            WORKFLOWS: self._control.workflow_executions.rows_after,
         }
         return {table: rows[table](position) for table in asked}
 

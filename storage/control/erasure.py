@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Connection, Row, Text, and_, delete, func, insert, or_, select, update
 
-from storage.control import audit, schema, schema_erasure, schema_schedules, schema_trust, tombstones
+from storage.control import audit, schema, schema_erasure, schema_schedules, schema_trust, schema_workflows, tombstones
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.executions import Change
@@ -40,6 +40,7 @@ _OF_DEVICE = {  # what goes with a device, by the column that names it
     "reports": schema.execution_history.c.device,
     "presence": schema.presence.c.device,
     "local_schedules": schema_schedules.local_schedules.c.device,
+    "workflow_executions": schema_workflows.workflow_executions.c.device,
 }
 _WORDS = (  # texts of what happened, in which a word may stand
     (schema.runs, ("parameters", "target_text", "reason", "internal_source", "external_source", "external_reference",
@@ -48,6 +49,9 @@ _WORDS = (  # texts of what happened, in which a word may stand
     (schema.execution_history, ("body",)),
     (schema.outbox, ("payload",)),
     (schema_schedules.firings, ("detail",)),
+    (schema_workflows.workflow_requests, ("parameters", "reason", "external_source", "external_reference",
+                                          "idempotency_key")),
+    (schema_workflows.workflow_executions, ("detail", "outcome_detail", "outputs")),
     (schema_schedules.local_schedules, ("detail",)),
     (schema_trust.webhook_deliveries, ("body", "error")),
 )  # fmt: skip
@@ -56,6 +60,7 @@ _WRITTEN = {  # what people wrote and mean, which is told to them and left to th
     "query": (schema.saved_queries.c.nql_id, (schema.saved_queries.c.text, schema.saved_queries.c.description)),
     "schedule": (schema_schedules.schedules.c.nql_id, (schema_schedules.schedules.c.definition,)),
     "role": (schema.roles.c.name, (schema.roles.c.domain,)),
+    "workflow": (schema_workflows.workflow_versions.c.nql_id, (schema_workflows.workflow_versions.c.content,)),
     "configured": (schema.configured_items.c.name, (schema.configured_items.c.definition,)),
     "credential": (schema.api_credentials.c.name, (schema.api_credentials.c.description,)),
 }
@@ -303,12 +308,12 @@ def _blank(connection: Connection, table: Any, names: Iterable[str], words: Nami
 
 def _written(connection: Connection, words: Naming) -> list[str]:
     """What people wrote that holds the words, as `query:#x`."""
-    return sorted(
+    return sorted({
         f"{what}:{row[0]}"
         for what, (name, texts) in _WRITTEN.items()
         for row in connection.execute(select(name, *texts).where(mentions(words, *texts)))
         if any(text and words.blanked(text) != text for text in row[1:])
-    )
+    })  # fmt: skip
 
 
 def _one(connection: Connection, identifier: str) -> Erasure:
