@@ -16,8 +16,7 @@ from portal.workflows.deciding import TRIGGER
 from storage.control.actions import Action
 from storage.control.api import Control
 from storage.control.errors import NotFoundError, RefusedError
-from storage.control.workflow_definition import Action as ActionStep
-from storage.control.workflow_definition import Condition, Definition, Workflow, check, output_named
+from storage.control.workflow_definition import ActionStep, ConditionStep, Definition, Workflow, check, output_named
 
 
 async def check_here(control: Control, queries: Queries, threads: Threads, caller: Caller, workflow: Workflow) -> None:
@@ -27,7 +26,7 @@ async def check_here(control: Control, queries: Queries, threads: Threads, calle
     problems = await threads.control(lambda: list(_action_problems(control, said)))
     names = {item.name for item in workflow.parameters}
     for step in workflow.steps:
-        if isinstance(step, Condition) and step.nql.strip():
+        if isinstance(step, ConditionStep) and step.nql.strip():
             await queries.claimed(step.nql)
             asked = await queries.understood(caller, step.nql, {}, None, DEFAULT)
             unknown = sorted({use.name for use in asked.compiled.plan.parameters} - names)

@@ -17,7 +17,7 @@ from portal.caller import Caller
 from portal.errors import ApiError
 from portal.queries.service import Queries
 from storage.control.records import to_json
-from storage.control.workflow_definition import Condition
+from storage.control.workflow_definition import ConditionStep
 from storage.control.workflow_executions import WorkflowExecution
 from storage.control.workflows import definition
 
@@ -62,7 +62,7 @@ class Conditions:
     async def _among(self, caller: Caller, some: Sequence[WorkflowExecution]) -> set[str]:
         """Those of the executions' devices that the query means."""
         step = definition(some[0].content).step(some[0].step)
-        text = step.nql if isinstance(step, Condition) else ""
+        text = step.nql if isinstance(step, ConditionStep) else ""
         within = of_devices(caller, [one.device for one in some])
         answer = await self._queries.ask(within, text, parameters=dict(some[0].parameters), limit=len(some) + 1)
         devices = answer.result.devices

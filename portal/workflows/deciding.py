@@ -14,7 +14,15 @@ from typing import Any
 from portal.workflows.values import as_text, holds, kept, meant
 from storage.control.runs import RunRequest
 from storage.control.states import State
-from storage.control.workflow_definition import STOP, Action, Ask, Condition, Definition, Stop, Wait
+from storage.control.workflow_definition import (
+    STOP,
+    ActionStep,
+    CampaignStep,
+    ConditionStep,
+    Definition,
+    StopStep,
+    WaitStep,
+)
 from storage.control.workflow_executions import (
     EXPIRED,
     FAILURE,
@@ -51,24 +59,24 @@ def decide(
         return _end(one, FAILURE, f"it made {MOST_MOVES} moves and was not over", FAILED)
     step = definition.step(one.step)
     match step:
-        case Stop():
+        case StopStep():
             state = FAILURE if step.outcome == FAILED else SUCCESS
             return _end(one, state, f"step {step.id}", step.outcome, step.details or None)
-        case Condition():
+        case ConditionStep():
             met = (among is None or among) and all(holds(comparison, one) for comparison in step.compare)
             return go(definition, one, step.then if met else step.otherwise, now)
-        case Wait() if not one.begun:
+        case WaitStep() if not one.begun:
             lasts = step.within if step.seconds is None else step.seconds
             due = min(now + lasts * SECOND, one.expires_at)
             what = "listens" if step.seconds is None else "waits"
             return Move(one, {"begun": True, "state": WAITING, "detail": f"step {step.id} {what}", "due_at": due})
-        case Wait() if one.due_at is not None and one.due_at <= now:
+        case WaitStep() if one.due_at is not None and one.due_at <= now:
             if step.seconds is not None:
                 return go(definition, one, step.next, now)
             return missed(definition, one, step, "expired", "nobody gave what it listens for", now)
-        case Action() if not one.begun:
+        case ActionStep() if not one.begun:
             return _begin(definition, one, step, now)
-        case Action() if ran is not None:
+        case ActionStep() if ran is not None:
             return _ran(definition, one, step, ran, now)
     return None
 
@@ -87,7 +95,7 @@ def go(
 def missed(
     definition: Definition,
     one: WorkflowExecution,
-    step: Action | Wait | Ask,
+    step: ActionStep | WaitStep | CampaignStep,
     state: str,
     said: str,
     now: int,
@@ -96,7 +104,7 @@ def missed(
     """Out of a step that did not end well, by its way for that."""
     answers = {"state": state, "outputs": dict(outputs or {})}
     expired = state == "expired"
-    way = step.on_expiry if expired or isinstance(step, Wait) else step.on_failure
+    way = step.on_expiry if expired or isinstance(step, WaitStep) else step.on_failure
     if way == STOP:
         return _end(one, EXPIRED if expired else FAILURE, f"step {step.id}: {said}", FAILED, answers=answers)
     return go(definition, one, way, now, answers)
@@ -107,12 +115,14 @@ def ended(one: WorkflowExecution, said: str) -> Move:
     return _end(one, FAILURE, f"step {one.step}: {said}", FAILED)
 
 
-def answered(definition: Definition, one: WorkflowExecution, step: Wait, given: Mapping[str, str], now: int) -> Move:
+def answered(
+    definition: Definition, one: WorkflowExecution, step: WaitStep, given: Mapping[str, str], now: int
+) -> Move:
     """On from a step that listens, with what somebody gave."""
     return go(definition, one, step.next, now, {"state": "success", "outputs": dict(given)})
 
 
-def _begin(definition: Definition, one: WorkflowExecution, step: Action, now: int) -> Move:
+def _begin(definition: Definition, one: WorkflowExecution, step: ActionStep, now: int) -> Move:
     values = {name: meant(text, one) for name, text in step.parameters.items()}
     if missing := [name for name, value in values.items() if value is None]:
         said = f"there is no value for its parameter {missing[0]}: {step.parameters[missing[0]]} has none"
@@ -135,7 +145,7 @@ def _begin(definition: Definition, one: WorkflowExecution, step: Action, now: in
     return Move(one, begun, run=request)
 
 
-def _ran(definition: Definition, one: WorkflowExecution, step: Action, ran: Ran, now: int) -> Move:
+def _ran(definition: Definition, one: WorkflowExecution, step: ActionStep, ran: Ran, now: int) -> Move:
     outputs = kept(ran.outputs, definition.read.get(step.id, ()))
     if ran.state is State.SUCCESS:
         return go(definition, one, step.next, now, {"state": ran.state.value, "outputs": outputs})

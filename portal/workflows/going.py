@@ -28,8 +28,7 @@ from storage.control.actions import Action
 from storage.control.api import Control
 from storage.control.errors import ControlError, NotFoundError
 from storage.control.states import FINAL, State
-from storage.control.workflow_definition import Action as ActionStep
-from storage.control.workflow_definition import Condition
+from storage.control.workflow_definition import ActionStep, ConditionStep
 from storage.control.workflow_executions import Move, Moved, WorkflowExecution
 from storage.control.workflows import definition
 
@@ -142,7 +141,7 @@ class Going:
         step = said.step(one.step)
         if isinstance(step, ActionStep) and one.begun:
             return decide(said, one, ran=await self._threads.control(self._ran, one, now), now=now)
-        if isinstance(step, ActionStep | Condition) and one.expires_at > now:
+        if isinstance(step, ActionStep | ConditionStep) and one.expires_at > now:
             caller = about.callers[one.requested_by]
             if caller is None or one.device not in about.seen[one.requested_by]:
                 return ended(one, f"the account {one.requested_by} does not see the device any more")
@@ -152,9 +151,9 @@ class Going:
             return ended(one, among)
         return decide(said, one, among=among, now=now)
 
-    async def _problem(self, step: ActionStep | Condition, caller: Caller, about: _Round) -> str | None:
+    async def _problem(self, step: ActionStep | ConditionStep, caller: Caller, about: _Round) -> str | None:
         """Why a step must not begin now."""
-        if isinstance(step, Condition):
+        if isinstance(step, ConditionStep):
             may = caller.may(Permission.EXECUTE) and caller.may(Permission.QUERY)
             return None if may else f"the account {caller.name} may not run workflows any more"
         if not caller.may_run(step.action):
@@ -193,7 +192,7 @@ class Going:
 
 def _asks(one: WorkflowExecution) -> bool:
     step = definition(one.content).step(one.step)
-    return isinstance(step, Condition) and bool(step.nql.strip())
+    return isinstance(step, ConditionStep) and bool(step.nql.strip())
 
 
 def _refused(one: WorkflowExecution, said: str, now: int) -> Move:

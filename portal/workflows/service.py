@@ -26,7 +26,7 @@ from portal.workflows.messages import AskWorkflow
 from storage.control.api import Control
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.manifest import check_parameters
-from storage.control.workflow_definition import Wait, Workflow, given
+from storage.control.workflow_definition import WaitStep, Workflow, given
 from storage.control.workflow_executions import MOST_DEVICES, OPEN, WorkflowExecution, WorkflowRequest
 from storage.control.workflows import SavedWorkflow, definition
 
@@ -161,7 +161,7 @@ class Workflows:
             check_may(caller, await self._threads.control(self._control.workflows.workflow, one.workflow, one.version))
             said = definition(one.content)
             step = said.step(one.step)
-            if one.state not in OPEN or not isinstance(step, Wait) or step.listen is None or not one.begun:
+            if one.state not in OPEN or not isinstance(step, WaitStep) or step.listen is None or not one.begun:
                 raise ApiError(409, "not_listening", "No step of this execution listens now.")
             if (problem := given(values, step.listen)) is not None:
                 raise RefusedError("bad_parameters", problem)

@@ -31,7 +31,7 @@ _OUTPUT = re.compile(r"steps\.([a-z][a-z0-9_]{0,31})\.(?:outputs\.([A-Za-z_][A-Z
 UNARY = ("empty", "not empty")
 
 
-class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="action"):
+class ActionStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="action"):
     """Run a remote action on the device. It has `within` seconds to begin. Values of `parameters` are texts, `$name`
     of a parameter of the workflow, or `steps.<id>.outputs.<name>` of a step before."""
 
@@ -53,7 +53,7 @@ class Comparison(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     than: Annotated[str, Meta(max_length=1024)] = ""
 
 
-class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="condition"):
+class ConditionStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="condition"):
     """Go one way or the other: `then` where the device is among those of the query `nql` and all of `compare` hold."""
 
     id: StepId
@@ -63,7 +63,7 @@ class Condition(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fie
     otherwise: StepId = CONTINUE
 
 
-class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="wait"):
+class WaitStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="wait"):
     """Wait some `seconds`; or, where `listen` names parameters, until somebody gives them, for `within` seconds."""
 
     id: StepId
@@ -74,7 +74,7 @@ class Wait(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     next: StepId = CONTINUE
 
 
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="campaign"):
+class CampaignStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="campaign"):
     """Ask whoever is at the device, by a campaign."""
 
     id: StepId
@@ -85,7 +85,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="ki
     next: StepId = CONTINUE
 
 
-class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stop"):
+class StopStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="stop"):
     """The end, and what came of it."""
 
     id: StepId
@@ -93,7 +93,7 @@ class Stop(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="k
     details: Annotated[str, Meta(max_length=1000)] = ""
 
 
-Step = Action | Condition | Wait | Ask | Stop
+Step = ActionStep | ConditionStep | WaitStep | CampaignStep | StopStep
 
 
 class Workflow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,9 +130,9 @@ class Definition(msgspec.Struct, frozen=True):
         return self.steps[place + 1].id if place + 1 < len(self.steps) else None
 
     @property
-    def actions(self) -> tuple[Action, ...]:
+    def actions(self) -> tuple[ActionStep, ...]:
         """The steps that run an action."""
-        return tuple(step for step in self.steps if isinstance(step, Action))
+        return tuple(step for step in self.steps if isinstance(step, ActionStep))
 
     @property
     def read(self) -> dict[str, set[str]]:
@@ -201,24 +201,26 @@ def _way_problems(step: Step, ids: Sequence[str]) -> Iterator[str]:
 
 def _own_problems(step: Step) -> Iterator[str]:
     match step:
-        case Condition() if not step.nql.strip() and not step.compare:
+        case CampaignStep():
+            yield "a step that asks by a campaign is not offered yet"
+        case ConditionStep() if not step.nql.strip() and not step.compare:
             yield "a condition has a query (nql), or something to compare"
-        case Condition() if step.then == step.otherwise:
+        case ConditionStep() if step.then == step.otherwise:
             yield "both ways of the condition lead to the same step"
-        case Condition():
+        case ConditionStep():
             for one in step.compare:
                 if (one.operator in UNARY) == bool(one.than):
                     yield f"{one.operator} takes {'nothing' if one.than else 'something'} to compare with in than"
-        case Wait() if (step.seconds is None) == (step.listen is None):
+        case WaitStep() if (step.seconds is None) == (step.listen is None):
             yield "a wait has either seconds or parameters to listen for"
-        case Wait() if step.listen is not None:
+        case WaitStep() if step.listen is not None:
             yield from _twice("parameters", step.listen)
 
 
 def _name_problems(step: Step, workflow: Workflow) -> Iterator[str]:
     parameters = {item.name for item in workflow.parameters}
     steps = {one.id: one for one in workflow.steps}
-    if isinstance(step, Condition):
+    if isinstance(step, ConditionStep):
         for one in step.compare:
             if parameter_named(one.value) is None and output_named(one.value) is None:
                 yield f"{one.value[:64]!r} is no value: write $name, steps.ID.outputs.NAME or steps.ID.state"
@@ -228,9 +230,9 @@ def _name_problems(step: Step, workflow: Workflow) -> Iterator[str]:
             yield f"there is no parameter {name}"
         if named is not None:
             other = steps.get(named[0])
-            if not isinstance(other, Action | Wait | Ask):
+            if not isinstance(other, ActionStep | WaitStep | CampaignStep):
                 yield f"there is no step {named[0]} that answers something"
-            elif isinstance(other, Wait) and named[1] is not None and named[1] not in (other.listen or ()):
+            elif isinstance(other, WaitStep) and named[1] is not None and named[1] not in (other.listen or ()):
                 yield f"the step {other.id} does not listen for {named[1]}"
 
 
@@ -238,9 +240,9 @@ def _references(steps: Sequence[Step]) -> Iterator[str]:
     """The texts of steps that may name something."""
     for step in steps:
         match step:
-            case Action():
+            case ActionStep():
                 yield from step.parameters.values()
-            case Condition():
+            case ConditionStep():
                 for one in step.compare:
                     yield from (one.value, one.than)
 
