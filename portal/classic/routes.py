@@ -57,7 +57,7 @@ def routes(parts: Parts) -> list[Route]:
     return [
         *(Route(path, _only("POST", surface.act), methods=METHODS) for path in ACT),
         Route(ENGINES, _only("GET", surface.engines), methods=METHODS),
-        Route(NXQL, surface.nxql, methods=["GET", "POST"]),
+        Route(NXQL, surface.nxql, methods=METHODS),
     ]
 
 
@@ -89,6 +89,9 @@ class _Surface:
     async def nxql(self, request: Request) -> Response:
         p, caller = self._parts, None
         try:
+            if request.method not in ("GET", "HEAD", "POST"):
+                message = "This address takes GET and POST."
+                raise ApiError(405, "method_not_allowed", message, headers={"Allow": "GET, POST"})
             caller = await caller_of(request, p.access)
             allow(caller, Permission.QUERY)
             said = await nxql.said(request)

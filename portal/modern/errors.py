@@ -24,6 +24,8 @@ class Surface(Enum):
     ACT = "act"  # code, message
     NQL = "nql"  # message, code (a number), source
     ENRICHMENT = "enrichment"  # message, code; 400 has status and errors beside them
+    CAMPAIGNS = "campaigns"  # code, message, of 401 too
+    WORKFLOWS = "workflows"  # code, details
     DELETIONS = "deletions"  # code (one of a list), message
     SPARK = "spark"  # message
 
@@ -36,8 +38,8 @@ class _Said:
     headers: dict[str, str]
 
 
-BAD, UNAUTHORIZED, FORBIDDEN, INTERNAL = 400, 401, 403, 500
-DOCUMENTED = frozenset({400, 401, 403, 404, 406, 429, 500, 503})
+BAD, UNAUTHORIZED, FORBIDDEN, WRONG_METHOD, INTERNAL = 400, 401, 403, 405, 500
+DOCUMENTED = frozenset({400, 401, 403, 404, 405, 406, 429, 500, 503})
 INSTEAD = {408: 400, 409: 400, 413: 400, 415: 400, 422: 400, 499: 400, 504: 503, 507: 503}
 ACT_CODES = {
     "bad_json": "INVALID_REQUEST_JSON",
@@ -84,6 +86,8 @@ def _body(surface: Surface, said: _Said) -> dict[str, Any] | None:
     match surface:
         case Surface.TOKEN:
             return {"error": _oauth_code(said), "error_description": said.message}
+        case Surface.CAMPAIGNS:
+            return {"code": said.code.upper(), "message": said.message}
         case _ if said.status == UNAUTHORIZED:
             return None
         case Surface.ACT:
@@ -92,6 +96,8 @@ def _body(surface: Surface, said: _Said) -> dict[str, Any] | None:
             return {"message": said.message, "code": said.status, "source": SOURCE}
         case Surface.ENRICHMENT:
             return _enrichment(said)
+        case Surface.WORKFLOWS:
+            return {"code": said.code.upper(), "details": said.message}
         case Surface.DELETIONS:
             return {"code": _deletion_code(said), "message": said.message}
         case Surface.SPARK:
@@ -108,10 +114,12 @@ def _enrichment(said: _Said) -> dict[str, Any]:
 def _oauth_code(said: _Said) -> str:
     if said.code in OAUTH_CODES:
         return said.code
-    return "invalid_request" if said.status == BAD else "temporarily_unavailable"
+    return "invalid_request" if said.status in (BAD, WRONG_METHOD) else "temporarily_unavailable"
 
 
 def _deletion_code(said: _Said) -> str:
     if said.code in DELETION_CODES:
         return said.code
-    return {BAD: "INVALID_REQUEST", FORBIDDEN: "FEATURE_NOT_ENABLED"}.get(said.status, "INTERNAL_ERROR")
+    return {BAD: "INVALID_REQUEST", WRONG_METHOD: "INVALID_REQUEST", FORBIDDEN: "FEATURE_NOT_ENABLED"}.get(
+        said.status, "INTERNAL_ERROR"
+    )

@@ -30,7 +30,7 @@ from portal.modern.asking import Asking
 from portal.modern.errors import Surface
 from portal.modern.exports import Compression, Export, Exports
 from portal.modern.limits import Limits
-from portal.modern.ways import Asked, Way, answered
+from portal.modern.ways import METHODS, Asked, Way, answered, wrong_method
 from portal.queries.admission import Purpose
 from portal.queries.running import gone, unless_gone
 from portal.queries.service import Queries, Wanted
@@ -85,9 +85,11 @@ def files(exports: Exports) -> Route:
         return FileResponse(export.path, media_type=kind, headers=headers)
 
     async def serve(request: Request) -> Response:
+        if request.method not in ("GET", "HEAD"):
+            return wrong_method(Surface.NQL, ["GET"])
         return await answered(Surface.NQL, send(request))
 
-    return Route(FILES + "{name}", serve, methods=["GET"])
+    return Route(FILES + "{name}", serve, methods=METHODS)
 
 
 class _Part:

@@ -22,7 +22,7 @@ from portal.endpoints import read_body
 from portal.errors import ApiError
 from portal.modern.errors import Surface
 from portal.modern.tokens import LIFE, SCOPE, AccessTokens
-from portal.modern.ways import answered
+from portal.modern.ways import METHODS, answered, wrong_method
 from portal.threads import Threads
 from storage.control.api import Control
 
@@ -37,7 +37,7 @@ log = structlog.get_logger("modern")
 def routes(control: Control, threads: Threads, tokens: AccessTokens, clock: Callable[[], int]) -> list[Route]:
     """Both paths."""
     door = _Door(control, threads, tokens, clock)
-    return [Route(path, door.serve, methods=["POST"]) for path in PATHS]
+    return [Route(path, door.serve, methods=METHODS) for path in PATHS]
 
 
 class _Door:
@@ -49,6 +49,8 @@ class _Door:
         self._throttle = Throttle(FREE)
 
     async def serve(self, request: Request) -> Response:
+        if request.method != "POST":
+            return wrong_method(Surface.TOKEN, ["POST"])
         work: Awaitable[Any] = self._token(request)
         return await answered(Surface.TOKEN, work)
 

@@ -28,6 +28,7 @@ from portal.threads import Threads
 from storage.control.api import Control
 from storage.control.api_credentials import ApiCredential
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 log = structlog.get_logger("modern")
 
 
@@ -85,12 +86,20 @@ class Gate:
         return Caller(account), credential
 
 
+class WayRoute(Route):
+    """All that one path has. It takes every method, so that a wrong one is answered in the form of the surface."""
+
+    def __init__(self, path: str, ways: dict[str, Way], gate: Gate) -> None:
+        super().__init__(path, _serve(ways, gate), methods=METHODS)
+        self.ways = tuple(ways.values())
+
+
 def routes(ways: Iterable[Way], gate: Gate) -> list[Route]:
     """Starlette routes, one a path."""
     paths: dict[str, dict[str, Way]] = {}
     for way in ways:
         paths.setdefault(way.path, {})[way.method] = way
-    return [Route(path, _serve(methods, gate), methods=list(methods)) for path, methods in paths.items()]
+    return [WayRoute(path, methods, gate) for path, methods in paths.items()]
 
 
 def _serve(methods: dict[str, Way], gate: Gate) -> Callable[[Request], Awaitable[Response]]:
@@ -98,13 +107,23 @@ def _serve(methods: dict[str, Way], gate: Gate) -> Callable[[Request], Awaitable
 
     async def serve(request: Request) -> Response:
         method = "GET" if request.method == "HEAD" else request.method
-        way = methods[method]
+        way = methods.get(method)
+        if way is None:
+            return wrong_method(next(iter(methods.values())).surface, methods)
         answer = await answered(way.surface, _passed(request, way, gate, decoders.get(method)), way.status)
         if way.headers is not None:
             answer.headers.update(way.headers(request))
         return answer
 
     return serve
+
+
+def wrong_method(surface: Surface, methods: Iterable[str]) -> Response:
+    """The answer to a method that an address does not take."""
+    allow = {"Allow": ", ".join(sorted(methods))}
+    return respond(
+        surface, ApiError(405, "method_not_allowed", "This address does not take this method.", headers=allow)
+    )
 
 
 async def answered(surface: Surface, work: Awaitable[Any], status: int = 200) -> Response:

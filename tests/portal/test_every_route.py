@@ -1,5 +1,5 @@
-"""What holds for every route, generated from the one list: who is let in, what another site's page may do, what
-bodies are taken."""
+"""What holds for every route of our own, generated from the one list: who is let in, what another site's page may do.
+What is wrong with requests of any surface is in `tests/contracts`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from portal.app import endpoints
 from portal.endpoints import PREFIX, Endpoint
 from portal.pages.routes import Nowhere
-from tests.portal.conftest import BASE, EVERYTHING, House, Play
+from tests.portal.conftest import BASE, House, Play
 
 pytestmark = pytest.mark.slow
 OPEN = {("POST", "/session"), ("GET", "/openapi.json")}
@@ -59,19 +59,6 @@ def test_no_route_is_beside_the_list(play: Play) -> None:
         for route in routes:
             assert isinstance(route, Route | Mount | WebSocketRoute)
             assert route.path in listed | BESIDE or route.path.startswith(OTHERS), route
-
-    play(scene)
-
-
-def test_a_permission_is_asked_for(play: Play) -> None:
-    async def scene(house: House) -> None:
-        for endpoint in endpoints(house.portal):
-            if endpoint.needs is None:
-                continue
-            others = tuple(name for name in EVERYTHING if name != endpoint.needs.value)
-            client = await house.program(f"no-{endpoint.needs.value}", others)
-            answer = await ask(client, endpoint)
-            assert (answer.status_code, answer.json()["error"]["code"]) == (403, "forbidden"), endpoint
 
     play(scene)
 
@@ -131,56 +118,6 @@ def test_a_browser_needs_its_csrf_token(play: Play) -> None:
                 answer = await ask(browser, endpoint, headers={"X-Muster-CSRF": token})
                 assert (answer.status_code, answer.json()["error"]["code"]) == (403, "csrf"), endpoint
         assert (await browser.get(f"{PREFIX}/session")).status_code == 200
-
-    play(scene)
-
-
-BODIES = [
-    b"",
-    b"{",
-    b"\xff\xfe",
-    b'{"name": "\xff"}',
-    b"[" * 100_000,
-    b'"\\ud800"',
-    b"null",
-    b"[]",
-    b"NaN",
-    b'{"unknown_field": 1}',
-]
-
-
-def test_bad_bodies(play: Play) -> None:
-    async def scene(house: House) -> None:
-        client = await house.program()
-        taking = [endpoint for endpoint in endpoints(house.portal) if endpoint.body or endpoint.reads]
-        assert len(taking) > 8
-        for endpoint in taking:
-            for body in BODIES:
-                wanted = 413 if len(body) > endpoint.most_bytes else 400
-                answer = await ask(client, endpoint, content=body, headers={"Content-Type": "application/json"})
-                assert answer.status_code == wanted, (endpoint, answer.text)
-                assert set(answer.json()) == {"error"}
-
-    play(scene)
-
-
-def test_bodies_are_json_and_bounded(play: Play) -> None:
-    async def scene(house: House) -> None:
-        client = await house.program()
-
-        async def endless() -> Any:
-            for _ in range(1000):
-                yield b" " * (1 << 20)
-
-        for endpoint in endpoints(house.portal):
-            if endpoint.body is None and endpoint.reads is None:
-                continue
-            form = await ask(client, endpoint, content=b"a=b", headers={"Content-Type": "text/plain"})
-            assert form.status_code == 415, endpoint
-            said = {"Content-Type": "application/json", "Content-Length": str(100 << 20)}
-            assert (await ask(client, endpoint, content=b"{}", headers=said)).status_code == 413, endpoint
-            large = await ask(client, endpoint, content=endless(), headers={"Content-Type": "application/json"})
-            assert large.status_code == 413, endpoint
 
     play(scene)
 
