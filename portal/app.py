@@ -369,7 +369,8 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     note = Refusals(p.control, p.threads, p.clock).note
     base = (p.settings.public_url, p.settings.secure)
     stored = (p.control, p.tables, p.catalogs, p.queries)
-    shared = (*stored, _actions(p), p.exports, p.erasures.erasing, p.keys, p.threads, p.clock, note)
+    doing = (p.workflows, p.exports, p.erasures.erasing)
+    shared = (*stored, _actions(p), *doing, p.keys, p.threads, p.clock, note)
     return [
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),

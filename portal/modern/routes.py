@@ -15,7 +15,7 @@ from starlette.routing import Route
 from portal.actions.service import Actions
 from portal.endpoints import Refused
 from portal.erasure.service import Erasing
-from portal.modern import act, deletions, enrichment, nql, spark, token, ways
+from portal.modern import act, deletions, enrichment, nql, spark, token, ways, workflows
 from portal.modern.asking import Asking
 from portal.modern.exports import Exports
 from portal.modern.tokens import AccessTokens
@@ -23,6 +23,7 @@ from portal.modern.ways import Gate, Way
 from portal.queries.catalogs import Catalogs
 from portal.queries.service import Queries
 from portal.threads import Threads
+from portal.workflows.service import Workflows
 from storage.control.api import Control
 from storage.control.key_ring import KeyRing
 from storage.tables.api import Tables
@@ -37,6 +38,7 @@ class Parts:
     catalogs: Catalogs
     queries: Queries
     actions: Actions
+    workflows: Workflows
     exports: Exports
     erasing: Erasing
     keys: KeyRing
@@ -61,6 +63,7 @@ def listed(p: Parts) -> list[Way]:
         *act.listed(p.actions, p.queries, p.control, p.threads),
         *nql.listed(asking, p.queries, p.threads, p.exports, p.base),
         *enrichment.listed(enrichment.Parts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)),
+        *workflows.listed(p.workflows, p.queries),
         *deletions.listed(p.erasing),
         *spark.listed(),
     ]
