@@ -88,8 +88,8 @@ Refused = Callable[[Caller, str, str], Awaitable[None]]  # who, which route, why
 class Endpoint:
     """One method of one path below PREFIX. `needs` is the permission; `open` routes know no caller. A function that
     gives a `Response` has it sent as it is; anything else is sent as JSON. `reads` is the form of a body that the
-    function reads itself. `media` lists what a route gives beside JSON, `query` its query
-    parameters, `headers` those of the request that mean something to it."""
+    function reads itself. `also` are other statuses with the same answer. `media` lists what a route gives beside JSON,
+    `query` its query parameters, `headers` those of the request that mean something to it."""
 
     method: str
     path: str
@@ -101,6 +101,7 @@ class Endpoint:
     reads: Any = None
     answer: Any = None
     status: int = 200
+    also: tuple[int, ...] = ()
     most_bytes: int = 64 * KIB
     media: tuple[str, ...] = ()
     query: tuple[str, ...] = ()

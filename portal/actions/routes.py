@@ -72,6 +72,7 @@ def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[
             body=m.AskRun,
             answer=m.RunOne,
             status=201,
+            also=(200,),
             most_bytes=RUN_BYTES,
         ),
         Endpoint(
@@ -121,6 +122,7 @@ def endpoints(actions: Actions, watchers: Watchers, guard: HeaderGuard) -> list[
             body=m.AskRetry,
             answer=m.RunOne,
             status=201,
+            also=(200,),
         ),
         Endpoint(
             "GET",

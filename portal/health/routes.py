@@ -66,4 +66,4 @@ def endpoints(document: Callable[[], Mapping[str, Any]]) -> list[Endpoint]:
     async def openapi(_asked: Asked) -> Response:
         return JSONResponse(document())
 
-    return [Endpoint("GET", "/openapi.json", openapi, "This document.", open=True)]
+    return [Endpoint("GET", "/openapi.json", openapi, "This document.", open=True, media=("application/json",))]

@@ -42,6 +42,33 @@ class WebhookList(Struct):
     webhooks: list[WebhookInfo]
 
 
+class RunTold(Struct, forbid_unknown_fields=True):
+    """A run as a webhook is told of it: ids and counts, no parameters and no outputs."""
+
+    id: str
+    action: str
+    version: str
+    state: str
+    detail: str | None
+    trigger: str
+    schedule: str | None
+    requested_by: str
+    requested_at: str
+    ended_at: str | None
+    devices: int
+    skipped: int
+    counts: dict[str, int]
+
+
+class EventBody(Struct, forbid_unknown_fields=True):
+    """What is sent to a webhook. The same `id` may come twice."""
+
+    id: str
+    event: Event
+    time: str
+    run: RunTold
+
+
 class DeliveryInfo(Struct):
     """One event on its way to a webhook. With neither `next_at` nor `delivered_at` it was given up."""
 
