@@ -20,7 +20,7 @@ from benchmarks.shapes.estate import BUCKET, CRASHES, EVENT_TABLES, EXECUTIONS, 
 from benchmarks.shapes.plain import files
 from nql.catalog.load import builtin
 from storage.tables.api import MAX_ROWS, Ack, Batch, Rows, open_tables
-from storage.tables.frames import BatchPart, Prepared, TablePart
+from storage.tables.frames import BatchPart, Frame, Prepared, TablePart
 from storage.tables.manifest import read_manifest
 from storage.tables.store import Store
 from storage.tables.writer import SEAL_ROWS
@@ -143,7 +143,7 @@ def _events(store: Store, table: str, frame: pl.DataFrame, now: int) -> None:
         sequence = store.state.next_row + 1
         part = BatchPart(SOURCE, 1, table, sequence, now, store.state.next_row, [TablePart(table, rows.num_rows, 0)])
         with store.state.lock:
-            store.state.apply([Prepared(part, (rows,), ())])
+            store.state.apply([Frame([Prepared(part, (rows,))])])
         if store.state.tail.rows >= SEAL_ROWS:
             store.seal()
 

@@ -37,6 +37,7 @@ from storage.tables.errors import (
 )
 from storage.tables.face import NOTHING, Tables
 from storage.tables.files import Files, discard
+from storage.tables.groups import Outcome
 from storage.tables.hot import CACHE, belongs_to
 from storage.tables.lake import joined, unfinished
 from storage.tables.mirror import BUDGET, LakeState, Mirror
@@ -45,7 +46,7 @@ from storage.tables.recover import QUARANTINE
 from storage.tables.rows import MAX_ROWS, Ack, Batch, Rows
 from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
-from storage.tables.store import Outcome, Store
+from storage.tables.store import Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
 from storage.tables.writer import Append, Compact, Erase, Item, Seal, Stop, Writer
 

@@ -1,14 +1,15 @@
 """The header of a journal frame: which batches it holds, the ids they introduce, and where each table's rows lie.
 
-A frame is what one write and one fsync make durable: a group of batches. Invariant: a frame and the state before it
-decide the state after it entirely; recovery applies frames with the same code that applied them the first time.
+A frame is what one write and one fsync make durable: a group of batches. Event rows of the same columns lie together,
+whoever sent them; objects lie batch by batch. Invariant: a frame and the state before it decide the state after it
+entirely; recovery applies frames with the same code that applied them the first time.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -28,12 +29,14 @@ class NewKeys(msgspec.Struct, frozen=True):
 
 
 class TablePart(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Rows of one table: `size` bytes of Arrow IPC stream. `owners` are the devices whose whole set these rows are."""
+    """Rows of one table: `size` bytes of Arrow IPC stream, or the next ones of a stream of the frame, by its number.
+    `owners` are the devices whose whole set these rows are."""
 
     table: str
     rows: int
     size: int
     owners: list[int] = []
+    stream: int | None = None
 
 
 class BatchPart(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -51,42 +54,67 @@ class BatchPart(msgspec.Struct, frozen=True, omit_defaults=True):
     first: int | None = None
 
 
-class FrameHeader(msgspec.Struct, frozen=True):
-    """The batches of a frame, in order."""
+class StreamPart(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Event rows of several batches: `size` bytes of Arrow IPC stream. `seen` are the links whose objects were seen at
+    the times of these rows."""
+
+    table: str
+    rows: int
+    size: int
+    seen: list[str] = []
+
+
+class FrameHeader(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The batches of a frame, in order, and the streams whose rows are of several of them."""
 
     batches: list[BatchPart]
+    streams: list[StreamPart] = []
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch ready to be written and applied: its part of the header, and each table's rows as Arrow and as bytes."""
+    """A batch ready to be written and applied: its part of the header, and each table's rows as Arrow and as bytes,
+    None where they lie in a stream."""
 
     part: BatchPart
     batches: tuple[Any, ...]
-    payloads: tuple[Any, ...]
+    payloads: tuple[Any, ...] = ()
 
-    @property
-    def size(self) -> int:
-        """Bytes of rows."""
-        return sum(part.size for part in self.part.tables)
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """Event rows of several batches ready to be written and applied."""
+
+    part: StreamPart
+    rows: Any
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A group of batches, and the streams that have rows of them."""
+
+    batches: list[Prepared] = field(default_factory=list)
+    streams: list[Stream] = field(default_factory=list)
 
 
 _header = msgspec.json.Decoder(FrameHeader)
 
 
-def encode_body(group: Sequence[Prepared]) -> bytes:
-    """The body of a frame: length of the header, header, rows."""
-    header = msgspec.json.encode(FrameHeader([prepared.part for prepared in group]))
-    header += b" " * (-len(header) % _ALIGN)
-    return b"".join(
-        [len(header).to_bytes(8, "little"), header, *(payload for item in group for payload in item.payloads)]
+def encode_body(frame: Frame) -> list[Any]:
+    """The pieces of a frame's body: length of the header, header, rows of single batches, streams."""
+    header = msgspec.json.encode(
+        FrameHeader([prepared.part for prepared in frame.batches], [stream.part for stream in frame.streams])
     )
+    header += b" " * (-len(header) % _ALIGN)
+    own = [payload for item in frame.batches for payload in item.payloads]
+    return [len(header).to_bytes(8, "little"), header, *own, *(stream.payload for stream in frame.streams)]
 
 
-def encode_frame(body: bytes, journal: int, offset: int) -> bytes:
+def encode_frame(body: Sequence[Any], journal: int, offset: int) -> bytes:
     """A frame for one place: byte `offset` of journal file `journal`. Anywhere else its checksum does not fit."""
-    length = len(body).to_bytes(8, "little")
-    return b"".join([MAGIC, _checksum(length, body, journal, offset), length, body])
+    length = sum(memoryview(piece).nbytes for piece in body).to_bytes(8, "little")
+    return b"".join([MAGIC, _checksum(length, body, journal, offset), length, *body])
 
 
 def body_length(head: bytes) -> int | None:
@@ -99,27 +127,47 @@ def body_length(head: bytes) -> int | None:
 
 def is_sound(head: bytes, body: bytes, journal: int, offset: int) -> bool:
     """Whether the checksum of a frame fits its bytes and its place."""
-    return _checksum(head[8:16], body, journal, offset) == head[4:8]
+    return _checksum(head[8:16], [body], journal, offset) == head[4:8]
 
 
-def _checksum(length: bytes, body: bytes, journal: int, offset: int) -> bytes:
-    place = journal.to_bytes(8, "little") + offset.to_bytes(8, "little")
-    return zlib.crc32(body, zlib.crc32(place + length)).to_bytes(4, "little")
+def _checksum(length: bytes, body: Sequence[Any], journal: int, offset: int) -> bytes:
+    found = zlib.crc32(journal.to_bytes(8, "little") + offset.to_bytes(8, "little") + length)
+    for piece in body:
+        found = zlib.crc32(piece, found)
+    return found.to_bytes(4, "little")
 
 
-def decode_frame(body: bytes) -> list[Prepared]:
+def decode_frame(body: bytes) -> Frame:
     """The batches of a sound frame. Raises ValueError if it does not follow the format after all."""
     length = int.from_bytes(body[:8], "little")
     header = _header.decode(body[8 : 8 + length])
     view, offset = pa.py_buffer(body), 8 + length
-    group: list[Prepared] = []
-    for part in header.batches:
-        batches = []
-        for table in part.tables:
-            batches.append(decode_rows(view.slice(offset, table.size)))
-            offset += table.size
-        group.append(Prepared(part, tuple(batches), ()))
-    return group
+
+    def rows(size: int) -> Any:
+        nonlocal offset
+        offset += size
+        return decode_rows(view.slice(offset - size, size))
+
+    group = [
+        Prepared(part, tuple(None if table.stream is not None else rows(table.size) for table in part.tables))
+        for part in header.batches
+    ]
+    frame = Frame(group, [Stream(part, rows(part.size)) for part in header.streams])
+    _check_streams(frame)
+    return frame
+
+
+def _check_streams(frame: Frame) -> None:
+    """Each stream has the rows that its batches take of it, no fewer and no more."""
+    found = [stream.rows.num_rows for stream in frame.streams]
+    for prepared in frame.batches:
+        for table in prepared.part.tables:
+            if table.stream is not None:
+                if not 0 <= table.stream < len(found) or frame.streams[table.stream].part.table != table.table:
+                    raise ValueError(f"rows of {table.table} lie in no stream of theirs")
+                found[table.stream] -= table.rows
+    if any(found):
+        raise ValueError("a stream has other rows than its batches")
 
 
 def encode_rows(batch: Any) -> Any:

@@ -9,13 +9,14 @@ is damage, never cut.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from storage.tables.errors import JournalCorrupt
 from storage.tables.files import Files, discard
-from storage.tables.frames import HEAD, MAGIC, Prepared, body_length, decode_frame, encode_frame, is_sound
+from storage.tables.frames import HEAD, MAGIC, Frame, body_length, decode_frame, encode_frame, is_sound
 
 FILE_HEAD = b"MUSTER JOURNAL 1\n".ljust(32, b"\0")
 _NAME = re.compile(r"journal-(\d{8,})\.log")
@@ -63,9 +64,9 @@ class Journal:
         self._length, self._unsure = length, True
         self._cut()
 
-    def append(self, body: bytes) -> None:
-        """Make a frame durable. Raises OSError; the frame is then not in the journal, and will not be after a crash
-        either once a later append has succeeded."""
+    def append(self, body: Sequence[Any]) -> None:
+        """Make a frame durable, given the pieces of its body. Raises OSError; the frame is then not in the journal, and
+        will not be after a crash either once a later append has succeeded."""
         if self._handle < 0:
             self._create()
         if self._unsure:
@@ -120,7 +121,7 @@ class Journal:
         self._unsure = False
 
 
-def read_journal(files: Files, folder: Path, number: int) -> Iterator[tuple[int, list[Prepared] | Torn]]:
+def read_journal(files: Files, folder: Path, number: int) -> Iterator[tuple[int, Frame | Torn]]:
     """The frames of a journal file, each with the offset of its end; last a `Torn` if bytes follow the last sound one.
 
     Raises JournalCorrupt where a frame that was acknowledged is unreadable.
@@ -140,7 +141,7 @@ class _Reader:
     path: Path
     number: int
 
-    def frames(self) -> Iterator[tuple[int, list[Prepared] | Torn]]:
+    def frames(self) -> Iterator[tuple[int, Frame | Torn]]:
         size, offset = self.files.size(self.handle), len(FILE_HEAD)
         if self.files.read(self.handle, offset, 0) != FILE_HEAD:
             if size > offset:

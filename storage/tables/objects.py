@@ -8,6 +8,7 @@ is applied.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +61,7 @@ class ObjectTable:
         self._erased: set[int] = set()
         self._arrow: tuple[int, Any] | None = None
         self._sightings: list[tuple[Any, Any]] = []
+        self._met, self._met_at = array("q"), array("q")  # sightings one by one: rows and instants
         self.waiting = 0
 
     def allocate(self, key: str) -> int:
@@ -119,27 +121,29 @@ class ObjectTable:
             raise ValueError(f"row {row} of {self.schema.name} has no {name}")
         return found
 
-    def seen(self, row: int, first: int, last: int) -> None:
-        """An object was seen from `first` to `last`."""
-        known_first, known_last = self._column("first_seen"), self._column("last_seen")
-        before, after = known_first.get(row), known_last.get(row)
-        if before is None or first < before:
-            known_first.set(row, first)
-        if after is None or last > after:
-            known_last.set(row, last)
+    def seen(self, row: int, instant: int) -> None:
+        """An object was seen at an instant; put into the columns with all sightings."""
+        self._met.append(row)
+        self._met_at.append(instant)
+        self._count(1)
+
+    def _count(self, sightings: int) -> None:
+        self.waiting += sightings
+        if self.waiting > MOST_SIGHTINGS:
+            self.settle()
         self._changed()
 
     def sighted(self, rows: Any, times: Any) -> None:
         """Objects were seen at times: two Arrow arrays, where a row may be null. They are put into the columns
         together with others, when somebody asks for these."""
         self._sightings.append((rows, times))
-        self.waiting += len(rows)
-        if self.waiting > MOST_SIGHTINGS:
-            self.settle()
-        self._changed()
+        self._count(len(rows))
 
     def settle(self) -> None:
         """Put all sightings into the columns."""
+        if self._met:
+            self._sightings.append((_numbers(self._met), _numbers(self._met_at)))
+            self._met, self._met_at = array("q"), array("q")
         if not self._sightings:
             return
         rows, times = (pa.chunked_array(list(some), type=pa.int64()) for some in zip(*self._sightings, strict=True))
@@ -157,7 +161,8 @@ class ObjectTable:
                 self._column(name).combine(found, bounds[column].combine_chunks(), how)
 
     def seen_if_never(self, rows: Iterable[int], instant: int) -> None:
-        """Objects that nothing is known of when they were seen, were seen now; no sighting of them may wait."""
+        """Objects that nothing is known of when they were seen, were seen now; no sighting of them at another time may
+        wait."""
         for column in map(self._column, sorted(SEEN)):
             for row in rows:
                 if column.get(row) is None:
@@ -282,6 +287,10 @@ class ObjectTable:
     def _changed(self) -> None:
         self.version += 1
         self.dirty = True
+
+
+def _numbers(values: array[int]) -> Any:
+    return pa.Array.from_buffers(pa.int64(), len(values), [None, pa.py_buffer(values)])
 
 
 def _merged(before: Sequence[Mapping[str, Any]] | None, now: Sequence[Mapping[str, Any]] | None) -> Any:

@@ -15,7 +15,7 @@ import msgspec
 
 from storage.tables.errors import JournalCorrupt, ManifestCorrupt, SegmentCorrupt, WrongZone
 from storage.tables.files import Files, discard, write_whole
-from storage.tables.frames import Prepared
+from storage.tables.frames import Frame
 from storage.tables.journal import FILE_HEAD, Journal, Torn, journal_numbers, journal_path, read_journal
 from storage.tables.manifest import NAME, Manifest, empty, read_manifest, write_manifest
 from storage.tables.schema import Schemas
@@ -90,7 +90,7 @@ def replay(files: Files, folder: Path, state: State, manifest: Manifest) -> Jour
 def _replay_file(files: Files, folder: Path, number: int, state: State, *, last: bool) -> int:
     """Apply one file; where its sound part ends, 0 if not even its head is there."""
     path, offset = journal_path(folder, number), len(FILE_HEAD)
-    waiting: list[Prepared] = []  # to be applied at once: a frame of few rows costs as much as one of many
+    waiting: list[Frame] = []  # to be applied at once: a frame of few rows costs as much as one of many
     since = offset
     for end, item in read_journal(files, folder, number):
         if isinstance(item, Torn):
@@ -99,16 +99,16 @@ def _replay_file(files: Files, folder: Path, number: int, state: State, *, last:
             _set_aside(files, folder, number, item)
             offset = end
             break
-        waiting += item
+        waiting.append(item)
         offset = end
-        if len(waiting) >= _AT_ONCE:
+        if sum(len(frame.batches) for frame in waiting) >= _AT_ONCE:
             _apply(state, waiting, path, since)
             waiting, since = [], offset
     _apply(state, waiting, path, since)
     return offset
 
 
-def _apply(state: State, waiting: list[Prepared], path: Path, since: int) -> None:
+def _apply(state: State, waiting: list[Frame], path: Path, since: int) -> None:
     try:
         state.apply(waiting)
     except (KeyError, ValueError) as error:

@@ -15,6 +15,7 @@ from typing import Any
 MAX_ROWS = 50_000
 MAX_SOURCE = 200
 MAX_EPOCH = 64
+PORTAL = "portal"  # the source of what the portal itself says, and of what comes from its outbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
 import pyarrow as pa
 
-from storage.tables.frames import BatchPart, Prepared, TablePart
+from storage.tables.frames import BatchPart, Frame, Prepared, Stream, TablePart
 from storage.tables.marks import Marks, SourceMarks
-from storage.tables.objects import ObjectTable, Saved
+from storage.tables.objects import SEEN, ObjectTable, Saved
 from storage.tables.quota import Invented
+from storage.tables.rows import PORTAL
 from storage.tables.schema import DEVICES, Schemas, TableSchema, typed
 from storage.tables.tail import Days, Tail
-
-PORTAL = "portal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +54,24 @@ class State:
         """Whether there is anything to seal."""
         return self.tail.rows > 0 or self.marks.dirty or any(table.dirty for table in self.objects.values())
 
-    def apply(self, group: Sequence[Prepared]) -> None:
+    def apply(self, frames: Sequence[Frame]) -> None:
         """Take durable batches in. Raises ValueError for one that does not follow the state, which then must not be
         used further."""
         rows = _Rows(self.schemas)
-        for prepared in group:
-            self._apply(prepared, rows)
-        for schema, frame in rows.frames():
-            self.tail.add(schema.name, schema.time, frame)
+        for frame in frames:
+            streams = [_Taken(stream) for stream in frame.streams]
+            for prepared in frame.batches:
+                self._apply(prepared, streams, rows)
+            for taken in streams:
+                part = taken.stream.part
+                numbers = [pa.arange(first, end) for first, end in taken.runs]
+                rows.add(self.schemas[part.table], taken.stream.rows.schema.names, numbers, taken.stream.rows)
+                self._see_taken(taken)
+        for schema, made in rows.frames():
+            self.tail.add(schema.name, schema.time, made)
 
-    def _apply(self, prepared: Prepared, found: _Rows) -> None:
-        part = prepared.part
+    def _apply(self, prepared: Prepared, streams: Sequence[_Taken], found: _Rows) -> None:
+        part, own = prepared.part, []
         if part.row != self.next_row:
             raise ValueError(f"the next row is {self.next_row}, the batch begins with {part.row}")
         for name, keys in part.keys.items():
@@ -73,18 +79,34 @@ class State:
         for table, rows in zip(part.tables, prepared.batches, strict=True):
             schema = self.schemas[table.table]
             if schema.is_object:
+                for taken in streams if SEEN.intersection(rows.schema.names) else ():
+                    self._see_taken(taken)  # what is said of it counts from now on
                 self._upsert(part, schema, table, rows)
+                continue
+            if table.stream is not None:
+                streams[table.stream].take(self.next_row, table.rows)
             else:
                 names = rows.schema.names
-                found.add(schema, names, self.next_row, rows)
-                self.next_row += rows.num_rows
+                found.add(schema, names, [pa.arange(self.next_row, self.next_row + rows.num_rows)], rows)
                 if part.source != PORTAL:  # what the portal computes about an object is no sign of life
                     self._see_linked(part, schema, names, rows)
+            self.next_row += table.rows
+            if part.keys:
+                own.append((schema, streams[table.stream].last() if table.stream is not None else rows))
         self._see_sender(part)
-        self._see_new(part, prepared.batches)
+        if part.keys:
+            self._see_new(part, own)
         self.marks.add(part.source, part.generation, part.epoch, part.sequence, first=part.first)
         self.invented.note(part)
         self.version += 1
+
+    def _see_taken(self, taken: _Taken) -> None:
+        """The objects that rows of a stream speak of were seen, as far as batches took them."""
+        part, rows = taken.stream.part, taken.unseen()
+        schema, names = self.schemas[part.table], rows.schema.names
+        for link in part.seen if rows.num_rows else ():
+            times = rows.column(names.index(schema.time))
+            self.objects[schema.links[link]].sighted(rows.column(names.index(link)), times)
 
     def cut(self) -> Cut:
         """Everything so far, set apart to be sealed; what comes next is changed beside it. `sealed` or `not_sealed`
@@ -125,7 +147,7 @@ class State:
             for link in schema.key_links[1:]:
                 linked = self.objects[schema.links[link]]
                 for row in {target.link(link, row) for row in ids} if linked.schema.seen else ():
-                    linked.seen(row, part.received, part.received)
+                    linked.seen(row, part.received)
 
     def _see_linked(self, part: BatchPart, schema: TableSchema, names: Sequence[str], rows: Any) -> None:
         """The objects that events speak of were seen at these events' times; the sender itself, when the batch came."""
@@ -138,9 +160,9 @@ class State:
     def _see_sender(self, part: BatchPart) -> None:
         if self._is_device(part):
             row = self.objects[DEVICES].ids[part.source]
-            self.objects[DEVICES].seen(row, part.received, part.received)
+            self.objects[DEVICES].seen(row, part.received)
 
-    def _see_new(self, part: BatchPart, batches: Sequence[Any]) -> None:
+    def _see_new(self, part: BatchPart, batches: Sequence[tuple[TableSchema, Any]]) -> None:
         """New objects that nothing was said of were seen when the batch came."""
         for name, keys in part.keys.items():
             table = self.objects[name]
@@ -149,34 +171,59 @@ class State:
                 waiting = self._linked(part, name, batches)
                 table.seen_if_never([row for row in new if row not in waiting], part.received)
 
-    def _linked(self, part: BatchPart, name: str, batches: Sequence[Any]) -> set[int | None]:
+    def _linked(self, part: BatchPart, name: str, batches: Sequence[tuple[TableSchema, Any]]) -> set[int | None]:
         """The objects of a table that the events of a batch speak of, whose sightings may wait."""
         found: set[int | None] = set()
         if part.source == PORTAL or (name == DEVICES and self._is_device(part)):
             return found
-        for table, rows in zip(part.tables, batches, strict=True):
-            schema = self.schemas[table.table]
-            if not schema.is_object:
-                names = [link for link in rows.schema.names if schema.links.get(link) == name]
-                found.update(*(rows.column(link).to_pylist() for link in names))
+        for schema, rows in batches:
+            names = [link for link in rows.schema.names if schema.links.get(link) == name]
+            found.update(*(rows.column(link).to_pylist() for link in names))
         return found
 
     def _is_device(self, part: BatchPart) -> bool:
         return DEVICES in self.objects and part.source in self.objects[DEVICES].ids
 
 
+@dataclass(slots=True)
+class _Taken:
+    """How much of a stream the batches so far have: as runs of row numbers, `[first, end]`."""
+
+    stream: Stream
+    runs: list[list[int]] = field(default_factory=list)
+    rows: int = 0
+    newest: int = 0
+    seen: int = 0
+
+    def take(self, first: int, rows: int) -> None:
+        """The next rows are those of a batch, numbered from `first` on."""
+        if self.runs and self.runs[-1][1] == first:
+            self.runs[-1][1] = first + rows
+        else:
+            self.runs.append([first, first + rows])
+        self.rows, self.newest = self.rows + rows, rows
+
+    def unseen(self) -> Any:
+        """The rows that were taken since this was asked."""
+        first, self.seen = self.seen, self.rows
+        return self.stream.rows.slice(first, self.rows - first)
+
+    def last(self) -> Any:
+        """The rows that were taken last."""
+        return self.stream.rows.slice(self.rows - self.newest, self.newest)
+
+
 class _Rows:
-    """Event rows of a group of batches, those of the same columns put together: a frame costs what a thousand rows
-    do."""
+    """Event rows of frames, those of the same columns put together: a frame costs what a thousand rows do."""
 
     def __init__(self, schemas: Schemas) -> None:
         self._schemas = schemas
         self._alike: dict[tuple[str, tuple[str, ...]], tuple[list[Any], list[Any]]] = {}
 
-    def add(self, schema: TableSchema, names: Sequence[str], first: int, rows: Any) -> None:
-        """Rows of one table with columns of these names, numbered from `first` on."""
+    def add(self, schema: TableSchema, names: Sequence[str], numbered: Sequence[Any], rows: Any) -> None:
+        """Rows of one table with columns of these names, and their numbers, in pieces."""
         numbers, batches = self._alike.setdefault((schema.name, tuple(names)), ([], []))
-        numbers.append(pa.arange(first, first + rows.num_rows))
+        numbers += numbered
         batches.append(rows)
 
     def frames(self) -> Iterator[tuple[TableSchema, pl.DataFrame]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,16 +20,17 @@ from nql.catalog.model import Catalog
 from storage.naming import Naming
 from storage.tables.compact import Compacted, Compaction
 from storage.tables.delta import DeltaLogs
-from storage.tables.encode import prepare, take_back
+from storage.tables.encode import take_back
 from storage.tables.erasing import reach
 from storage.tables.errors import Corrupt, StorageFailed, StorageFull, StoreError, Unsure, failure
 from storage.tables.files import Files, discard
-from storage.tables.frames import Prepared, encode_body
+from storage.tables.frames import encode_body
+from storage.tables.groups import Group, Outcome, grouped
 from storage.tables.journal import Journal, journal_numbers, journal_path
 from storage.tables.lock import FolderLock
 from storage.tables.manifest import Manifest, write_manifest
 from storage.tables.recover import recover
-from storage.tables.rows import Ack, Batch
+from storage.tables.rows import PORTAL, Ack, Batch
 from storage.tables.schema import schemas_of
 from storage.tables.seal import seal
 from storage.tables.snapshot import Holds, Snapshot
@@ -37,25 +38,9 @@ from storage.tables.state import Cut
 
 log = logging.getLogger(__name__)
 MOST_UNSEALED = 8_000_000  # rows; beyond, sealing must have failed for long, and memory is at stake
-RELAY = "portal"  # the source of what comes from an outbox
 
 NOTHING = Naming()
-Outcome = Ack | StoreError
 Made = tuple[Manifest, bool]  # a manifest that is valid, and whether it is known to be durable
-Name = tuple[str, int, str, int]
-
-
-@dataclass(slots=True)
-class Group:
-    """Batches on their way to one frame, with what each will be told. `first` tells how many ids each object table had
-    before."""
-
-    first: dict[str, int]
-    outcomes: list[Outcome]
-    prepared: list[tuple[int, Prepared]]
-    names: dict[Name, int]
-    row: int
-    size: int = 0
 
 
 class Store:
@@ -89,51 +74,23 @@ class Store:
 
     def commit(self, batches: Sequence[Batch]) -> list[Outcome]:
         """Store a group of batches with one fsync."""
-        group = self.begin()
-        for batch in batches:
-            self.add(group, batch)
-        return self.finish(group)
+        return self.finish(self.begin(batches))
 
-    def begin(self) -> Group:
-        """A new, empty group. There must be no other one."""
-        first = {name: len(table.keys) for name, table in self.state.objects.items()}
-        return Group(first, [], [], {}, self.state.next_row)
-
-    def add(self, group: Group, batch: Batch) -> None:
-        """Encode a batch into a group, or note what speaks against it."""
-        name = (batch.source, batch.generation, batch.epoch, batch.sequence)
-        try:
-            if self.broken:
-                raise StorageFailed(self.broken)
-            if self.state.tail.rows > MOST_UNSEALED:
-                raise StorageFull("too many rows wait to be sealed")
-            if name in group.names or self.state.marks.seen(*name, first=batch.first):
-                group.outcomes.append(Ack(batch.sequence, 0, duplicate=True))
-                return
-            waiting = [item for _, item in group.prepared]
-            left = self.state.invented.left
-            prepared = prepare(
-                batch, self.schemas, self.state.objects, group.row, lambda table: left(batch, table, waiting)
-            )
-        except StoreError as error:
-            group.outcomes.append(error)
-            return
-        except Exception as error:
-            log.exception("a batch could not be encoded")
-            group.outcomes.append(StorageFailed(f"a batch could not be encoded ({error!r})"))
-            return
-        group.names[name] = len(group.outcomes)
-        group.prepared.append((len(group.outcomes), prepared))
-        group.outcomes.append(Ack(batch.sequence, sum(part.rows for part in prepared.part.tables)))
-        group.row += sum(part.rows for part in prepared.part.tables if not self.schemas[part.table].is_object)
-        group.size += prepared.size
+    def begin(self, batches: Sequence[Batch]) -> Group:
+        """Encode a group, noting what speaks against one or another. There must be no other one."""
+        against: StoreError | None = None
+        if self.broken:
+            against = StorageFailed(self.broken)
+        elif self.state.tail.rows > MOST_UNSEALED:
+            against = StorageFull("too many rows wait to be sealed")
+        return grouped(batches, self.state, against)
 
     def finish(self, group: Group) -> list[Outcome]:
         """Make a group durable and visible; on failure none of it is, and its acknowledgements become the error."""
-        if not group.prepared:
+        if not group.frame.batches:
             return group.outcomes
         try:
-            self.journal.append(encode_body([prepared for _, prepared in group.prepared]))
+            self.journal.append(encode_body(group.frame))
         except OSError as error:
             take_back(self.state.objects, group.first)
             reason = failure(error)
@@ -141,7 +98,7 @@ class Store:
             return [reason if isinstance(outcome, Ack) else outcome for outcome in group.outcomes]
         try:
             with self.state.lock:
-                self.state.apply([prepared for _, prepared in group.prepared])
+                self.state.apply([group.frame])
         except Exception as error:
             self.broken = f"a stored batch could not be applied; open the folder anew ({error})"
             log.exception("a stored batch could not be applied")
@@ -368,5 +325,5 @@ class Store:
             objects,
             tuple(manifest.days),
             tuple(manifest.dailies),
-            relayed=state.marks.reached(RELAY),
+            relayed=state.marks.reached(PORTAL),
         )

@@ -4,7 +4,7 @@ all sealed beside it, and days compacted, and lets count what came of that.
 In: batches from any thread, each with a way to answer. Out: answers, in the order of arrival. Invariants: every batch
 that was taken is answered exactly once, whatever happens; while something is being sealed only batches are taken, and
 all else waits in order, so that nobody replaces the manifest meanwhile. Grouping costs nobody time: a group is what
-came while the former one was written, up to 2 ms of encoding or 1 MiB.
+came while the former one was written, up to some thousand rows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import contextlib
 import logging
 import queue
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,14 +22,14 @@ from storage.tables.compact import Compacted, tasks
 from storage.tables.compactor import Compactor
 from storage.tables.erasing import tasks as erasures
 from storage.tables.errors import Closed, StorageFailed, StoreError
+from storage.tables.groups import Outcome
 from storage.tables.rows import Ack, Batch
 from storage.tables.sealer import Sealing, Told
 from storage.tables.state import Cut
-from storage.tables.store import Outcome, Store
+from storage.tables.store import Store
 
 log = logging.getLogger(__name__)
-GROUP_SECONDS = 0.002
-GROUP_BYTES = 1 << 20
+GROUP_ROWS = 8_192
 SEAL_ROWS = 1_000_000
 SEAL_AFTER = 60_000_000  # microseconds by the store's clock
 RETRY_AFTER = 5_000_000
@@ -208,23 +207,20 @@ class Writer:
 
     def _commit(self, first: Append) -> Item | None:
         """Store a group that begins with `first`; what came next and is no batch."""
-        waiting, after = [first], None
-        outcomes: list[Outcome]
+        waiting, after, outcomes = [first], None, list[Outcome]()
+        rows = _rows(first)
+        while rows < GROUP_ROWS:
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if not isinstance(item, Append):
+                after = item
+                break
+            waiting.append(item)
+            rows += _rows(item)
         try:
-            group = self._store.begin()
-            self._store.add(group, first.batch)
-            until = time.monotonic() + GROUP_SECONDS
-            while group.size < GROUP_BYTES and time.monotonic() < until:
-                try:
-                    item = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if not isinstance(item, Append):
-                    after = item
-                    break
-                waiting.append(item)
-                self._store.add(group, item.batch)
-            outcomes = self._store.finish(group)
+            outcomes = self._store.commit([item.batch for item in waiting])
         except Exception as error:
             log.exception("storing a group of batches failed")
             self._store.broken = f"an error of the program; open the folder anew ({error!r})"
@@ -387,3 +383,8 @@ class Writer:
             self._looked(error or self._failed)
         if wish:
             wish.answer(error or self._failed or Ack(0, 0))
+
+
+def _rows(item: Append) -> int:
+    """What a batch counts in a group; one without rows is something, too."""
+    return 1 + sum(rows.count for rows in item.batch.rows)
