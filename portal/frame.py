@@ -3,7 +3,7 @@ JSON, figures, a log line.
 
 In: ASGI requests. Out: answers. Invariants: every answer carries the security headers; an error that nobody foresaw
 is logged under the request's id and answered without detail; the log line names the route's pattern, never the query
-string.
+string, and the address of the connection, or what a trusted proxy says.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from portal.addresses import Network, client_of
 from portal.clock import elapsed, now
 from portal.errors import ApiError, answer
 from portal.metrics import Metrics
 from storage.control.ids import uuid7
+from storage.control.origin import apart
 
 STRICT = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 HEADERS = {
@@ -35,14 +37,26 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 HOST = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?")
+REQUEST_ID = "X-Request-ID"
+GIVEN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 log = structlog.get_logger("http")
 
 
 class Frame:
-    """The outermost layer of ours. `hosts` are the names it may be asked for, None for any."""
+    """The outermost layer of ours. `hosts` are the names it may be asked for, None for any; `trusted` the networks of
+    proxies whose word for an address counts."""
 
-    def __init__(self, app: ASGIApp, *, metrics: Metrics, hosts: frozenset[str] | None, secure: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        metrics: Metrics,
+        hosts: frozenset[str] | None,
+        secure: bool,
+        trusted: tuple[Network, ...] = (),
+    ) -> None:
         self._app = app
+        self._trusted = trusted
         self._metrics = metrics
         self._hosts = hosts
         self._always = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if secure else {})
@@ -52,12 +66,12 @@ class Frame:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
-        identifier = uuid7(now())
-        scope["muster.request"] = identifier
+        identifier = scope["muster.request"] = _identifier(scope)
         if scope["type"] == "websocket":
             with structlog.contextvars.bound_contextvars(request=identifier):
                 await self._app(scope, receive, send)
             return
+        self._find_client(scope)
         began = elapsed()
         sent: MutableMapping[str, int] = {"status": 0}
 
@@ -68,9 +82,10 @@ class Frame:
                 for name, value in self._always.items():
                     headers.setdefault(name, value)
                 headers["Muster-Request"] = identifier
+                headers.setdefault(REQUEST_ID, identifier)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request=identifier):
+        with structlog.contextvars.bound_contextvars(request=identifier), apart():
             try:
                 await self._handle(scope, receive, sending, sent)
             finally:
@@ -89,6 +104,12 @@ class Frame:
                 raise  # the answer has begun: only cutting the connection says that it is incomplete
             await respond(error)(scope, receive, send)
 
+    def _find_client(self, scope: Scope) -> None:
+        peer = scope.get("client")
+        if peer is not None and self._trusted:
+            forwarded = Headers(scope=scope).getlist("x-forwarded-for")
+            scope["client"] = (client_of(peer[0], forwarded, self._trusted), peer[1])
+
     def _known_host(self, scope: Scope) -> bool:
         match = HOST.fullmatch(Headers(scope=scope).get("host", ""))
         if self._hosts is None or match is None:
@@ -100,8 +121,16 @@ class Frame:
         pattern = route if isinstance(route, str) and route else "(none)"
         method = scope["method"] if scope["method"] in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE") else "OTHER"
         self._metrics.request(pattern, method, status, seconds)
-        account = scope.get("muster.account")
-        log.info("request", route=pattern, method=method, status=status, ms=round(seconds * 1000, 1), account=account)
+        who = {"account": scope.get("muster.account"), "address": (scope.get("client") or ("",))[0]}
+        if (credential := scope.get("muster.credential")) is not None:
+            who["credential"] = credential
+        log.info("request", route=pattern, method=method, status=status, ms=round(seconds * 1000, 1), **who)
+
+
+def _identifier(scope: Scope) -> str:
+    """The id of a request: the one that the client gave it, if that is of a form that can do no harm, or a new one."""
+    given = Headers(scope=scope).get(REQUEST_ID, "")
+    return given if GIVEN.fullmatch(given) else uuid7(now())
 
 
 def respond(error: Exception) -> Response:

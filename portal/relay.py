@@ -160,8 +160,14 @@ def log_row(entry: Entry) -> dict[str, Any]:
         "account": entry.actor.removeprefix("account:"),
         "action": entry.action,
         "subject": entry.subject,
-        "detail": to_json(entry.detail),
+        "detail": to_json({**entry.detail, **_origin(entry)}),
     }
+
+
+def _origin(entry: Entry) -> dict[str, str]:
+    """By which credential and in which request, as far as that is known."""
+    said = {"credential": entry.credential, "request": entry.request}
+    return {name: value for name, value in said.items() if value and name not in entry.detail}
 
 
 def columnar(messages: Iterable[Message]) -> list[Rows]:

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -32,9 +33,9 @@ class Threads:
         self._queries = _Pool("query", queries, waiting, seconds)
 
     async def control(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a short blocking function."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._control, partial(function, *args, **kwargs))
+        """Run a short blocking function, for the request that is under way."""
+        loop, work = asyncio.get_running_loop(), partial(function, *args, **kwargs)
+        return await loop.run_in_executor(self._control, copy_context().run, work)
 
     async def small(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what computes for milliseconds: compiling, completing, looking up devices. Raises ApiError 503, 504."""

@@ -161,7 +161,8 @@ class EnrolKeyList(Struct):
 
 
 class AuditEntry(Struct):
-    """One entry of the audit log."""
+    """One entry of the audit log; in which request it was made, and by which credential of its account, if that is
+    known."""
 
     sequence: int
     time: str
@@ -169,6 +170,8 @@ class AuditEntry(Struct):
     action: str
     subject: str
     detail: dict[str, Any]
+    request: str | None = None
+    credential: str | None = None
 
 
 class AuditList(Struct):

@@ -16,6 +16,7 @@ from portal.caller import Caller, Permission
 from portal.endpoints import Asked, Endpoint, encode
 from portal.errors import ApiError
 from storage.control.accounts import Account
+from storage.control.audit import Entry
 from storage.control.sessions import LONGEST, Session
 from storage.control.tokens import Token
 
@@ -247,12 +248,13 @@ class _Routes:
         entries = await self._access.audit(
             asked.number("limit", 100, least=1, most=1000), before, asked.text("subject")
         )
-        return m.AuditList(
-            [
-                m.AuditEntry(e.sequence, instant_text(e.time), e.actor, e.action, e.subject, dict(e.detail))
-                for e in entries
-            ]
-        )
+        return m.AuditList([_logged(entry) for entry in entries])
+
+
+def _logged(entry: Entry) -> m.AuditEntry:
+    by = (entry.request or None, entry.credential or None)
+    about = (entry.actor, entry.action, entry.subject, dict(entry.detail))
+    return m.AuditEntry(entry.sequence, instant_text(entry.time), *about, *by)
 
 
 def _caller(session: Session) -> Caller:

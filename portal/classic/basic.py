@@ -11,6 +11,7 @@ import binascii
 
 from starlette.requests import Request
 
+from portal import known
 from portal.access.service import Access
 from portal.caller import Caller
 from portal.errors import ApiError
@@ -30,7 +31,7 @@ async def caller_of(request: Request, access: Access) -> Caller:
         if error.status == 401:
             error.headers.update(CHALLENGE)
         raise
-    request.scope["muster.account"] = caller.name
+    known.note(request, caller)
     return caller
 
 

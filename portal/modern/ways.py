@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from portal import known
 from portal.caller import Caller, Permission
 from portal.endpoints import Refused, encode
 from portal.errors import ApiError
@@ -83,7 +84,7 @@ class Gate:
         if found is None:
             raise _unknown()
         credential, account = found
-        return Caller(account), credential
+        return Caller(account, credential=credential.name), credential
 
 
 class WayRoute(Route):
@@ -140,7 +141,7 @@ async def answered(surface: Surface, work: Awaitable[Any], status: int = 200) ->
 
 async def _passed(request: Request, way: Way, gate: Gate, decoder: msgspec.json.Decoder[Any] | None) -> Any:
     caller, credential = await gate.caller(request)
-    request.scope["muster.account"] = caller.name
+    known.note(request, caller)
     try:
         _allow(way, caller, credential)
         body = None if decoder is None else await bodies.read(request, decoder, way.most_bytes)

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, or_, select, update
 
-from storage.control import schema
+from storage.control import origin, schema
 from storage.control.database import REMEMBERED, Database
 from storage.control.prepared import Prepared
 from storage.control.records import digest_of_json, from_json, to_json
@@ -32,6 +32,7 @@ PIECE = 5000
 BLANKED = "audit.blanked"  # the action of an entry that vouches for what others say since an erasure
 UNFIT = "its hash does not fit its content and the entry before it"
 VOUCHED = 200  # entries that one such entry vouches for
+ASKED = "@asked"  # in a stored detail: the request and the credential
 HEAD = "head"  # what the writer remembers of the log within a transaction
 _HEAD = Prepared(select(TABLE.c.sequence, TABLE.c.hash).order_by(TABLE.c.sequence.desc()).limit(1))
 _INSERT = Prepared(insert(TABLE), ("sequence", "time", "actor", "action", "subject", "detail", "hash"))
@@ -48,6 +49,8 @@ class Entry:
     subject: str
     detail: Mapping[str, Any]
     sequence: int = 0
+    request: str = ""  # the id of the request in which it was made
+    credential: str = ""  # by which the account asked, if it was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ def record_all(connection: Connection, entries: Iterable[Entry]) -> None:
     rows = []
     for entry in entries:
         sequence += 1
-        detail = to_json(entry.detail)
+        detail = to_json(_with_origin(entry))
         before = hash_of(before, sequence, entry.time, entry.actor, entry.action, entry.subject, detail)
         rows.append(
             {
@@ -279,5 +282,17 @@ def _put(connection: Connection, stream: str, sequence: int) -> None:
         connection.execute(insert(RELAYED).values(stream=stream, sequence=sequence))
 
 
+def _with_origin(entry: Entry) -> Mapping[str, Any]:
+    """What is stored as the detail of an entry: it says in which request, so that the hash holds that, too."""
+    asked = origin.current()
+    if asked is None or asked.actor != entry.actor:
+        return entry.detail
+    by = {} if asked.credential is None else {"credential": asked.credential}
+    return {**entry.detail, ASKED: {"request": asked.request, **by}}
+
+
 def _entry(row: Row[Any]) -> Entry:
-    return Entry(row.time, row.actor, row.action, row.subject, from_json(row.detail), row.sequence)
+    detail = from_json(row.detail)
+    asked = detail.pop(ASKED, {})
+    by = (asked.get("request", ""), asked.get("credential", ""))
+    return Entry(row.time, row.actor, row.action, row.subject, detail, row.sequence, *by)

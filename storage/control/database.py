@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
 from pathlib import Path
 from secrets import token_hex
 from threading import Lock, local
@@ -159,10 +160,11 @@ class _Here(local):
 class _Job(Generic[T]):
     """A write that waits for its turn, then its outcome."""
 
-    __slots__ = ("_error", "_value", "_work", "done")
+    __slots__ = ("_context", "_error", "_value", "_work", "done")
 
     def __init__(self, work: Callable[[Connection], T]) -> None:
         self._work = work
+        self._context = copy_context()  # of who asked: another thread may do the work
         self._value: T | None = None
         self._error: BaseException | None = None
         self.done = False
@@ -172,7 +174,7 @@ class _Job(Generic[T]):
         # Straight to the driver: a savepoint of SQLAlchemy costs more than most of what is done within it.
         say(connection, "SAVEPOINT job")
         try:
-            self._value = self._work(connection)
+            self._value = self._context.run(self._work, connection)
             say(connection, "RELEASE SAVEPOINT job")
         except Exception as error:
             said = (_said(error) if isinstance(error, DBAPIError) else None) or error
