@@ -93,6 +93,14 @@ def _person(names: Iterable[str], find: Find) -> pwd.struct_passwd:
     raise AccountError(f"{NO_USER}it needs exactly one person, and {len(found)} are logged in ({names})")
 
 
+def of_number(user: int) -> Account:
+    """An account of this machine. Raises AccountError."""
+    try:
+        return _account(pwd.getpwuid(user))
+    except (KeyError, OverflowError):
+        raise AccountError(f"the account {user} is not known here") from None
+
+
 def _account(entry: pwd.struct_passwd) -> Account:
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))
     return Account(entry.pw_name, entry.pw_uid, entry.pw_gid, groups, entry.pw_dir, entry.pw_shell)

@@ -14,11 +14,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from agent import configuring, local_steps, statements, wire
+from agent import campaign_steps, configuring, local_steps, statements, wire
 from agent import events as e
 from agent.backoff import SECOND
+from agent.campaigns import sent
 from agent.identity import verify
-from agent.journal import OPEN, RUNNING, Execution, Key, without_oldest
+from agent.journal import OPEN, OPENED, RUNNING, Execution, Key, without_oldest
 from agent.orders import Denied, Foreign, Job, examine
 from agent.state import CHANNEL, REPORTS_AT_ONCE, State, Step
 from agent.version import __version__
@@ -55,8 +56,9 @@ def _talk(state: State, now: int) -> Step:
         return _forget_due(state, commands, now)
     if state.pull.due(now):
         room = max(0, AT_ONCE - len(state.running))
-        state = replace(state, pull=state.pull.begin())
-        commands.append(e.SendPull(wire.Pull(room, _held(state), __version__)))
+        people = None if state.people == state.people_told else list(state.people)
+        state = replace(state, pull=state.pull.begin(), people_sent=state.people)
+        commands.append(e.SendPull(wire.Pull(room, _held(state), __version__, people=people)))
     if state.config.due(now):
         state = replace(state, config=state.config.begin())
         commands.append(e.FetchConfiguration(state.tag))
@@ -82,7 +84,7 @@ def _held(state: State) -> list[wire.Held]:
     writing = [key for key, report in state.done.items() if report is None]
     waiting = [(report.run, report.attempt) for report in state.unsent]
     running = [key for key, job in state.running.items() if not job.local]
-    return [wire.Held(*key) for key in dict.fromkeys([*running, *writing, *waiting])][:MOST_HELD]
+    return [wire.Held(*key) for key in dict.fromkeys([*running, *state.asking, *writing, *waiting])][:MOST_HELD]
 
 
 # --- the start, and time -----------------------------------------------------------------------
@@ -101,6 +103,9 @@ def _recovered(state: State, event: e.Recovered, now: int) -> Step:
 
 
 def _interrupted(state: State, item: Execution, now: int) -> e.Command:
+    if item.reports and item.reports[-1].state == OPENED:
+        gone = wire.Replied(state.portal_time(now), sent.STOPPED)
+        return e.StoreReport(item.run, item.attempt, item.nonce, item.expires_at, "unanswered", gone)
     when = "while the script ran" if item.reports else "before the start was reported"
     outcome = wire.Outcome(
         state.portal_time(now), detail=f"the agent stopped {when}; the script was ended and is not run again"
@@ -151,7 +156,8 @@ def _want_pull(state: State, now: int) -> State:
 
 
 def _pulled(state: State, event: e.Pulled, now: int) -> Step:
-    state = replace(state, pull=state.pull.done(now), more=event.work.more)
+    state = replace(state, pull=state.pull.done(now), more=event.work.more, people_told=state.people_sent)
+    state = campaign_steps.news(state, now)  # somebody may have come in the meantime
     state = configuring.told(state, event.work.tag, now)
     commands: list[e.Command] = []
     for cancel in event.work.cancels:
@@ -159,6 +165,9 @@ def _pulled(state: State, event: e.Pulled, now: int) -> Step:
         commands += more
     for order in sorted(event.work.orders, key=lambda order: order.priority):
         state, more = _ordered(state, order, now)
+        commands += more
+    for questions in event.work.questions:
+        state, more = _asked(state, questions, now)
         commands += more
     return state, commands
 
@@ -170,6 +179,8 @@ def _cancelled(state: State, cancel: wire.Cancel, now: int) -> Step:
         return state, [_log("warning", "a cancel was ignored: it is not our portal's", cancel)]
     if key in state.running:
         return replace(state, stopping=state.stopping | {key}), [e.StopProcess(*key)]
+    if key in state.asking:
+        return state, [e.StopProcess(*key)]
     if key in state.done:
         return _again(state, key), []
     state = replace(state, done={**state.done, key: None})
@@ -196,6 +207,13 @@ def _ordered(state: State, order: wire.Order, now: int) -> Step:
         case job:
             trust, running = state.trust.seen(job), {**state.running, key: job}
             return replace(state, running=running, trust=trust), [e.StoreIntent(job)]
+
+
+def _asked(state: State, questions: wire.Questions, now: int) -> Step:
+    key = (questions.response, questions.attempt)
+    if key in state.asking:
+        return state, []
+    return (_again(state, key), []) if key in state.done else campaign_steps.told(state, questions, now)
 
 
 def _again(state: State, key: Key) -> State:
@@ -317,7 +335,7 @@ def _revoked(state: State, now: int) -> Step:
     names = ("channel", "pull", "config", "report", "batch")
     lines = {name: replace(getattr(state, name), busy=False, at=now + REVOKED_PAUSE) for name in names}
     state = replace(state, **lines, revoked=True)
-    return state, [*commands, *(e.StopProcess(*key) for key in state.running)]
+    return state, [*commands, *(e.StopProcess(*key) for key in (*state.running, *state.asking))]
 
 
 def _held_back(state: State, failure: e.Failure) -> Step:
@@ -348,6 +366,9 @@ _HANDLERS: dict[type[Any], Callable[[State, Any, int], Step]] = {
     e.ProcessStarted: _process_started,
     e.UserAwaited: _user_awaited,
     e.ProcessEnded: _process_ended,
+    e.PeopleSeen: campaign_steps.seen,
+    e.QuestionsShown: campaign_steps.shown,
+    e.PersonReplied: campaign_steps.over,
     e.ReportStored: _report_stored,
     e.LocalReportStored: local_steps.stored,
     e.ReportsTaken: _reports_taken,

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import Enum
 
 from agent import wire
+from agent.campaigns.questions import Reply
+from agent.campaigns.sent import Asked
 from agent.journal import Execution, Key
 from agent.orders import Job
 from agent.recurring import NOTHING, Known, Memory
@@ -136,6 +138,28 @@ class ProcessEnded:
 
 
 @dataclass(frozen=True, slots=True)
+class PeopleSeen:
+    """Who is logged in here, by keys."""
+
+    people: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionsShown:
+    """Questions of the portal are on the screen."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
+class PersonReplied:
+    """They are gone from it."""
+
+    asked: Asked
+    reply: Reply
+
+
+@dataclass(frozen=True, slots=True)
 class ReportStored:
     """A report is signed and on the disk."""
 
@@ -210,6 +234,9 @@ Event = (
     | ProcessStarted
     | UserAwaited
     | ProcessEnded
+    | PeopleSeen
+    | QuestionsShown
+    | PersonReplied
     | ReportStored
     | LocalReportStored
     | ReportsTaken
@@ -255,8 +282,15 @@ class StartProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class AskPerson:
+    """Put questions of the portal to somebody."""
+
+    asked: Asked
+
+
+@dataclass(frozen=True, slots=True)
 class StopProcess:
-    """End a script and all its processes."""
+    """End a script and all its processes, or take questions away."""
 
     run: str
     attempt: int
@@ -270,8 +304,8 @@ class StoreReport:
     attempt: int
     nonce: str
     expires_at: int
-    state: wire.State
-    outcome: wire.Outcome
+    state: wire.State | wire.Reaction
+    outcome: wire.Outcome | wire.Replied
 
 
 @dataclass(frozen=True, slots=True)
@@ -332,6 +366,7 @@ Command = (
     | FetchConfiguration
     | StoreIntent
     | StartProcess
+    | AskPerson
     | StopProcess
     | StoreReport
     | StoreLocalReport

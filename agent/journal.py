@@ -58,7 +58,8 @@ Record = Intent | Filed | Sent | Forgotten
 Key = tuple[str, int]  # run, attempt
 Told = tuple[str, int, str]  # run, attempt, state: what a verdict is about
 OPEN: wire.State = "in_progress"
-RUNNING: frozenset[wire.State] = frozenset({OPEN, "waiting_on_user"})  # what is not an end
+OPENED: wire.Reaction = "opened"
+RUNNING: frozenset[wire.State | wire.Reaction] = frozenset({OPEN, "waiting_on_user", OPENED})  # what is not an end
 _decoder = msgspec.json.Decoder(Record)
 
 

@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ import msgspec
 from agent import configuring, memory, run_folder, signing, status, wire
 from agent import events as e
 from agent.asking import Asking
+from agent.attending import Attending
 from agent.channel import BusyError, Channel, ClonedError, RevokedError
 from agent.clock import Clock
 from agent.core import CLONED, step
@@ -74,6 +76,7 @@ class Agent:
         self._exchange = Exchange(enrolment, parts.keys, parts.clock)
         self._asking = Asking(self._exchange, self._blocking)
         self._fence, self._trail = Fence(parts.folder), Trail(parts.folder)
+        self._attending = Attending(enrolment.device, host, parts.clock, lambda: self.state.offset, self.post)
         self.state = State(trust_of(enrolment, host.platform, host.simulated, self._fence.serials))
         self._uploads = Uploads(self._telemetry.outbox, self._ask, self.post, self._blocking, parts.log)
         self._journal_turn = asyncio.Lock()
@@ -93,6 +96,7 @@ class Agent:
         outbox = len(self._telemetry.outbox)
         self.post(e.Recovered(tuple(self._journal.known.values()), outbox, self._local.known()))
         self._spawn(self._collect())
+        self._spawn(self._attending.look())
         try:
             await stop.wait()
         finally:
@@ -120,7 +124,10 @@ class Agent:
             case e.StartProcess(job):
                 cancelled = Event()
                 self._running[job.run, job.attempt] = (cancelled, self._spawn(self._execute(job, cancelled)))
+            case e.AskPerson(asked):
+                self._attending.begin(asked, self._spawn)
             case e.StopProcess(run, attempt):
+                self._attending.stop(run, attempt)
                 if (run, attempt) in self._running:
                     self._running[run, attempt][0].set()
             case e.StoreReport() | e.StoreLocalReport():
@@ -165,7 +172,8 @@ class Agent:
 
         failure, pause = e.Failure.LATER, 0
         try:
-            channel = Channel(self._exchange, self._parts.keys, self._parts.clock, self._stepped)
+            stepped = partial(self._blocking, self._trail.after)
+            channel = Channel(self._exchange, self._parts.keys, self._parts.clock, stepped)
             self._asking.channel = channel
             await channel.listen(opened, lambda: self.post(e.Nudged()), lambda tag: self.post(e.ConfigurationTold(tag)))
         except RevokedError:
@@ -178,9 +186,6 @@ class Agent:
             self._parts.log("info", str(error))
         lived = self._parts.clock.now() - opened_at[0] if opened_at else 0
         self.post(e.ChannelClosed(failure, lived, pause))
-
-    async def _stepped(self, last: str) -> tuple[str, ...]:
-        return await self._blocking(self._trail.after, last)
 
     async def _pull(self, pull: wire.Pull) -> None:
         pull = msgspec.structs.replace(pull, step=self._trail.newest)
@@ -383,7 +388,7 @@ class Agent:
             cancelled.set()
         if scripts:
             await asyncio.wait(scripts, timeout=LAST_SECONDS)
-            await asyncio.sleep(0)
+        await self._attending.close(LAST_SECONDS)
         if self._writing:
             await asyncio.wait(set(self._writing), timeout=LAST_SECONDS)
         for task in list(self._tasks):

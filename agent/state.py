@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from agent import events as e
 from agent import wire
 from agent.backoff import Line
+from agent.campaigns.sent import Asked
 from agent.journal import Key
 from agent.orders import Job, Trust
 from agent.recurring import NONE, Recurring
@@ -27,7 +28,8 @@ class State:
     """All that the core knows. `running` are jobs from their intent to their end, `stopping` those of them to be
     stopped; `done` maps every other known execution to its last report, None while that is being written down;
     `unsent` are reports in order; `tag` names the configuration that we go by; `cloned` says that the portal holds us
-    back, as another machine goes by our identity; `local` is about local schedules."""
+    back, as another machine goes by our identity; `local` is about local schedules; `asking` are questions of the
+    portal that are on their way to somebody; `people` are logged in here, `people_told` those the portal knows of."""
 
     trust: Trust
     offset: int = 0
@@ -49,6 +51,10 @@ class State:
     revoked: bool = False
     cloned: bool = False
     local: Recurring = NONE
+    asking: Mapping[Key, Asked] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
+    people_sent: tuple[str, ...] = ()
+    people_told: tuple[str, ...] = ()
 
     def portal_time(self, at: int) -> int:
         """An instant of our clock in the portal's time, as far as we know it."""

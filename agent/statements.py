@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from agent.wire import VERSION, Order, canonical
+from agent.wire import VERSION, Order, Questions, canonical
 from agent.wire_configuration import LocalOrder
 
 
@@ -72,6 +72,12 @@ def local_order_bytes(order: LocalOrder) -> bytes:
 def cancel_bytes(run: str, device: str, attempt: int, nonce: str) -> bytes:
     """What the portal signs of a cancel."""
     return _signed("cancel", run, device, attempt, nonce)
+
+
+def questions_bytes(asked: Questions) -> bytes:
+    """What the portal signs of questions to a person."""
+    head = (asked.response, asked.device, asked.attempt, asked.nonce, asked.person, asked.expires_at)
+    return _signed("questions", *head, sha256(bytes(asked.content)).digest())
 
 
 def author_bytes(action: str, version: str, serial: int) -> bytes:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta, Raw, Struct, field
 
-from agent.campaigns.questions import Campaign
+from agent.campaigns.questions import Campaign, Comment, Label
 
 VERSION = 1
 PREFIX = "/agent/v1"
@@ -63,6 +63,8 @@ State = Literal[
     "in_progress", "waiting_on_user", "success", "failure", "cancelled", "interrupted",
     "expired", "no_script", "old_collector", "policy_denied",
 ]  # fmt: skip
+# How a question of the portal stands: on the screen, or gone from it with an answer, a No, or neither.
+Reaction = Literal["opened", "answered", "declined", "unanswered"]
 # An output in physical form: times and durations in microseconds, sizes in bytes, ratios in percent.
 Value = bool | int | float | str | list[str]
 
@@ -112,13 +114,15 @@ class Held(Said, frozen=True):
 
 
 class Pull(Said, frozen=True):
-    """A device asks for work: how many orders it has room for, what it holds, and the newest step of its trail."""
+    """A device asks for work: how many orders it has room for, what it holds, and the newest step of its trail.
+    `people` are the keys of the users who are logged in there, None where that is as it was."""
 
     room: Annotated[int, Meta(ge=0, le=16)]
     held: Annotated[list[Held], Meta(max_length=64)] = field(default_factory=list)
     agent_version: Release = "0"
     tag: Text = ""
     step: Text = ""
+    people: Annotated[list[Name], Meta(max_length=64)] | None = None
     version: Literal[1] = 1
 
 
@@ -152,6 +156,20 @@ class Cancel(Told, frozen=True):
     signature: Signature
 
 
+class Questions(Told, frozen=True):
+    """Ask a user, by key, until `expires_at`; `content` is the JSON of a `Campaign`, in plain words. What came of it is
+    a report with a `Reaction`, whose `run` is `response`."""
+
+    response: Id
+    device: Id
+    attempt: Attempt
+    nonce: Id
+    person: Name
+    expires_at: Micros
+    content: Raw
+    signature: Signature
+
+
 class Work(Told, frozen=True):
     """The answer to a pull. `more` says that another pull would bring more; `tag` names the device's configuration."""
 
@@ -159,6 +177,7 @@ class Work(Told, frozen=True):
     cancels: Annotated[list[Cancel], Meta(max_length=64)] = field(default_factory=list)
     more: bool = False
     tag: Text = ""
+    questions: Annotated[list[Questions], Meta(max_length=4)] = field(default_factory=list)
 
 
 # The content of an action version, as a device reads it. The portal is the one that checks it in full when it is saved.
@@ -219,14 +238,27 @@ class Outcome(Said, frozen=True):
     until: Micros | None = None
 
 
+class Replied(Said, frozen=True):
+    """What came of a question of the portal: labels of choices and free texts by the labels of questions; `detail`
+    says why there is no answer."""
+
+    time: Micros
+    detail: Annotated[str, Meta(max_length=1024)] = ""
+    answers: Annotated[dict[Label, Annotated[list[Label], Meta(max_length=20)]], Meta(max_length=20)] = field(
+        default_factory=dict
+    )
+    comments: Annotated[dict[Label, Comment], Meta(max_length=20)] = field(default_factory=dict)
+
+
 class Report(Said, frozen=True):
     """A start, a wait for the user, its end, or an end of an execution: `in_progress` with `started_at` is the start,
-    without it the script goes on. `outcome` is the JSON of an `Outcome`; `signature` covers `report_bytes`."""
+    without it the script goes on. `outcome` is the JSON of an `Outcome`, of a `Replied` where the state is a
+    `Reaction`; `signature` covers `report_bytes`."""
 
     run: Id
     attempt: Attempt
     nonce: Id
-    state: State
+    state: State | Reaction
     outcome: Raw
     signature: Signature
 

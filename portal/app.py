@@ -45,6 +45,8 @@ from portal.agents.service import Parts as AgentParts
 from portal.agents.trails import Trails
 from portal.beside import Beside
 from portal.beside import Parts as BesideParts
+from portal.campaigns import routes as campaigns_routes
+from portal.campaigns.service import Campaigns
 from portal.classic import routes as classic_routes
 from portal.classic.act import Act
 from portal.classic.nxql import Nxql
@@ -336,6 +338,7 @@ def endpoints(portal: Portal) -> list[api.Endpoint]:
         *queries_routes.endpoints(p.queries, p.execution.pages, p.live, p.guard, p.control, p.threads, p.metrics),
         *saved_queries_routes.endpoints(SavedQueries(p.control, p.queries, p.threads, p.clock)),
         *actions_routes.endpoints(_actions(p), p.watchers, p.guard),
+        *campaigns_routes.endpoints(campaigns(p)),
         *fields_routes.endpoints(fields_routes.Fields(p.control, p.catalogs, p.threads, p.clock)),
         *workflows_routes.endpoints(p.workflows),
         *webhooks_routes.endpoints(p.webhooks),
@@ -354,6 +357,11 @@ def _actions(p: Portal) -> Actions:
     return Actions(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.progress, p.watchers, p.threads, p.clock)
 
 
+def campaigns(p: Portal) -> Campaigns:
+    """The slice of campaigns, for whoever sends some."""
+    return Campaigns(p.control, p.queries, p.catalogs, p.relay, p.nudges, p.threads, p.clock)
+
+
 def _classic(p: Portal, refused: api.Refused) -> classic_routes.Parts:
     act = Act(_actions(p), p.queries, p.serving, p.settings.act_seconds)
     fields = EnrichmentParts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)
@@ -370,7 +378,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
     base = (p.settings.public_url, p.settings.secure)
     stored = (p.control, p.tables, p.catalogs, p.queries)
     doing = (p.workflows, p.exports, p.erasures.erasing)
-    shared = (*stored, _actions(p), *doing, p.keys, p.threads, p.clock, note)
+    shared = (*stored, _actions(p), campaigns(p), *doing, p.keys, p.threads, p.clock, note)
     return [
         *agents_routes.routes(p.desk),
         *api.routes(endpoints(p), p.guard, p.clock, note),

@@ -52,10 +52,13 @@ class Ticks:
         now = self._clock()
         if await self._threads.control(self._control.deadlines.tick, now=now):
             self._relay.wake()
+        if await self._threads.control(self._control.campaign_responses.tick, now=now):
+            self._relay.wake()
         await self._nudge_opened(now)
         if self._count % REPAIR_EVERY == 0 and self._nudges.devices:
             waiting = await self._threads.control(self._control.dispatch.waiting_devices, now=self._clock())
-            self._nudges.nudge(waiting & self._nudges.devices)
+            asked = await self._threads.control(self._control.campaign_dispatch.waiting_devices, now=self._clock())
+            self._nudges.nudge((waiting | asked) & self._nudges.devices)
             for device in await self._threads.control(self._control.enrolment.revoked) & self._nudges.devices:
                 self._nudges.close(device)  # by somebody beside this process
             for one in await self._threads.control(self._control.enrolment.cloned):

@@ -1,7 +1,7 @@
 """What `muster-agent answer` does: asks in this terminal whatever question waits on this machine.
 
 In: the questions of agents that run as the system or as ourselves, what is typed. Out: the answers to the agent that
-asked, an exit code. Invariants: nothing typed is kept or shown anywhere else; an agent of another account is not talked
+asked, an exit code. Invariants: nothing typed is kept here; an agent of another account is not talked
 to; whoever mistypes is asked again.
 """
 
@@ -15,7 +15,7 @@ from typing import TextIO
 
 import msgspec
 
-from agent.campaigns.questions import MOST_BYTES, Answered, Question, Sheet
+from agent.campaigns.questions import MOST_BYTES, MOST_WRITTEN, Answered, Question, Sheet
 from agent.campaigns.talk import line, peer
 from agent.campaigns.terminal import Taken, place, printable, waiting
 
@@ -62,24 +62,30 @@ def _asked(name: str, typed: TextIO, shown: TextIO) -> bool:
 
 
 def _ask(sheet: Sheet, typed: TextIO, shown: TextIO) -> Answered:
-    campaign, answers = sheet.campaign, dict[str, list[str]]()
-    print(f"{printable(sheet.asker)} asks (action {printable(sheet.action)}):", file=shown)
+    campaign, answers, comments = sheet.campaign, dict[str, list[str]](), dict[str, str]()
+    for_ = f" (action {printable(sheet.action)})" if sheet.action else ""
+    print(f"{printable(sheet.asker)} asks{for_}:", file=shown)
     print(f"\n  {printable(campaign.title)}\n", file=shown)
     try:
         for number, question in enumerate(campaign.questions, 1):
             place_ = f"{number} of {len(campaign.questions)}. " if len(campaign.questions) > 1 else ""
             print(f"{place_}{printable(question.text)}", file=shown)
-            if given := _one(question, typed, shown):
-                answers[question.label] = given
+            if question.kind == "text":
+                text = _text(sheet, typed, shown)
+                comments |= {question.label: text} if text and not sheet.kept else {}
+            else:
+                answers[question.label] = _one(question, typed, shown)
     except _PutOffError as put:
         return Answered("postponed" if put.args == ("l",) else "declined")
-    return Answered("fully", answers)
+    return Answered("fully", answers, comments=comments)
+
+
+def _text(sheet: Sheet, typed: TextIO, shown: TextIO) -> str:
+    goes = "stays here" if sheet.kept else f"is sent to {printable(sheet.asker)}"
+    return _line(f"(What you write {goes}. Enter alone leaves it out.) ", typed, shown).strip()[:MOST_WRITTEN]
 
 
 def _one(question: Question, typed: TextIO, shown: TextIO) -> list[str]:
-    if question.kind == "text":
-        _line("(What you write stays here. Enter alone leaves it out.) ", typed, shown)
-        return []
     for number, choice in enumerate(question.choices, 1):
         print(f"  {number}  {printable(choice.text)}", file=shown)
     wanted = {"multiple": "Numbers, such as 1,2", "rating": "A number from 1 to 5"}.get(question.kind, "A number")

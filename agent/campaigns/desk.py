@@ -63,6 +63,11 @@ class Desk:
         self._presenters, self._find, self.asker = presenters, find, asker
         self._turn = Lock()
 
+    @property
+    def open(self) -> bool:
+        """Whether anybody could ever be asked here."""
+        return bool(self._presenters)
+
     def ask(
         self,
         sheet: Sheet,
@@ -77,7 +82,7 @@ class Desk:
         try:
             person = self._find(account)
             reply = self._present(Asking(sheet, person, time.monotonic() + seconds, gone, shown))
-            return replace(reply, person=person.name)
+            return replace(reply, person=person.name, comments={} if sheet.kept else reply.comments)
         except UnknownPersonError as error:
             return Reply("notificationfailed", str(error))
         finally:

@@ -24,7 +24,7 @@ from agent.campaigns.questions import Answered, Reply, reply
 COMMAND = (sys.executable, "-E", "-P", "-m", "agent.campaigns.window")
 SEARCH = "/usr/local/bin:/usr/bin:/bin"
 LOOK_SECONDS = 0.2
-ANSWER_BYTES = 32_768
+ANSWER_BYTES = 131_072
 SHOWN_SECONDS = 20.0  # from the start of the program until the question is on the screen
 LAST_SECONDS = 2.0
 NO_WINDOW = 3  # the exit code of a program that found no toolkit, or no screen

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 
-from agent.campaigns.questions import Answered, Question, Sheet
+from agent.campaigns.questions import MOST_WRITTEN, Answered, Question, Sheet
 
 Shown = Callable[[], None]
 LATER, NEVER = "Later", "No thanks"
@@ -29,6 +29,7 @@ def ask(sheet: Sheet, shown: Shown, lifeline: int) -> Answered | None:
         return None
     name, path = found[0]
     answers: dict[str, list[str]] = {}
+    comments: dict[str, str] = {}
     first = True
     if name == "kdialog":  # its lists have no third button
         code, _ = _run([path, *_begin(sheet)], lifeline, shown)
@@ -44,9 +45,11 @@ def ask(sheet: Sheet, shown: Shown, lifeline: int) -> Answered | None:
                 no = code == 1 and LATER not in said and name != "kdialog"
                 return Answered("declined" if no else "postponed")
             answers[question.label] = given = _chosen(question, said)
+            if question.kind == "text" and not sheet.kept and said.strip():
+                comments[question.label] = said.strip()[:MOST_WRITTEN]
             if question.kind != "text" and (not given or (question.kind != "multiple" and len(given) > 1)):
                 del answers[question.label]
-    return Answered("fully", {label: given for label, given in answers.items() if given})
+    return Answered("fully", {label: given for label, given in answers.items() if given}, comments=comments)
 
 
 def _chosen(question: Question, said: str) -> list[str]:
@@ -70,7 +73,7 @@ def _gtk(sheet: Sheet, question: Question, place: int, *, yad: bool) -> list[str
     """The options of zenity and yad."""
     count = len(sheet.campaign.questions)
     which = f" ({place + 1} of {count})" if count > 1 else ""
-    asked = f"{html.escape(sheet.asker)} asks:\n\n{html.escape(question.text)}"
+    asked = f"{html.escape(sheet.asker)} asks:\n\n{html.escape(question.text)}{html.escape(_goes(sheet, question))}"
     head = [f"--title={sheet.campaign.title}{which}", f"--text={asked}", "--width=480"]
     if yad:
         head += ["--button=Done:0", f"--button={LATER}:2", f"--button={NEVER}:1"]
@@ -84,6 +87,13 @@ def _gtk(sheet: Sheet, question: Question, place: int, *, yad: bool) -> list[str
     return ["--list", kind, *head, *columns, *(["--no-markup"] if yad else []), *rows]
 
 
+def _goes(sheet: Sheet, question: Question) -> str:
+    """Where a text goes that somebody writes, if it does not stay here."""
+    if question.kind != "text" or sheet.kept:
+        return ""
+    return f"\n\nWhat you write is sent to {sheet.asker}."
+
+
 def _begin(sheet: Sheet) -> list[str]:
     text = f"{sheet.asker} asks:\n\n{sheet.campaign.title}"
     labels = ["--yes-label", "Answer", "--no-label", NEVER, "--cancel-label", LATER]
@@ -92,7 +102,7 @@ def _begin(sheet: Sheet) -> list[str]:
 
 def _kdialog(sheet: Sheet, question: Question, place: int, *, yad: bool) -> list[str]:
     head = ["--title", _plain(sheet.campaign.title)]
-    text = _plain(html.escape(question.text))
+    text = _plain(html.escape(question.text + _goes(sheet, question)))
     if question.kind == "text":
         return [*head, "--inputbox", text]
     kind = "--checklist" if question.kind == "multiple" else "--radiolist"

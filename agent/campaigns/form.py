@@ -2,7 +2,7 @@
 
 In: a sheet; a word to say when it is on the screen; a descriptor that ends when the agent does. Out: an `Answered`, or
 NoScreenError. Invariants: everything can be done with the keyboard; putting it off and declining are always one key
-away, and closing the window puts it off; what is written into a text stays in the window.
+away, and closing the window puts it off; what is written into a text stays in the window, unless the portal asks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from agent.campaigns.questions import Answered, Question, Sheet
+from agent.campaigns.questions import MOST_WRITTEN, Answered, Question, Sheet
 
 try:
     import tkinter
@@ -21,7 +21,7 @@ except ImportError:  # Python without Tk
 
 WIDTH = 460  # pixels of a line of text
 PAPER, INK, SOFT, PALE, BUTTON, PRESSED = "#ffffff", "#1c1c1e", "#57575c", "#a0a0a5", "#eeeef0", "#dcdce0"
-KEPT = "What you write here stays on this screen."
+KEPT, TOLD = "What you write here stays on this screen.", "What you write here is sent to {}."
 
 
 class NoScreenError(Exception):
@@ -46,6 +46,8 @@ class _Form:
         self._root, self._sheet = root, sheet
         self._place = 0
         self._answers: dict[str, list[str]] = {}
+        self._comments: dict[str, str] = {}
+        self._written: Any = None
         self._answered = Answered("postponed")
         root.title(f"{sheet.asker}: {sheet.campaign.title}")
         root.resizable(False, False)
@@ -86,6 +88,7 @@ class _Form:
         self._head(f"{self._place + 1} of {len(questions)}" if len(questions) > 1 else "")
         ttk.Label(self._frame, text=question.text, wraplength=WIDTH, justify="left").grid(sticky="w", pady=(0, 8))
         self._chosen: list[tuple[str, Any]] = []
+        self._written = None
         body = ttk.Frame(self._frame)
         body.grid(sticky="w", padx=8)
         first = self._body(body, question)
@@ -98,8 +101,7 @@ class _Form:
         bold = font.nametofont("TkDefaultFont").copy()
         bold.configure(weight="bold", size=abs(bold.cget("size")) + 3)
         self._bold = bold  # Tk forgets a font that nobody holds
-        asks = f"{self._sheet.asker} asks · {self._sheet.action}"
-        ttk.Label(self._frame, text=asks, wraplength=WIDTH, foreground=SOFT).grid(sticky="w")
+        ttk.Label(self._frame, text=self._sheet.says, wraplength=WIDTH, foreground=SOFT).grid(sticky="w")
         title = ttk.Label(self._frame, text=self._sheet.campaign.title, font=bold, wraplength=WIDTH, justify="left")
         title.grid(sticky="w", pady=(2, 10))
         if place:
@@ -140,7 +142,9 @@ class _Form:
         written.bind("<Tab>", on(self._leave))
         written.bind("<Return>", on(self._next))
         written.grid()
-        ttk.Label(body, text=KEPT, foreground=SOFT).grid(sticky="w")
+        self._written = written
+        goes = KEPT if self._sheet.kept else TOLD.format(self._sheet.asker)
+        ttk.Label(body, text=goes, foreground=SOFT).grid(sticky="w")
         return written
 
     def _buttons(self, *, last: bool) -> None:
@@ -179,13 +183,16 @@ class _Form:
             return
         if given:
             self._answers[question.label] = given
+        written = "" if self._written is None or self._sheet.kept else self._written.get("1.0", "end").strip()
+        if written:
+            self._comments[question.label] = written[:MOST_WRITTEN]
         for number in range(9):
             self._root.unbind(str(number + 1))
         self._place += 1
         if self._place < len(self._sheet.campaign.questions):
             self._page()
         else:
-            self._answered = Answered("fully", self._answers)
+            self._answered = Answered("fully", self._answers, comments=self._comments)
             self._root.destroy()
 
     def _end(self, status: str) -> None:

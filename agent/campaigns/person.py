@@ -69,6 +69,14 @@ def find(
     raise UnknownPersonError(f"{len(people)} people are logged in ({names}): it is not clear whom to ask")
 
 
+def present(proc: Path = Path("/proc"), own: int | None = None, people_from: int = PEOPLE_FROM) -> list[int]:
+    """The accounts of the people who are logged in, by number: of ourselves alone, if we are not the system."""
+    own = os.geteuid() if own is None else own
+    seats = set(_seats(proc, own or None))
+    people = {user for user in seats if own or (user >= people_from and user != NOBODY)}
+    return sorted(people or seats & {0})
+
+
 def _person(user: int, seat: _Seat) -> Person:
     entry = _named(user)
     groups = tuple(os.getgrouplist(entry.pw_name, entry.pw_gid))

@@ -1,8 +1,8 @@
 """What a campaign asks, and what came of asking: plain values, with their bounds.
 
-In: the `campaigns` of an action's content, what somebody chose. Out: a `Reply` for the script. Invariants: answers are
-labels of choices that were offered, or a rating; a text that a person wrote is never among them; whatever was not
-answered in full has no answers at all. It does not decide where answers go: to the script that asked, nowhere else.
+In: the `campaigns` of an action's content, or one that the portal sent; what somebody chose. Out: a `Reply` for who
+asked. Invariants: answers are labels of choices that were offered, or a rating; a text that a person wrote is never
+among them; whatever was not answered in full has no answers at all. It does not decide where answers go.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ LONGEST = 24 * 3600  # seconds that a question waits, and that all questions of 
 USUAL = 3600  # seconds that a question waits for which the script says no time
 MOST_QUESTIONS = 20  # that one run may ask
 MOST_BYTES = 1 << 20  # of any message about a question: the largest campaign fits in any script of the world
+MOST_WRITTEN = 2000  # characters of what somebody writes
 Label = Annotated[str, Meta(min_length=1, max_length=255)]
+Comment = Annotated[str, Meta(max_length=MOST_WRITTEN)]
 
 
 class Choice(Struct, frozen=True):
@@ -54,32 +56,45 @@ class Campaign(Struct, frozen=True):
 
 
 class Sheet(Struct, frozen=True):
-    """A campaign as it comes before a person: with who asks."""
+    """A campaign as it comes before a person: with who asks, and for which action. Where there is none the portal
+    itself asks, and is told what somebody writes, too."""
 
     campaign: Campaign
     asker: str
     action: str
 
+    @property
+    def kept(self) -> bool:
+        """Whether what somebody writes stays here."""
+        return bool(self.action)
+
+    @property
+    def says(self) -> str:
+        """Who asks, in a line."""
+        return f"{self.asker} asks · {self.action}" if self.action else f"{self.asker} asks"
+
 
 class Answered(Struct, frozen=True):
-    """What a person did with a sheet: the labels chosen by question, or why there are none."""
+    """What a person did with a sheet: the labels chosen and the texts written by question, or why there are none."""
 
     status: Literal["fully", "postponed", "declined", "notificationfailed"]
     answers: Annotated[dict[Label, Annotated[list[Label], Meta(max_length=20)]], Meta(max_length=20)] = msgspec.field(
         default_factory=dict
     )
     detail: Annotated[str, Meta(max_length=1024)] = ""
+    comments: Annotated[dict[Label, Comment], Meta(max_length=20)] = msgspec.field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a script hears. `detail` is for its log and says nothing of an answer; `person` is the account that was
-    asked."""
+    """What who asked hears. `detail` is for a log and says nothing of an answer; `person` is the account that was
+    asked; `comments` are what was written, which no script is told."""
 
     status: Status
     detail: str = ""
     answers: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     person: str = ""
+    comments: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def problem(campaign: Campaign, answers: Mapping[str, Any]) -> str:
@@ -101,5 +116,9 @@ def reply(campaign: Campaign, answered: Answered) -> Reply:
         return Reply(answered.status, answered.detail)
     if wrong := problem(campaign, answered.answers):
         return Reply("notificationfailed", f"the answers cannot be used: {wrong}"[:1000])
-    asked = {question.label for question in campaign.questions if question.kind != "text"}
-    return Reply("fully", "", {label: tuple(given) for label, given in answered.answers.items() if label in asked})
+    texts = {question.label for question in campaign.questions if question.kind == "text"}
+    chosen = {question.label for question in campaign.questions} - texts
+    answers = {label: tuple(given) for label, given in answered.answers.items() if label in chosen}
+    return Reply(
+        "fully", "", answers, comments={label: text for label, text in answered.comments.items() if label in texts}
+    )

@@ -25,7 +25,7 @@ from agent.campaigns.talk import peer
 PREFIX = "muster-agent"
 MOST_CLIENTS = 4
 LOOK_SECONDS = 0.2
-ANSWER_BYTES = 32_768
+ANSWER_BYTES = 131_072
 SEND_SECONDS = 1.0
 
 

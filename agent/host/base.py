@@ -8,11 +8,12 @@ microseconds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 from typing import NamedTuple, Protocol
 
+from agent.campaigns.questions import Campaign, Reply
 from agent.campaigns.talk import Awaits
 from agent.orders import Job
 from agent.runner import Ended, Started, unheard
@@ -208,6 +209,17 @@ class Host(Protocol):
 
     def sessions(self, now: int) -> Sequence[Session]:
         """Who is logged in."""
+        ...
+
+    def people(self) -> Sequence[Account]:
+        """The accounts of the people who are logged in and could be asked something."""
+        ...
+
+    async def ask(
+        self, campaign: Campaign, key: str, seconds: float, gone: Callable[[], bool], shown: Callable[[], None]
+    ) -> Reply:
+        """Put questions of the portal to the person of an account, for so long and until `gone`; `shown` is called when
+        they are on the screen."""
         ...
 
     def packages(self, now: int) -> Sequence[Package] | None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from threading import Event
 from typing import Any
 
 from agent.backoff import spread
-from agent.campaigns.questions import USUAL
+from agent.campaigns.questions import USUAL, Campaign
+from agent.campaigns.questions import Reply as Said
 from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host.base import Account, Binary, Load, Login, Machine, Package, Process, Session, Volume
@@ -106,6 +107,16 @@ class FakeHost:
         """Its person is there and busy now and then."""
         busy = spread(self._profile.key, "busy", now // (5 * 60 * SECOND)) < 0.6
         return [Session(self._profile.person.name, now if busy else None, "active" if busy else "locked")]
+
+    def people(self) -> Sequence[Account]:
+        """Nobody whom anybody could ask."""
+        return []
+
+    async def ask(
+        self, campaign: Campaign, key: str, seconds: float, gone: Callable[[], bool], shown: Callable[[], None]
+    ) -> Said:
+        """Nobody is there."""
+        return Said("notificationfailed", "nobody sits at a simulated device")
 
     def packages(self, now: int) -> Sequence[Package] | None:
         """What is installed, if it tells."""

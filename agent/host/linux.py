@@ -11,14 +11,16 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Event
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.accounts import Accounts
+from agent.accounts import AccountError, Accounts, of_number
+from agent.campaigns import person
 from agent.campaigns.desk import Desk
+from agent.campaigns.questions import Campaign, Reply, Sheet
 from agent.campaigns.talk import Awaits
 from agent.clock import Clock
 from agent.host import dpkg, people
@@ -59,7 +61,7 @@ class LinuxHost:
         desk: Desk | None = None,
         called: str | None = None,
     ) -> None:
-        self._called = called
+        self._called, self._desk = called, desk or Desk()
         self._procfs = Procfs()
         self._programs = Programs()
         self._runner = ProcessRunner(runs, clock, Accounts(_logged_in), desk=desk, sealing=sealing)
@@ -126,6 +128,24 @@ class LinuxHost:
     def sessions(self, now: int) -> Sequence[Session]:
         """Who is logged in."""
         return people.sessions()
+
+    def people(self) -> Sequence[Account]:
+        """Who has a desktop or a shell on a terminal; of the accounts of this machine."""
+        if not self._desk.open:
+            return []
+        there = {str(user) for user in person.present()}
+        return [account for account in people.accounts() if account.key in there]
+
+    async def ask(
+        self, campaign: Campaign, key: str, seconds: float, gone: Callable[[], bool], shown: Callable[[], None]
+    ) -> Reply:
+        """Ask at the desk."""
+        try:
+            account = of_number(int(key))
+        except AccountError as error:
+            return Reply("notificationfailed", str(error))
+        sheet = Sheet(campaign, self._desk.asker, "")
+        return await asyncio.to_thread(self._desk.ask, sheet, account, seconds, gone, shown)
 
     def packages(self, now: int) -> Sequence[Package] | None:
         """What dpkg installed."""

@@ -26,11 +26,13 @@ from nql.catalog.model import Catalog
 from portal.agents.configuration import Configurations
 from portal.agents.door import Refuse, cloned
 from portal.agents.gathering import Gathering, tried
+from portal.agents.questions import REACTIONS, Questions, signed
 from portal.agents.trails import Trails
 from portal.metrics import Metrics
 from portal.threads import Threads
 from portal.trust.secrets import Secrets
 from storage.control.api import Control
+from storage.control.campaign_dispatch import Ask, Withdrawn
 from storage.control.dispatch import Cancel, Order
 from storage.control.enrolment import Device
 from storage.control.errors import NotFoundError, RefusedError, UnavailableError
@@ -76,15 +78,28 @@ class _Pull:
     held: list[tuple[str, int]]
     key: Ed25519PrivateKey
     now: int
+    people: list[str] | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What stood there for a device before anything was handed out."""
+    """What stood there for a device before anything was handed out: whether there are `orders`, or a `question`."""
 
-    busy: bool
-    cancels: list[Cancel]
+    orders: bool
+    question: bool
+    cancels: list[Cancel | Withdrawn]
     tag: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is handed out to a device."""
+
+    orders: list[Order]
+    question: Ask | None
+
+
+NOTHING = _Found([], None)
 
 
 class Agents:
@@ -92,6 +107,7 @@ class Agents:
 
     def __init__(self, parts: Parts) -> None:
         self._p = parts
+        self._questions = Questions(parts.control, parts.clock)
         self._pulls = Gathering(parts.threads, self._find)
         self._reports = Gathering(parts.threads, self._take)
 
@@ -117,7 +133,7 @@ class Agents:
         """Orders and cancels for a device, signed by the portal's key of the fingerprint `pinned`."""
         held = [(item.run, item.attempt) for item in asked.held]
         key, now = self._p.keys.of(pinned), self._p.clock()
-        return await self._pulls.ask(_Pull(device, asked.step, asked.room, held, key, now))
+        return await self._pulls.ask(_Pull(device, asked.step, asked.room, held, key, now, asked.people))
 
     async def configuration(self, device: Device) -> Configuration:
         """What a device goes by beside its orders."""
@@ -165,42 +181,54 @@ class Agents:
     # --- many devices at once ------------------------------------------------------------------
     def _find(self, pulls: Sequence[_Pull]) -> list[wire.Work | Exception]:
         control = self._p.control
+        if told := [pull for pull in pulls if pull.people is not None]:
+            control.together(lambda: [tried(self._people, pull) for pull in told])
         with control.one_instant():
             seen = [tried(self._look, pull) for pull in pulls]
-        busy = [place for place, item in enumerate(seen) if isinstance(item, _Seen) and item.busy]
-        claimed: dict[int, list[Order] | Exception] = {}
+        busy = {place: item for place, item in enumerate(seen) if isinstance(item, _Seen)}
+        busy = {place: item for place, item in busy.items() if item.orders or item.question}
+        claimed: dict[int, _Found | Exception] = {}
         try:
             if busy:
-                orders = control.together(lambda: [tried(self._claim, pulls[place]) for place in busy])
-                claimed = dict(zip(busy, orders, strict=True))
+                found = control.together(lambda: [tried(self._claim, pulls[place], busy[place]) for place in busy])
+                claimed = dict(zip(busy, found, strict=True))
         except UnavailableError as error:
             claimed = dict.fromkeys(busy, error)
         with control.one_instant():
             return [
-                tried(self._work, pull, item, claimed.get(place, []))
+                tried(self._work, pull, item, claimed.get(place, NOTHING))
                 for place, (pull, item) in enumerate(zip(pulls, seen, strict=True))
             ]
 
     def _look(self, pull: _Pull) -> _Seen:
         uid, dispatch = pull.device.uid, self._p.control.dispatch
         # The portal counts what runs there itself; a device lets an order be that it has no room for.
-        busy = bool(pull.room) and dispatch.has_work(uid, now=pull.now, held=pull.held)
-        return _Seen(busy, dispatch.cancellations(uid)[:64], self._p.configurations.tag(uid))
+        orders = bool(pull.room) and dispatch.has_work(uid, now=pull.now, held=pull.held)
+        question, gone = self._questions.look(pull.device, pull.held, now=pull.now)
+        cancels: list[Cancel | Withdrawn] = [*dispatch.cancellations(uid), *gone]
+        return _Seen(orders, question, cancels[:64], self._p.configurations.tag(uid))
 
-    def _claim(self, pull: _Pull) -> list[Order]:
+    def _people(self, pull: _Pull) -> None:
+        self._questions.people(pull.device, pull.people or [], now=pull.now)
+
+    def _claim(self, pull: _Pull, seen: _Seen) -> _Found:
         if not self._p.control.enrolment.leads(pull.device.uid, pull.step):
-            return []  # another machine came after it with the same identity, or it has a greeting under way
-        return self._p.control.dispatch.claim_work(pull.device.uid, now=pull.now, held=pull.held)
+            return NOTHING  # another machine came after it with the same identity, or it has a greeting under way
+        claim = self._p.control.dispatch.claim_work
+        orders = claim(pull.device.uid, now=pull.now, held=pull.held) if seen.orders else []
+        return _Found(orders, self._questions.claim(pull.device, pull.held, now=pull.now) if seen.question else None)
 
-    def _work(self, pull: _Pull, seen: _Seen | Exception, found: list[Order] | Exception) -> wire.Work:
+    def _work(self, pull: _Pull, seen: _Seen | Exception, found: _Found | Exception) -> wire.Work:
         if isinstance(seen, Exception):
             raise seen
         if isinstance(found, Exception):
             raise found
         key, device = pull.key, pull.device
-        signed = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in seen.cancels]
-        orders = [self._order(key, device, item) for item in found]
-        return wire.Work(orders, signed, len(found) >= pull.room, seen.tag)
+        cancels = [self._cancel(key, device, item.run, item.attempt, item.nonce) for item in seen.cancels]
+        orders = [self._order(key, device, item) for item in found.orders]
+        questions = [signed(key, found.question)] if found.question is not None else []
+        # With a question gone from the screen there may be another one.
+        return wire.Work(orders, cancels, len(orders) >= pull.room or bool(questions), seen.tag, questions)
 
     def _take(self, brought: Sequence[Brought]) -> list[list[wire.Verdict] | Exception]:
         # Signatures are checked before anybody waits for us.
@@ -248,6 +276,9 @@ class Agents:
             outcome = _signed_outcome(device, report)
         except (RefusedError, msgspec.MsgspecError) as error:
             return head, partial(_refuse, error)
+        if isinstance(report, wire.Report) and isinstance(outcome, wire.Replied):
+            return head, partial(self._questions.record, device, report, outcome)
+        assert isinstance(outcome, wire.Outcome)  # a state of a local report is never a reaction
         if isinstance(report, wire.LocalReport):
             return head, partial(self._record_local, device, report, outcome)
         return head, partial(self._record, device, report, outcome)
@@ -318,7 +349,7 @@ def verified(key: bytes, signature: bytes, said: bytes) -> bool:
     return True
 
 
-def _signed_outcome(device: Device, report: wire.Report | wire.LocalReport) -> wire.Outcome:
+def _signed_outcome(device: Device, report: wire.Report | wire.LocalReport) -> wire.Outcome | wire.Replied:
     """What a report says, if its device signed it. Raises RefusedError, MsgspecError."""
     raw, uid = bytes(report.outcome), device.uid
     if isinstance(report, wire.LocalReport):
@@ -327,6 +358,8 @@ def _signed_outcome(device: Device, report: wire.Report | wire.LocalReport) -> w
         said = statements.report_bytes(report.run, uid, report.attempt, report.nonce, report.state, raw)
     if not verified(device.identity_key, report.signature, said):
         raise RefusedError("bad_signature", "the report is not signed by its device")
+    if report.state in REACTIONS:
+        return msgspec.json.decode(raw, type=wire.Replied)
     return msgspec.json.decode(raw, type=wire.Outcome)
 
 

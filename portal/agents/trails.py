@@ -94,4 +94,5 @@ class Trails:
     def _see(self, one: Greeted) -> tuple[Seen, bool]:
         now, control = self._clock(), self._control
         seen = control.enrolment.greet(one.device, one.trail, before=one.before, now=now)
-        return seen, control.dispatch.is_waited_for(one.device, now=now)
+        waited = control.dispatch.is_waited_for(one.device, now=now)
+        return seen, waited or control.campaign_dispatch.is_waited_for(one.device, now=now)

@@ -26,7 +26,6 @@ class Surface(Enum):
     ENRICHMENT = "enrichment"  # message, code; 400 has status and errors beside them
     CAMPAIGNS = "campaigns"  # code, message, of 401 too
     WORKFLOWS = "workflows"  # code, details
-    WORKFLOWS = "workflows"  # code, details
     DELETIONS = "deletions"  # code (one of a list), message
     SPARK = "spark"  # message
 
@@ -97,8 +96,6 @@ def _body(surface: Surface, said: _Said) -> dict[str, Any] | None:
             return {"message": said.message, "code": said.status, "source": SOURCE}
         case Surface.ENRICHMENT:
             return _enrichment(said)
-        case Surface.WORKFLOWS:
-            return {"code": said.code.upper(), "details": said.message}
         case Surface.WORKFLOWS:
             return {"code": said.code.upper(), "details": said.message}
         case Surface.DELETIONS:

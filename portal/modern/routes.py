@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from portal.actions.service import Actions
+from portal.campaigns.service import Campaigns
 from portal.endpoints import Refused
 from portal.erasure.service import Erasing
-from portal.modern import act, deletions, enrichment, nql, spark, token, ways, workflows
+from portal.modern import act, campaigns, deletions, enrichment, nql, spark, token, ways, workflows
 from portal.modern.asking import Asking
 from portal.modern.exports import Exports
 from portal.modern.tokens import AccessTokens
@@ -38,6 +39,7 @@ class Parts:
     catalogs: Catalogs
     queries: Queries
     actions: Actions
+    campaigns: Campaigns
     workflows: Workflows
     exports: Exports
     erasing: Erasing
@@ -63,6 +65,7 @@ def listed(p: Parts) -> list[Way]:
         *act.listed(p.actions, p.queries, p.control, p.threads),
         *nql.listed(asking, p.queries, p.threads, p.exports, p.base),
         *enrichment.listed(enrichment.Parts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)),
+        *campaigns.listed(p.campaigns),
         *workflows.listed(p.workflows, p.queries),
         *deletions.listed(p.erasing),
         *spark.listed(),

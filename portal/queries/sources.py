@@ -22,7 +22,8 @@ from storage.tables.api import Snapshot, SnapshotSource, Tables
 
 EXECUTIONS, PRESENCES = "remote_action.executions", "device.presences"
 WORKFLOWS = "workflow.executions"
-OPEN = frozenset({EXECUTIONS, PRESENCES, WORKFLOWS})  # what is not in the tables before it is over
+RESPONSES = "campaign.responses"
+OPEN = frozenset({EXECUTIONS, PRESENCES, RESPONSES, WORKFLOWS})  # what is not in the tables before it is over
 SourceOf = Callable[[Snapshot, Catalog], Source]
 
 
@@ -61,6 +62,7 @@ class Sources:
             EXECUTIONS: self._control.executions.rows_after,
             PRESENCES: self._control.presence.rows_after,
             WORKFLOWS: self._control.workflow_executions.rows_after,
+            RESPONSES: self._control.campaign_responses.rows_after,
         }
         return {table: rows[table](position) for table in asked}
 

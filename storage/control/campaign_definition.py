@@ -51,7 +51,7 @@ class Campaign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     questions: Annotated[tuple[Question, ...], Meta(min_length=1, max_length=20)]
 
 
-class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class CampaignDefinition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A campaign as its author gives it. `parameters` are the names that `{name}` in its texts may say; a `retired`
     one is sent no more."""
 
@@ -70,7 +70,7 @@ class Definition(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Campaign(self.nql_id, self.title, self.questions)
 
 
-def check(definition: Definition) -> None:
+def check(definition: CampaignDefinition) -> None:
     """Raise RefusedError with every problem that shapes and bounds alone do not show."""
     problems = [*twice("parameters", definition.parameters), *campaign_problems((definition.asked,))]
     for text in texts(definition.asked):
@@ -85,7 +85,7 @@ def check(definition: Definition) -> None:
         raise RefusedError("bad_campaign", "; ".join(problems))
 
 
-def filled(definition: Definition, values: Mapping[str, str]) -> Campaign:
+def filled(definition: CampaignDefinition, values: Mapping[str, str]) -> Campaign:
     """The questions with the values in place. Raises RefusedError unless every parameter has a value, no other name
     has, and every text is still fit to be shown."""
     names = set(definition.parameters)

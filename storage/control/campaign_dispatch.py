@@ -53,9 +53,9 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A question that a device shall take away."""
+    """A question that a device shall take away; `run` is the response, as in every cancel."""
 
-    response: str
+    run: str
     attempt: int
     nonce: str
 

@@ -130,6 +130,12 @@ class CampaignResponses:
         with self._database.read() as connection:
             return _response(one(connection, identifier))
 
+    def named(self, identifiers: Collection[str]) -> dict[str, Response]:
+        """Those of these ids that are there."""
+        wanted = TABLE.c.id.in_(texts(to_json(sorted(identifiers))))
+        with self._database.read() as connection:
+            return {row.id: _response(row) for row in _wide(connection, wanted)}
+
     def latest(self, campaign: str | None = None, limit: int = 100, *, before: str | None = None) -> list[Response]:
         """Responses, newest first; `before` is the id of one to page on from."""
         wanted = [TABLE.c.campaign == campaign] if campaign is not None else []

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from nql.catalog.configured import Campaign
 from storage.control import audit, configured, outbox, schema_campaigns
-from storage.control.campaign_definition import Definition, check
+from storage.control.campaign_definition import CampaignDefinition, check
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.records import digest_of_json, to_json
@@ -29,7 +29,7 @@ MOST = 2000
 class SavedCampaign:
     """A campaign at its newest version."""
 
-    definition: Definition
+    definition: CampaignDefinition
     version: str
     number: int
     created_at: int
@@ -48,7 +48,7 @@ class Campaigns:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, definition: Definition, *, by: str, now: int) -> SavedCampaign:
+    def save(self, definition: CampaignDefinition, *, by: str, now: int) -> SavedCampaign:
         """Store a definition in the place of what was there; what says nothing new writes nothing. Raises
         RefusedError."""
         check(definition)
@@ -93,7 +93,7 @@ def load(connection: Connection, nql_id: str) -> SavedCampaign:
     return _saved(row)
 
 
-def shown(definition: Definition) -> dict[str, Any]:
+def shown(definition: CampaignDefinition) -> dict[str, Any]:
     """A campaign as a row of `campaign.campaigns`."""
     return {
         "nql_id": definition.nql_id,
@@ -103,7 +103,7 @@ def shown(definition: Definition) -> dict[str, Any]:
     }
 
 
-def _item(definition: Definition) -> Campaign:
+def _item(definition: CampaignDefinition) -> Campaign:
     questions = {question.label: question.text for question in definition.questions}
     return Campaign(definition.nql_id.removeprefix("#"), questions, definition.parameters)
 
@@ -113,5 +113,5 @@ def _row(connection: Connection, nql_id: str) -> Row[Any] | None:
 
 
 def _saved(row: Row[Any]) -> SavedCampaign:
-    definition = msgspec.json.decode(row.definition, type=Definition)
+    definition = msgspec.json.decode(row.definition, type=CampaignDefinition)
     return SavedCampaign(definition, row.version, row.number, row.created_at, row.updated_at, row.updated_by)

@@ -44,6 +44,17 @@ class PeoplePresent:
 
         return self._database.write(work)
 
+    def at(self, devices: Collection[str]) -> dict[str, list[str]]:
+        """Who is logged in at each of these devices; those with nobody are left out."""
+        mine = TABLE.c.device.in_(texts(to_json(sorted(devices))))
+        found: dict[str, list[str]] = {}
+        with self._database.read() as connection:
+            for device, person in connection.execute(
+                select(TABLE.c.device, TABLE.c.person).where(mine).order_by(TABLE.c.device, TABLE.c.person)
+            ):
+                found.setdefault(device, []).append(person)
+        return found
+
     def devices_of(self, people: Collection[str]) -> set[str]:
         """Where any of these people is logged in."""
         query = select(TABLE.c.device).where(TABLE.c.person.in_(texts(to_json(sorted(people))))).distinct()

@@ -170,6 +170,7 @@ def test_times_are_told_in_the_portals_time() -> None:
     state, _ = after(state, e.IntentStored(job), e.TimeLearned(1000))
     _, commands = after(state, e.ProcessStarted(job, 700))
     [report] = [command for command in commands if isinstance(command, e.StoreReport)]
+    assert isinstance(report.outcome, wire.Outcome)
     assert (report.outcome.started_at, report.outcome.time) == (1700, 1700)
 
 

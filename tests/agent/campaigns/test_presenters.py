@@ -175,7 +175,7 @@ def test_hostile_answers_are_not_taken_and_stop_nothing(tmp_path: Path) -> None:
         b"\n",
         b"{}\n",
         b"\xff" * 100 + b"\n",
-        b"x" * 40_000,
+        b"x" * 150_000,
         b'{"status":"fully","answers":{"when":["now"]}}\n',
     ):
         with socket.socket(socket.AF_UNIX) as talk:
@@ -260,7 +260,7 @@ ANSWER = msgspec.json.encode(Answered("fully", FULL)).decode()
         ),
         ("print('shown', flush=True)", Reply("notificationfailed", "the window was closed before there was an answer")),
         ("print('shown\\nnonsense', flush=True)", "closed before"),
-        ("print('shown', flush=True); print('x' * 50_000, flush=True); time.sleep(60)", "closed before"),
+        ("print('shown', flush=True); print('x' * 150_000, flush=True); time.sleep(60)", "closed before"),
         ('print(\'{"status":"notificationfailed","detail":"the screen is locked"}\')', "the screen is locked"),
         ("sys.exit(3)", "no program on this device can show a window"),
         ("sys.exit(0 if '#test' in sheet and os.environ['DISPLAY'] == ':nowhere' else 1)", "no program"),

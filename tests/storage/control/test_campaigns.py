@@ -13,7 +13,7 @@ import pytest
 
 from nql.catalog.configured import Campaign
 from storage.control.api import Control
-from storage.control.campaign_definition import Definition
+from storage.control.campaign_definition import CampaignDefinition
 from storage.control.campaign_dispatch import GRACE, LATER, SOON, TURN, Ask, Heard
 from storage.control.campaign_responses import Addressee, NewRequest, Response
 from storage.control.dispatch import Recorded
@@ -26,7 +26,7 @@ ADA, BOB = f"{PC}:1000", "bob@corp"
 YES = {"label": "yes", "text": "Yes, {name}"}
 
 
-def definition(**changes: object) -> Definition:
+def definition(**changes: object) -> CampaignDefinition:
     whole = {
         "nql_id": "#coffee",
         "name": "Coffee",
@@ -37,13 +37,13 @@ def definition(**changes: object) -> Definition:
         ],
         "parameters": ["name", "some"],
     }
-    return msgspec.convert({**whole, **changes}, Definition)
+    return msgspec.convert({**whole, **changes}, CampaignDefinition)
 
 
 def sent(control: Control, *people: str, now: int = NOW, **changes: Any) -> list[Response | None]:
     control.campaigns.save(definition(), by="account:ann", now=NOW)
     values = {"campaign": "#coffee", "parameters": {"name": "Ada", "some": "coffee"}, "requested_by": "ann"}
-    request = NewRequest(**{**values, "expires_at": now + 10 * HOUR, **changes})  # type: ignore[arg-type]
+    request = NewRequest(**{**values, "expires_at": now + 10 * HOUR, **changes})
     return control.campaign_responses.send(request, [Addressee(one, f"S-{one}") for one in people], now=now)
 
 

@@ -1,0 +1,1 @@
+"""Campaigns: questions to people, whom they are sent to, and what they said."""
