@@ -7,11 +7,12 @@ checked. Columns that a file was written without are null, and those that have a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
 
+from storage.tables.at_hand import StatesAtHand
 from storage.tables.hot import HotColumns
 from storage.tables.manifest import DayFile, Segment
 from storage.tables.schema import POLARS, TableSchema
@@ -59,6 +60,7 @@ class Stored:
     schema: TableSchema
     checked: Checked
     hot: HotColumns
+    states: StatesAtHand
 
     def parts(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
         """All of them."""
@@ -88,6 +90,21 @@ class Stored:
         for item in self.days(start, end):
             days.setdefault(item.day, []).append(item)
         return days
+
+    def large(self, start: Start, end: End) -> Mapping[int, Sequence[Segment]]:
+        """The segments in order, which are large, with rows in a window, by their days."""
+        days: dict[int, list[Segment]] = {}
+        for item in self._segments(start, end):
+            if item.in_order:
+                days.setdefault(item.day, []).append(item)
+        return days
+
+    def times(self, day: int) -> tuple[int, int]:
+        """No row of a day is before the first of these or after the second. There have to be rows."""
+        name, snapshot = self.schema.name, self.snapshot
+        parts: list[DayFile | Segment | TailPart] = [*snapshot.days, *snapshot.segments, *snapshot.tail]
+        lie = [(item.min_time, item.max_time) for item in parts if (item.table, item.day) == (name, day)]
+        return min(first for first, _ in lie), max(last for _, last in lie)
 
     def not_compacted(self, start: Start, end: End) -> int:
         """How many rows a window touches beside compacted files, by the manifest alone."""
@@ -123,11 +140,15 @@ class Stored:
         cut = rows.select(time >= start if late else time < end)
         return replace(part, whole=complete(rows, self.schema, held, columns), inside=cut)
 
-    def fresh(self, columns: Sequence[str], start: Start, end: End) -> Iterator[Part]:
-        """What is not compacted. Small segments of a day that hold the same columns and stand alike to the window are
-        scanned together."""
+    def fresh(
+        self, columns: Sequence[str], start: Start, end: End, without: Collection[Segment] = ()
+    ) -> Iterator[Part]:
+        """What is not compacted, but for some segments. Small segments of a day that hold the same columns and stand
+        alike to the window are scanned together."""
         alike: dict[tuple[int, tuple[tuple[str, pl.DataType], ...], bool], list[Segment]] = {}
         for item in self._segments(start, end):
+            if item in without:
+                continue
             if item.in_order:
                 yield self.day(item, columns, start, end)
                 continue
@@ -140,9 +161,9 @@ class Stored:
             yield Part(complete(cut, self.schema, dict(types), columns), sum(item.rows for item in items), day, False)
         yield from self._memory(columns, start, end)
 
-    def late(self, day: int) -> int:
-        """How many rows of a day are not compacted."""
-        rows = sum(item.rows for item in self._segments(None, None) if item.day == day)
+    def late(self, day: int, without: Collection[Segment] = ()) -> int:
+        """How many rows of a day are not compacted, but for some segments."""
+        rows = sum(item.rows for item in self._segments(None, None) if item.day == day and item not in without)
         return rows + sum(part.frame.height for part in self._tail(None, None) if part.day == day)
 
     def held(self, file: str, digest: str) -> Mapping[str, pl.DataType]:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from nql.catalog.model import Catalog, Table
+from storage.tables.at_hand import StatesAtHand
 from storage.tables.daily import bucketed
 from storage.tables.hot import HotColumns
 from storage.tables.objects import LIVE
@@ -25,18 +26,26 @@ from storage.tables.snapshot import Snapshot
 
 _CHECKED = Checked()
 HOT = HotColumns()
+STATES = StatesAtHand()
 
 
 class SnapshotSource:
     """One snapshot of all tables, to be asked by queries. Keeps the snapshot, and so its files, alive."""
 
     def __init__(
-        self, snapshot: Snapshot, catalog: Catalog, *, checked: Checked = _CHECKED, hot: HotColumns = HOT
+        self,
+        snapshot: Snapshot,
+        catalog: Catalog,
+        *,
+        checked: Checked = _CHECKED,
+        hot: HotColumns = HOT,
+        states: StatesAtHand = STATES,
     ) -> None:
         self.snapshot = snapshot
         self.catalog = catalog
         self._checked = checked
         self._hot = hot
+        self._states = states
         self._schemas = schemas_of(catalog)
 
     @property
@@ -168,7 +177,7 @@ class SnapshotSource:
         return found
 
     def _stored(self, schema: TableSchema) -> Stored:
-        return Stored(self.snapshot, schema, self._checked, self._hot)
+        return Stored(self.snapshot, schema, self._checked, self._hot, self._states)
 
 
 def _check_columns(schema: TableSchema, columns: Sequence[str]) -> None:

@@ -1,5 +1,5 @@
 """Stored states of a snapshot's rows: what compaction computed once, and beside it the states of the few rows that came
-late, put together as one frame.
+late, put together as one frame; of a large segment, states that were made when they were wanted before.
 
 In: a table's rows, the states wanted, a window. Out: states and the spans they stand for; daily rows. Invariant: a span
 that is covered has all its rows in the states, and an answer from them is the answer from the rows; where anything
@@ -9,8 +9,10 @@ stands against that (a file without, a column whose sum left 64 bits, many late 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 from typing import Literal
 from zoneinfo import ZoneInfo
 
@@ -18,8 +20,9 @@ import polars as pl
 
 from storage.tables.daily import dimensions, one_a_day
 from storage.tables.days import DAY, is_day, next_start
+from storage.tables.dense import Dense, added, dense
 from storage.tables.errors import SegmentCorrupt
-from storage.tables.manifest import DailyFile, DayFile, RollupFile
+from storage.tables.manifest import DailyFile, DayFile, RollupFile, Segment
 from storage.tables.parts import Stored, complete, together
 from storage.tables.states import (
     FROM,
@@ -37,6 +40,7 @@ log = logging.getLogger(__name__)
 Grain = Literal["device", "quarter"]
 Stated = Literal["device", "quarter", "daily"]
 Span = tuple[int, int]
+Piece = pl.LazyFrame | Dense
 MOST_LATE = 262_144  # rows of a day whose states are computed on the way; with more it is read from its rows
 
 
@@ -55,15 +59,25 @@ def rollup(stored: Stored, grain: Grain, states: Sequence[str], start: int, end:
     if wanted is None or (grain == "device" and "@device" not in stored.schema.columns):
         return None
     question = _Question(stored, grain, wanted, start, end)
-    frames: list[pl.LazyFrame] = []
+    found: list[Piece] = []
     covers: list[Span] = []
-    for day, items in sorted(stored.by_day(start, end).items()):
-        span = question.span(day)
-        pieces = question.states_of(items, day, span) if span else None
-        if span and pieces:
-            frames += pieces
-            covers.append(span)
-    return Rollup(pl.concat(frames, how="vertical"), _joined(covers)) if frames else None
+    days, large = stored.by_day(start, end), stored.large(start, end)
+    for day in sorted({*days, *large}):
+        told = question.told(day)
+        pieces = question.states_of(days.get(day, ()), large.get(day, ()), day, told) if told else None
+        if told and pieces:
+            found += pieces
+            covers.append(told.covers)
+    return Rollup(_put_together(found), _joined(covers)) if found else None
+
+
+def _put_together(found: Sequence[Piece]) -> pl.LazyFrame:
+    """Pieces as one frame: what is dense as one row a device."""
+    close = [piece for piece in found if isinstance(piece, Dense)]
+    whole = added(close) if close else None
+    alone = [piece.sparse() for piece in close] if whole is None else [whole]
+    frames = [*(one.lazy() for one in alone), *(piece for piece in found if not isinstance(piece, Dense))]
+    return pl.concat(frames, how="vertical")
 
 
 def stated(stored: Stored, grain: Stated, start: int, end: int) -> int:
@@ -74,13 +88,13 @@ def stated(stored: Stored, grain: Stated, start: int, end: int) -> int:
     question = _Question(stored, grain, {}, start, end)
     rows = stored.not_compacted(start, end)
     for day, items in stored.by_day(start, end).items():
-        span = question.span(day)
+        told = question.told(day)
         made = [item.rollups[grain] for item in items if grain in item.rollups]
-        if span is None or len(made) < len(items) or stored.late(day) > MOST_LATE:
+        if told is None or len(made) < len(items) or stored.late(day) > MOST_LATE:
             rows += sum(item.rows for item in items)
             continue
         rows += sum(item.rows for item in made)
-        if span != (max(start, day * DAY), min(end, (day + 1) * DAY)):
+        if told.covers != (max(start, day * DAY), min(end, (day + 1) * DAY)):
             rows += sum(item.rows for item in items)  # of what the span leaves out
     return rows
 
@@ -170,6 +184,14 @@ def _wanted(stored: Stored, states: Sequence[str]) -> Mapping[str, pl.DataType] 
 
 
 @dataclass(frozen=True, slots=True)
+class _Told:
+    """What states tell of a day: all rows that the window has in `covers` have states in `states`, and no others."""
+
+    covers: Span
+    states: Span
+
+
+@dataclass(frozen=True, slots=True)
 class _Question:
     """One question for states."""
 
@@ -184,19 +206,38 @@ class _Question:
         """The columns whose states are wanted."""
         return list(dict.fromkeys(name.rpartition(":")[0] for name in self.states))
 
-    def span(self, day: int) -> Span | None:
-        """What of a day lies in the window and can be told by states."""
-        if self.grain == "device":
-            cut = spans(day, ZoneInfo(self.stored.snapshot.zone))
-            whole = [span for span in cut if self.start <= span[0] and span[1] <= self.end]
-            return (whole[0][0], whole[-1][1]) if whole else None
-        start = max(day * DAY, -(-self.start // QUARTER_LENGTH) * QUARTER_LENGTH)
-        end = min((day + 1) * DAY, self.end // QUARTER_LENGTH * QUARTER_LENGTH)
-        return (start, end) if start < end else None
+    def told(self, day: int) -> _Told | None:
+        """What of a day states can tell, and lies in the window as far as there are rows."""
+        first, last = self.stored.times(day)
+        inside = [span for span in self._spans(day) if self._begins(span[0], first) and self._ends(span[1], last)]
+        if not inside:
+            return None
+        states = (inside[0][0], inside[-1][1])
+        covers = max(self.start, states[0]), min(self.end, states[1])
+        return _Told(covers, states) if covers[0] < covers[1] else None
 
-    def states_of(self, items: Iterable[DayFile], day: int, span: Span) -> list[pl.LazyFrame] | None:
+    def _spans(self, day: int) -> Sequence[Span]:
+        """The spans that the day's states are of, ascending; of quarters the first, those between, and the last."""
+        if self.grain == "device":
+            return spans(day, ZoneInfo(self.stored.snapshot.zone))
+        start, end = day * DAY, (day + 1) * DAY
+        cuts = {start, end}
+        for at in (self.start // QUARTER_LENGTH * QUARTER_LENGTH, self.end // QUARTER_LENGTH * QUARTER_LENGTH):
+            cuts |= {cut for cut in (at, at + QUARTER_LENGTH) if start < cut < end}
+        return [*pairwise(sorted(cuts))]
+
+    def _begins(self, at: int, first: int) -> bool:
+        """Whether a span from here on has no row before the window, where `first` is the first of all."""
+        return self.start <= max(at, first)
+
+    def _ends(self, at: int, last: int) -> bool:
+        return at <= self.end or last < self.end
+
+    def states_of(
+        self, items: Iterable[DayFile], large: Sequence[Segment], day: int, told: _Told
+    ) -> list[Piece] | None:
         """The states of a span of a day, file by file and those of late rows; None if some are not to be had."""
-        found: list[pl.LazyFrame] = []
+        found: list[Piece] = []
         for item in items:
             made = item.rollups.get(self.grain)
             if made is None or set(made.lacks) & set(self.columns):
@@ -204,36 +245,92 @@ class _Question:
             held = _held(self.stored, made)
             if held is None or not self._stand_for(self.stored.held(item.file, item.sha256), held):
                 return None
-            rows = pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False)
-            if span != (day * DAY, (day + 1) * DAY):
-                at = pl.col(FROM if self.grain == "device" else QUARTER)
-                rows = rows.filter(at.is_between(*span, closed="left"))
-            found.append(self._chosen(rows, held))
-        return self._with_late(found, day, span) if self.stored.late(day) else found
-
-    def _with_late(self, found: list[pl.LazyFrame], day: int, span: Span) -> list[pl.LazyFrame] | None:
-        if self.stored.late(day) > MOST_LATE:
+            rows = self._chosen(pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False), held)
+            at_hand = self._at_hand(made, day, told, partial(_same, rows))
+            found.append(self._inside(rows, day, told) if at_hand is None else at_hand)
+        made_of_rows = [self._at_hand(item, day, told, partial(self._of_segment, item)) for item in large]
+        found += [states for states in made_of_rows if states is not None]
+        if any(states is None for states in made_of_rows):
             return None
-        schema, key = self.stored.schema, ["@device"] if self.grain == "device" else []
-        columns = list(dict.fromkeys([*key, schema.time, *self.columns]))
-        parts = [part.frame for part in self.stored.fresh(columns, *span) if part.day == day]
-        rows = together(parts, schema, columns).collect()
-        if not rows.height:
-            return found
+        return self._with_late(found, large, day, told) if self.stored.late(day, large) else found
+
+    def _at_hand(
+        self, file: Segment | RollupFile, day: int, told: _Told, made: Callable[[], pl.LazyFrame | None]
+    ) -> Piece | None:
+        """The states of a file, if they were wanted before."""
+        by_device = self.grain == "device"
+        zone, cut = self.stored.snapshot.zone, told.states if by_device else None
+
+        def kept() -> pl.DataFrame | Dense | None:
+            states = made()
+            if states is None or not by_device:
+                return None if states is None else states.collect(engine="in-memory")
+            frame = self._inside(states, day, told).collect(engine="in-memory")
+            return dense(frame) or frame
+
+        states = self.stored.states.states((file.sha256, self.grain, zone, cut, frozenset(self.states.items())), kept)
+        if states is None or isinstance(states, Dense):
+            return states
+        return states.lazy() if by_device else self._inside(states.lazy(), day, told)
+
+    def _of_segment(self, segment: Segment) -> pl.LazyFrame | None:
+        """The states of the rows of a segment."""
+        rows = self.stored.day(segment, self._columns_of_rows, None, None).frame.collect(engine="in-memory")
+        return self._of_rows(rows, segment.day)
+
+    @property
+    def _columns_of_rows(self) -> list[str]:
+        """The columns that states are made of."""
+        key = ["@device"] if self.grain == "device" else []
+        return list(dict.fromkeys([*key, self.stored.schema.time, *self.columns]))
+
+    def _of_rows(self, rows: pl.DataFrame, day: int) -> pl.LazyFrame | None:
+        """The states of rows of a day, None if one is beyond 64 bits. Of devices, rows come in their order."""
+        schema = self.stored.schema
         if self.grain == "device":
-            states, lacks = by_device(rows.sort("@device"), schema, day, ZoneInfo(self.stored.snapshot.zone))
+            states, lacks = by_device(rows, schema, day, ZoneInfo(self.stored.snapshot.zone))
         else:
             states, lacks = by_quarter(rows, schema)
-        return None if lacks else [*found, self._chosen(states.lazy(), states.schema)]
+        return None if lacks else self._chosen(states.lazy(), states.schema)
+
+    def _with_late(self, found: list[Piece], large: Sequence[Segment], day: int, told: _Told) -> list[Piece] | None:
+        if self.stored.late(day, large) > MOST_LATE:
+            return None
+        columns = self._columns_of_rows
+        parts = [part.frame for part in self.stored.fresh(columns, *told.covers, without=large) if part.day == day]
+        rows = together(parts, self.stored.schema, columns).collect()
+        if not rows.height:
+            return found
+        states = self._of_rows(rows.sort("@device") if self.grain == "device" else rows, day)
+        return None if states is None else [*found, self._inside(states, day, told)]
+
+    def _inside(self, states: pl.LazyFrame, day: int, told: _Told) -> pl.LazyFrame:
+        """The key and the states wanted, of a span alone."""
+        if told.states != (day * DAY, (day + 1) * DAY):
+            states = states.filter(pl.col(self._place).is_between(*told.states, closed="left"))
+        return states if self._place == self._by else states.drop(self._place)
+
+    @property
+    def _by(self) -> str:
+        return "@device" if self.grain == "device" else QUARTER
+
+    @property
+    def _place(self) -> str:
+        """What tells which span states are of."""
+        return FROM if self.grain == "device" else QUARTER
 
     def _stand_for(self, rows: Mapping[str, pl.DataType], states: Mapping[str, pl.DataType]) -> bool:
         """Whether states are there of all columns that the rows have."""
         return all(name in states or name.rpartition(":")[0] not in rows for name in self.states)
 
     def _chosen(self, rows: pl.LazyFrame, held: Mapping[str, pl.DataType]) -> pl.LazyFrame:
-        """The key and the states wanted; those of a column that no row had are those of no values."""
-        key = "@device" if self.grain == "device" else QUARTER
-        return rows.select(key, ROWS, *(_state(name, dtype, held.get(name)) for name, dtype in self.states.items()))
+        """The key, the span and the states wanted; those of a column that no row had are those of no values."""
+        keys = dict.fromkeys([self._by, ROWS, self._place])
+        return rows.select(*keys, *(_state(name, dtype, held.get(name)) for name, dtype in self.states.items()))
+
+
+def _same(rows: pl.LazyFrame) -> pl.LazyFrame:
+    return rows
 
 
 def _state(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:

@@ -61,7 +61,8 @@ def test_what_states_are_read_is_told_and_the_rows_where_there_are_none(tmp_path
     assert told("quarter") == len({row["start_time"] for row in rows})
     assert told("device", start=first + 3_600_000_000) > 4 * 3  # a day that is not whole is read
     assert told("quarter", start=first + 3_600_000_000) <= told("quarter")
-    assert told("quarter", end=first + 4 * DAY - 1) > told("quarter")
+    assert told("quarter", end=first + 4 * DAY - 1) == told("quarter")  # which has all rows
+    assert told("quarter", end=max(row["start_time"] for row in rows) - 1) > told("quarter")
     commit(store, rows[:3], 1)
     told("device")
     for window in ((first, first + 4 * DAY), (first + 1, first + 2 * DAY)):

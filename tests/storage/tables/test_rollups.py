@@ -6,6 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,15 +15,20 @@ import polars as pl
 import pytest
 
 from nql.catalog.model import TableKind
+from storage.tables import seal
+from storage.tables.at_hand import StatesAtHand
 from storage.tables.days import DAY
+from storage.tables.read import SnapshotSource
 from storage.tables.rollups import Grain, Rollup
 from storage.tables.rows import Ack, Batch, Rows
 from storage.tables.schema import schemas_of
+from storage.tables.seal import Sealing
 from storage.tables.states import spans, states_of
 from storage.tables.store import Store
 from tests.storage.tables.world import CATALOG, NOW, QUARTER, compact, damaged, open_store, source_of
 
 SAMPLES, SCORES = "execution.events", "dex.scores"
+GRAINS: tuple[Grain, ...] = ("device", "quarter")
 FIRST = NOW // DAY - 5
 STATES = ["cpu_time:sum", "cpu_time:count", "memory.max:max", "memory.max:count", "bucket_duration:min"]
 STATES += ["gpu_usage.sum:sum", "gpu_usage.sum:count", "gpu_usage.max:max", "number_of_freezes:sum"]
@@ -96,9 +102,12 @@ def combined(found: Rollup, key: str) -> dict[Any, dict[str, Any]]:
     return {row.pop(key): row for row in found.frame.group_by(key).agg(exprs).collect().to_dicts()}
 
 
-def check(store: Store, grain: Grain, start: int, end: int) -> tuple[tuple[int, int], ...]:
+def check(
+    store: Store, grain: Grain, start: int, end: int, at_hand: StatesAtHand | None = None
+) -> tuple[tuple[int, int], ...]:
     """Ask for states and hold them against the rows of what they cover, which is given back."""
-    found = source_of(store).rollup(SAMPLES, grain, STATES, start=start, end=end)
+    source = SnapshotSource(store.snapshot(), CATALOG, states=StatesAtHand(0) if at_hand is None else at_hand)
+    found = source.rollup(SAMPLES, grain, STATES, start=start, end=end)
     if found is None:
         return ()
     key = "@device" if grain == "device" else "@quarter"
@@ -119,7 +128,8 @@ def test_states_are_those_of_the_rows(tmp_path: Path, zone: str, most_rows: int)
     store = stored(tmp_path, zone, most_rows)
     first, last = FIRST * DAY, (FIRST + 4) * DAY
     assert check(store, "quarter", first, last) == ((first, last),)
-    assert check(store, "quarter", first + 1, last - 1) == ((first + QUARTER, last - QUARTER),)
+    assert check(store, "quarter", first + 1, last - 1) == ((first + QUARTER, last - 1),)  # nothing is left out there
+    assert check(store, "quarter", first, last - QUARTER - 1) == ((first, last - 2 * QUARTER),)
     assert check(store, "quarter", first + 5 * QUARTER, first + 6 * QUARTER) != ()
     assert check(store, "quarter", first + 1, first + QUARTER) == ()
     assert check(store, "device", first, last) == ((first, last),)
@@ -128,6 +138,34 @@ def test_states_are_those_of_the_rows(tmp_path: Path, zone: str, most_rows: int)
     assert check(store, "device", local[1], local[3]) == ((local[1], local[3]),)
     (one,) = check(store, "device", first + 1, last)
     assert one == (min(at for at in midnights if at > first), last)
+    store.abandon()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])
+def test_states_of_large_segments_are_made_when_they_are_wanted_again(
+    tmp_path: Path, zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(seal, "Sealing", partial(Sealing, ordered_rows=200))
+    chance, store = random.Random(zone), open_store(tmp_path, zone=zone)
+    for sequence in range(3):
+        commit(store, [sample(chance, 1) for _ in range(300)], sequence)
+        store.seal()
+    compact(store, most_rows=150)
+    for day, count in ((1, 300), (1, 300), (1, 20), (2, 250)):  # a day of three segments, one with rows in memory
+        commit(store, [sample(chance, 1, day) for _ in range(count)], 10 + len(store.manifest.segments))
+        store.seal()
+    commit(store, [sample(chance, 0.5, 2) for _ in range(20)], 20)
+    assert [item.in_order for item in store.manifest.segments].count(True) == 3
+    first, last = FIRST * DAY, (FIRST + 3) * DAY
+    at_hand = StatesAtHand()
+    assert check(store, "device", first, last, at_hand) == ((first, first + DAY),)
+    for _ in range(2):
+        assert check(store, "device", first, last, at_hand) == ((first, last),)
+    for _ in range(30):
+        start, end = sorted(first - QUARTER // 2 + chance.randrange(4 * 96 * 2) * QUARTER // 2 for _ in range(2))
+        for grain in GRAINS:
+            assert check(store, grain, start, end, at_hand) or end - start < 2 * DAY
     store.abandon()
 
 
