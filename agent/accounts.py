@@ -93,12 +93,12 @@ def _person(names: Iterable[str], find: Find) -> pwd.struct_passwd:
     raise AccountError(f"{NO_USER}it needs exactly one person, and {len(found)} are logged in ({names})")
 
 
-def of_number(user: int) -> Account:
-    """An account of this machine. Raises AccountError."""
+def of_number(user: int) -> Account | None:
+    """An account of this machine; None for one that is not known here."""
     try:
         return _account(pwd.getpwuid(user))
     except (KeyError, OverflowError):
-        raise AccountError(f"the account {user} is not known here") from None
+        return None
 
 
 def _account(entry: pwd.struct_passwd) -> Account:

@@ -17,7 +17,7 @@ from threading import Event
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from agent.accounts import AccountError, Accounts, of_number
+from agent.accounts import Accounts, of_number
 from agent.campaigns import person
 from agent.campaigns.desk import Desk
 from agent.campaigns.questions import Campaign, Reply, Sheet
@@ -140,10 +140,8 @@ class LinuxHost:
         self, campaign: Campaign, key: str, seconds: float, gone: Callable[[], bool], shown: Callable[[], None]
     ) -> Reply:
         """Ask at the desk."""
-        try:
-            account = of_number(int(key))
-        except AccountError as error:
-            return Reply("notificationfailed", str(error))
+        if (account := of_number(int(key))) is None:
+            return Reply("notificationfailed", f"the account {key} is not known here")
         sheet = Sheet(campaign, self._desk.asker, "")
         return await asyncio.to_thread(self._desk.ask, sheet, account, seconds, gone, shown)
 
