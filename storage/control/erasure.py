@@ -17,7 +17,16 @@ from typing import Any
 import msgspec
 from sqlalchemy import Column, Connection, Row, Text, and_, delete, func, insert, or_, select, update
 
-from storage.control import audit, schema, schema_erasure, schema_schedules, schema_trust, schema_workflows, tombstones
+from storage.control import (
+    audit,
+    schema,
+    schema_campaigns,
+    schema_erasure,
+    schema_schedules,
+    schema_trust,
+    schema_workflows,
+    tombstones,
+)
 from storage.control.database import Database
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.executions import Change
@@ -41,6 +50,12 @@ _OF_DEVICE = {  # what goes with a device, by the column that names it
     "presence": schema.presence.c.device,
     "local_schedules": schema_schedules.local_schedules.c.device,
     "workflow_executions": schema_workflows.workflow_executions.c.device,
+    "campaign_responses": schema_campaigns.responses.c.device,
+    "people_present": schema_campaigns.people_present.c.device,
+}
+_OF_PERSON = {  # what goes with a person, and with a device for the accounts that are its own
+    "campaign_responses": schema_campaigns.responses.c.person,
+    "people_present": schema_campaigns.people_present.c.person,
 }
 _WORDS = (  # texts of what happened, in which a word may stand
     (schema.runs, ("parameters", "target_text", "reason", "internal_source", "external_source", "external_reference",
@@ -52,6 +67,8 @@ _WORDS = (  # texts of what happened, in which a word may stand
     (schema_workflows.workflow_requests, ("parameters", "reason", "external_source", "external_reference",
                                           "idempotency_key")),
     (schema_workflows.workflow_executions, ("detail", "outcome_detail", "outputs")),
+    (schema_campaigns.requests, ("parameters", "content", "cause")),
+    (schema_campaigns.responses, ("named", "detail", "answers", "comments")),
     (schema_schedules.local_schedules, ("detail",)),
     (schema_trust.webhook_deliveries, ("body", "error")),
 )  # fmt: skip
@@ -59,6 +76,7 @@ _UNIQUE = frozenset({"idempotency_key"})  # which two that were blanked would sh
 _WRITTEN = {  # what people wrote and mean, which is told to them and left to them
     "query": (schema.saved_queries.c.nql_id, (schema.saved_queries.c.text, schema.saved_queries.c.description)),
     "schedule": (schema_schedules.schedules.c.nql_id, (schema_schedules.schedules.c.definition,)),
+    "campaign": (schema_campaigns.campaigns.c.nql_id, (schema_campaigns.campaigns.c.definition,)),
     "role": (schema.roles.c.name, (schema.roles.c.domain,)),
     "workflow": (schema_workflows.workflow_versions.c.nql_id, (schema_workflows.workflow_versions.c.content,)),
     "configured": (schema.configured_items.c.name, (schema.configured_items.c.definition,)),
@@ -184,7 +202,7 @@ class Erasures:
         """What would go, and what would stay as people wrote it."""
         with self._database.read() as connection:
             counts = {}
-            for what, column in _OF_DEVICE.items() if kind == DEVICE else ():
+            for what, column in (_OF_DEVICE if kind == DEVICE else _OF_PERSON).items():
                 held = select(func.count()).select_from(column.table).where(column == key)
                 counts[what] = connection.scalar(held) or 0
             counts["audit_entries"] = len(audit.naming_entries(connection, words))
@@ -209,7 +227,8 @@ class Erasures:
             if _one(connection, identifier).state != REVOKED:
                 return []
             entries = [*named, *audit.naming_entries(connection, words, after=newest)]
-            changes, report = _erase_device(connection, key) if asked.kind == DEVICE else ([], {})
+            erase = _erase_device if asked.kind == DEVICE else _erase_person
+            changes, report = erase(connection, key)
             for table, columns in _WORDS:
                 report[table.name] = report.get(table.name, 0) + _blank(connection, table, columns, words)
             report["audit_entries"] = audit.blank(
@@ -270,6 +289,9 @@ def _erase_device(connection: Connection, uid: str) -> tuple[list[Change], dict[
         what: connection.execute(delete(column.table).where(column == uid)).rowcount
         for what, column in _OF_DEVICE.items()
     }
+    for what, column in _OF_PERSON.items():  # the keys of its own accounts begin with the device
+        own = delete(column.table).where(column.startswith(f"{uid}:", autoescape=True))
+        report[what] += connection.execute(own).rowcount
     keys, devices = schema.enrol_keys, schema.devices
     connection.execute(delete(keys).where(keys.c.device == uid, keys.c.used_at.is_(None)))
     connection.execute(update(keys).where(or_(keys.c.used_by == uid, keys.c.device == uid)).values(
@@ -280,12 +302,22 @@ def _erase_device(connection: Connection, uid: str) -> tuple[list[Change], dict[
     return changes, report
 
 
+def _erase_person(connection: Connection, key: str) -> tuple[list[Change], dict[str, Any]]:
+    """Delete a person's rows; how many rows of what."""
+    report: dict[str, Any] = {
+        what: connection.execute(delete(column.table).where(column == key)).rowcount
+        for what, column in _OF_PERSON.items()
+    }
+    return [], report | {"outbox": _empty_messages(connection, key)}
+
+
 def _empty_messages(connection: Connection, uid: str) -> int:
-    """Messages keep their numbers, by which the tables know what they have; those of a device say nothing more."""
+    """Messages keep their numbers, by which the tables know what they have; those of a device or a person say nothing
+    more."""
     outbox, emptied = schema.outbox, 0
     for row in connection.execute(select(outbox).where(mentions(naming([uid]), outbox.c.payload))).all():
         said = from_json(row.payload)
-        if uid in (said.get("@device"), said.get("uid")):
+        if uid in (said.get("@device"), said.get("@user"), said.get("uid")):
             change = update(outbox).where(outbox.c.sequence == row.sequence)
             emptied += connection.execute(change.values(kind=EMPTIED, payload="{}")).rowcount
     return emptied

@@ -13,11 +13,13 @@ from typing import Any
 import httpx
 import polars as pl
 
+from storage.control.campaign_dispatch import Heard
 from storage.control.enrolment import Device
 from storage.control.erasure import DONE
 from storage.control.outcomes import Outcome
 from storage.control.states import State
 from storage.tables.api import Batch, Rows
+from tests.portal.campaigns.scenes import COFFEE
 from tests.portal.conftest import API, MANIFEST, NOW, SECOND, House, eventually
 
 DAY = 86_400 * SECOND
@@ -127,9 +129,26 @@ async def ran(world: World) -> None:
     await house.settle()
     alone = asked | {"target": {"devices": [world.device.uid]}}
     assert (await ann.post(f"{API}/runs", json=alone)).is_success
+    await told(world)
     house.portal.presence.came(world.device.uid)
     house.portal.presence.came(world.other.uid)
     await house.portal.presence.write()
+
+
+async def told(world: World) -> None:
+    """The person sits at the first device and says something there, whose words name it; another campaign waits."""
+    control, now = world.house.portal.control, world.house.time.now
+    for number, campaign in enumerate((COFFEE, COFFEE | {"nql_id": "#tea"})):
+        assert (await world.ann.post(f"{API}/campaigns", json=campaign)).is_success
+        sending = {"users": [PERSON, f"{USERNAME}@here"], "parameters": {"name": f"{USERNAME} at {NAME}"}}
+        answer = await world.ann.post(f"{API}/campaigns/{campaign['nql_id'][1:]}/send", json=sending)
+        assert all(one["response"] for one in answer.json()["sent"]), answer.text
+        control.people_present.told(world.device.uid, [PERSON, f"{world.device.uid}:1000"], now=now)
+        if not number:
+            ask = control.campaign_dispatch.claim(world.device.uid, [], now=now)
+            assert ask is not None
+            said = Heard("answered", "", {}, {"why": f"her own words at {NAME}"})
+            control.campaign_dispatch.take(ask.response, ask.device, ask.attempt, ask.nonce, said, now=now)
 
 
 async def rows_of(world: World, uid: str) -> list[Any]:
