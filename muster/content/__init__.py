@@ -1,1 +1,1 @@
-"""Content as files: actions, saved queries and schedules that live in a folder (and in git), and in portals."""
+"""Content as files: actions, saved queries, workflows and schedules in a folder (and in git), and in portals."""

@@ -1,7 +1,8 @@
 """Bringing a portal to what a folder says, and telling beforehand what that would change.
 
 In: the items of a folder, a portal. Out: `Change`s, done or only told. Invariants: what a portal has already is left
-alone, so that doing it twice does nothing; nothing is removed unless that was asked for, and an action never is.
+alone, so that doing it twice does nothing; nothing is removed unless that was asked for, and what runs are about
+never is.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from muster.content.items import Item
 from muster.content.portal import Portal
 from muster.errors import MusterError
 
+STAYS = {
+    "action": "an action stays, since its runs are about it",
+    "workflow": "a workflow stays, since its executions are about it; make it inactive",
+}
 What = Literal["same", "new", "changed", "signed", "removed", "kept", "failed"]
 
 
@@ -64,8 +69,8 @@ def _left_over(wanted: list[Item], portal: Portal) -> Iterator[Change]:
     keys = {item.key for item in wanted}
     for item in sorted(portal.read(), key=lambda item: item.key, reverse=True):
         if item.key not in keys:
-            if item.kind == "action":
-                yield Change(item, "kept", said="an action stays, since its runs are about it")
+            if item.kind in STAYS:
+                yield Change(item, "kept", said=STAYS[item.kind])
             else:
                 yield Change(item, "removed")
 

@@ -51,7 +51,7 @@ def _fields(prefix: str, value: Any) -> Iterator[str]:
             yield from _fields(f"{prefix}.{name}" if prefix else str(name), value[name])
     elif isinstance(value, list | tuple) and value and all(isinstance(part, Mapping) for part in value):
         for number, part in enumerate(value, start=1):
-            name = part.get("name") or part.get("nql_id") or part.get("label") or number
+            name = part.get("name") or part.get("nql_id") or part.get("id") or part.get("label") or number
             yield from _fields(f"{prefix}.{name}", {key: one for key, one in part.items() if one != name})
     else:
         yield f"{prefix}: {json.dumps(value, ensure_ascii=False)}"

@@ -1,6 +1,6 @@
 """Content in a folder: read, and written so that reading gives the same again.
 
-    actions/<id>/manifest.json with its scripts     queries/<id>.nql     schedules/<id>.json
+    actions/<id>/manifest.json with its scripts   queries/<id>.nql   workflows/<id>.json   schedules/<id>.json
 
 In: a folder of this form, a folder of actions, or one action's. Out: items; files. Invariants: a script's bytes are
 kept; a file that says the same already is left alone, and nothing is ever removed. A query's file is NQL as it stands:
@@ -19,12 +19,13 @@ from typing import Any
 import msgspec
 
 from muster import manifests, signing
-from muster.content import items
+from muster.content import items, workflow_files
 from muster.content.items import Item
 from muster.errors import UsageError
 from storage.control.manifest import Manifest
 
-ACTIONS, QUERIES, SCHEDULES = "actions", "queries", "schedules"
+ACTIONS, QUERIES, WORKFLOWS, SCHEDULES = "actions", "queries", "workflows", "schedules"
+PARTS = (ACTIONS, QUERIES, WORKFLOWS, SCHEDULES)
 ENDINGS = {"bash": "sh", "zsh": "sh", "python": "py", "powershell": "ps1"}
 WIDE = 110
 _DEFAULTS = msgspec.to_builtins(Manifest("#any", "any", {}))
@@ -40,19 +41,19 @@ def read(path: Path) -> list[Item]:
 
 
 def _read(path: Path) -> Iterator[Item]:
-    actions, queries, schedules = (path / name for name in (ACTIONS, QUERIES, SCHEDULES))
-    if any(part.is_dir() for part in (actions, queries, schedules)):
+    actions, queries, workflows, schedules = parts = [path / name for name in PARTS]
+    if any(part.is_dir() for part in parts):
         places = sorted(actions.glob(f"*/{manifests.NAME}"))
     else:
         try:
             places = manifests.places(path)
         except UsageError as error:
-            hint = (
-                f"Give a folder with {ACTIONS}, {QUERIES} or {SCHEDULES} in it, a folder of actions, or one action's."
-            )
+            kinds = f"{', '.join(PARTS[:-1])} or {PARTS[-1]}"
+            hint = f"Give a folder with {kinds} in it, a folder of actions, or one action's."
             raise UsageError(f"There is no content at {path}.", hint) from error
     yield from sorted(map(_action, places), key=lambda item: item.key)
     yield from map(_read_query, sorted(queries.glob("*.nql")))
+    yield from map(_read_workflow, sorted(workflows.glob("*.json")))
     yield from map(_read_schedule, sorted(schedules.glob("*.json")))
 
 
@@ -69,6 +70,10 @@ def _action(place: Path) -> Item:
 def _read_query(place: Path) -> Item:
     said = _query(manifests.read_text(place))
     return items.query(f"#{place.stem}", said | {"name": said["name"] or place.stem}, str(place))
+
+
+def _read_workflow(place: Path) -> Item:
+    return items.workflow(f"#{place.stem}", manifests.read_json(place), str(place))
 
 
 def _read_schedule(place: Path) -> Item:
@@ -116,6 +121,10 @@ def _files(path: Path, name: str, item: Item) -> Iterator[tuple[Path, bytes]]:
             place = path / QUERIES / f"{name}.nql"
             if not _says(_read_query, place, item):
                 yield place, _query_file(item.body).encode()
+        case "workflow":
+            place = path / WORKFLOWS / f"{name}.json"
+            if not _says(_read_workflow, place, item):
+                yield place, (_laid_out(workflow_files.short(item.body), whole=True) + "\n").encode()
         case "schedule":
             place = path / SCHEDULES / f"{name}.json"
             if not _says(_read_schedule, place, item):

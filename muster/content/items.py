@@ -1,4 +1,4 @@
-"""An item of content in one form, wherever it was read: an action, a saved query or a schedule.
+"""An item of content in one form, wherever it was read: an action, a saved query, a workflow or a schedule.
 
 In: what a file or a portal says of it. Out: `Item`, whose body is what the portal takes, with every field in its place.
 Invariant: two items that mean the same are equal, whichever way each was written: what may be left out is filled in,
@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import msgspec
 
+from muster.content import workflow_files
 from muster.errors import UsageError
 from muster.signing import Signature, form_of
 from portal.saved_queries.messages import SavedQueryBody
@@ -21,16 +22,16 @@ from portal.schedules.messages import ScheduleBody
 from storage.control.manifest import Manifest
 from storage.control.scripts import api as scripts
 
-Kind = Literal["action", "query", "schedule"]
+Kind = Literal["action", "query", "workflow", "schedule"]
 T = TypeVar("T")
-KINDS: tuple[Kind, ...] = ("action", "query", "schedule")  # in the order in which they need each other
+KINDS: tuple[Kind, ...] = ("action", "query", "workflow", "schedule")  # in the order in which they need each other
 ID = re.compile(r"#[a-z0-9_]{2,255}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An action, a saved query or a schedule. `signatures` are those of an action's very version that lie beside it;
-    `version` is that of an action."""
+    """An action, a saved query, a workflow or a schedule. `signatures` are those of an action's very version that lie
+    beside it; `version` is that of an action."""
 
     kind: Kind
     nql_id: str
@@ -78,6 +79,14 @@ def schedule(nql_id: str, said: Mapping[str, Any], place: str) -> Item:
     """A schedule. Raises UsageError."""
     given = _converted(said, ScheduleBody, place)
     return Item("schedule", _identifier(nql_id, place), msgspec.to_builtins(given))
+
+
+def workflow(nql_id: str, said: Mapping[str, Any], place: str) -> Item:
+    """A workflow. Raises UsageError."""
+    try:
+        return Item("workflow", _identifier(nql_id, place), workflow_files.whole(nql_id, said))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{place} is not of the form it should have: {error}.") from error
 
 
 def signature_said(item: Item, signature: Signature) -> dict[str, Any]:

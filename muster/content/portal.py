@@ -1,7 +1,7 @@
 """Content in a portal: read, put there, and removed.
 
 In: a portal as one account sees it, items. Out: items; what was done. Invariants: what the portal has already is not
-sent; an action is never removed, since its runs are about it; a schedule that is put belongs to whoever puts it.
+sent; actions and workflows are never removed, since what ran is about them; a schedule belongs to who puts it.
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ class Portal:
                 self._api.post("/actions", item.body)
             case "query":
                 self._api.put(f"/saved-queries/{segment(item.nql_id)}", item.body, text=item.body["text"])
+            case "workflow":
+                self._api.post("/workflows", item.body)
             case "schedule" if known:
                 self._api.put(f"/schedules/{segment(item.nql_id)}", item.body)
             case "schedule":
@@ -81,6 +83,8 @@ class Portal:
                 yield from self._api.get("/actions")["actions"]
             case "query":
                 yield from self._api.get("/saved-queries")["queries"]
+            case "workflow":
+                yield from self._api.get("/workflows")["workflows"]
             case "schedule":
                 yield from self._api.get("/schedules")["schedules"]
 
@@ -91,6 +95,9 @@ class Portal:
                 return items.action(self._api.get(f"/actions/{segment(nql_id)}/manifest"))
             case "query":
                 return items.query(nql_id, said, f"the saved query {nql_id}")
+            case "workflow":
+                said = self._api.get(f"/workflows/{segment(nql_id)}/definition")
+                return items.workflow(nql_id, said, f"the workflow {nql_id}")
             case "schedule":
                 body = {name: said[name] for name in ("name", "definition", "enabled")}
                 return items.schedule(nql_id, body, f"the schedule {nql_id}")

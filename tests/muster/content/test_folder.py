@@ -121,6 +121,8 @@ def test_the_starter_library_is_content() -> None:
         ("queries/full.nql", "// only a name\n", "holds no query"),
         ("queries/Full.nql", "devices", "an id|which is none"),
         ("queries/full.nql", "devices" * 4000, "text"),
+        ("workflows/two.json", json.dumps({"name": "Two"}), "steps"),
+        ("workflows/two.json", json.dumps({"name": "Two", "steps": [{"kind": "dance", "id": "one"}]}), "dance"),
         ("schedules/nightly.json", "[]", "no JSON object"),
         ("schedules/nightly.json", json.dumps(SCHEDULE | {"more": 1}), "more"),
         ("schedules/nightly.json", json.dumps({"name": "x"}), "definition"),
@@ -139,7 +141,7 @@ def test_what_cannot_be_meant(tmp_path: Path, file: str, text: str, said: str) -
 def test_where_there_is_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="There is no content at") as caught:
         folder.read(tmp_path / name)
-    assert "actions, queries or schedules" in caught.value.hint
+    assert "actions, queries, workflows or schedules" in caught.value.hint
 
 
 def test_an_empty_folder_of_content_is_empty(tmp_path: Path) -> None:

@@ -43,9 +43,10 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def content(tmp_path: Path) -> Path:
-    """The starter library with a query and a schedule."""
+    """The starter library with a query and a schedule; its workflows among it."""
     place = tmp_path / "content"
-    shutil.copytree(ROOT / "content" / "actions", place / "actions")
+    for kind in ("actions", "workflows"):
+        shutil.copytree(ROOT / "content" / kind, place / kind)
     (place / "queries").mkdir()
     (place / "schedules").mkdir()
     (place / "queries" / "everything.nql").write_text(QUERY)
@@ -75,8 +76,18 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
     script.write_text(script.read_text() + "# edited\nmuster_output bool new true\n")
     (content / "queries" / "everything.nql").write_text(QUERY.replace("list name", "list entity"))
     (content / "schedules" / "hourly_uptime.json").write_text(json.dumps(SCHEDULE | {"enabled": False}))
+    waiting = content / "workflows" / "free_disk_space.json"
+    waiting.write_text(waiting.read_text().replace('"seconds": 300', '"seconds": 600'))
     shown = said(capsys, "diff", place, code=6).splitlines()
-    edits = ["+# edited", "-| list name", "+| list entity", "-enabled: true", "+enabled: false"]
+    edits = [
+        "+# edited",
+        "-| list name",
+        "+| list entity",
+        "-steps.pause.seconds: 300",
+        "+steps.pause.seconds: 600",
+        "-enabled: true",
+        "+enabled: false",
+    ]
     assert [line for line in shown if line in edits] == edits
     assert main(["apply", place]) == 0
     printed = capsys.readouterr()
@@ -84,8 +95,9 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
     assert printed.out.splitlines() == [
         "changed   action #get_uptime",
         "changed   query #everything",
+        "changed   workflow #free_disk_space",
         "changed   schedule #hourly_uptime",
-        f"{count - 3} unchanged, 3 changed",
+        f"{count - 4} unchanged, 4 changed",
     ]
     assert said(capsys, "diff", place) == ""
 
@@ -100,7 +112,10 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
 
 def test_what_is_not_in_the_folder(empty: str, content: Path, capsys: Capture) -> None:
     said(capsys, "apply", str(content))
-    for file in ("queries/everything.nql", "schedules/hourly_uptime.json", "actions/get_uptime/manifest.json"):
+    for file in (
+        "queries/everything.nql", "schedules/hourly_uptime.json", "actions/get_uptime/manifest.json",
+        "workflows/free_disk_space.json",
+    ):  # fmt: skip
         (content / file).unlink()
     place = str(content)
     assert said(capsys, "diff", place) == ""
@@ -113,7 +128,7 @@ def test_what_is_not_in_the_folder(empty: str, content: Path, capsys: Capture) -
     assert "--yes" in told
     found = what(capsys, "apply", place, "--prune", "--yes")
     assert {id for id, one in found.items() if one == "removed"} == {"#hourly_uptime", "#everything"}
-    assert found["#get_uptime"] == "kept"
+    assert found["#get_uptime"] == found["#free_disk_space"] == "kept"
     assert said(capsys, "diff", place, "--prune") == ""
 
 
