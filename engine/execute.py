@@ -1,11 +1,11 @@
 """Runs a plan: translates it to Polars, collects it with the engine that fits, and hands back a `Result` in Arrow.
 
 In: a resolved plan, a snapshot of the tables, and how many rows are wanted. Out: the rows in the types of
-`engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object
-tables lie in memory, so a query over them, over few events or over those of few devices, runs in memory (a third of the
-latency); one over many events streams, which bounds memory and is two to three times faster on large scans. Invariant: it decides nothing about
-meaning; engine and optimizations change how long an answer takes, never the answer. It runs to the end: whoever calls
-it bounds the time.
+`engine.result`, whether there are more, and what was really asked. The engine is chosen by what is read: object tables
+lie in memory, so a query over them, over few events or over those of few devices, runs in memory (a third of the
+latency); one over many events streams, which bounds memory and is two to three times faster on large scans. Invariant:
+it decides nothing about meaning; engine and optimizations change how long an answer takes, never the answer. It runs to
+the end: whoever calls it bounds the time.
 """
 
 from __future__ import annotations
