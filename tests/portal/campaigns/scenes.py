@@ -24,21 +24,27 @@ VALUES = {"name": "you"}
 
 async def ready(house: House) -> httpx.AsyncClient:
     """Two devices with a user each, a third user whose SID the second has too, the campaign; a client of ann's."""
-    one, two = house.enrol(1), house.enrol(2)
+    devices = house.enrol(1), house.enrol(2)
     await house.settle()
+    return await asked(house, *(device.uid for device in devices))
+
+
+async def asked(house: House, *devices: str) -> httpx.AsyncClient:
+    """The users, of whom the first were seen at these devices, and the campaign; a client of ann's."""
     users: dict[str, list[Any]] = {
         "uid": ["u-1", "u-2", "u-3"],
         "sid": ["S-1-5-1", "1000", "1000"],
         "name": ["ada", "bob", "cy"],
     }
+    count = len(devices)
     seen: dict[str, list[Any]] = {
-        "start_time": [NOW - HOUR, NOW - HOUR],
-        "end_time": [NOW, NOW],
-        "bucket_duration": [HOUR, HOUR],
-        "@user": ["u-1", "u-2"],
-        "@device": [one.uid, two.uid],
+        "start_time": [NOW - HOUR] * count,
+        "end_time": [NOW] * count,
+        "bucket_duration": [HOUR] * count,
+        "@user": users["uid"][:count],
+        "@device": list(devices),
     }
-    rows = (Rows("user.users", users), Rows("session.events", seen))
+    rows = (Rows("user.users", users), *([Rows("session.events", seen)] if devices else []))
     await house.portal.tables.append(Batch("import:x", 1, "e", 1, NOW, rows))
     ann = await house.program()
     answer = await ann.post(f"{API}/campaigns", json=COFFEE)

@@ -71,6 +71,19 @@ def enrichment(client: Any, facts: dict[str, str]) -> None:
         assert isinstance(answer, kind), answer
 
 
+def campaigns(client: Any, facts: dict[str, str]) -> None:
+    """A campaign for users, known and not."""
+    ask = {"campaignNqlId": "#coffee", "userSid": ["S-1-5-1", "S-1-5-9"], "expiresInMinutes": 60}
+    sent = client.campaigns.trigger(nxt.NxtCampaignTriggerRequest(**ask, parameters={"name": "you"}))
+    assert isinstance(sent, nxt.NxtCampaignTriggerSuccessResponse)
+    known, unknown = sent.requests
+    assert (known.userSid, bool(known.requestId), known.message) == ("S-1-5-1", True, None)
+    assert (unknown.requestId, unknown.message) == (None, "The user is not known.")
+    lacking = client.campaigns.trigger(nxt.NxtCampaignTriggerRequest(**ask))
+    assert isinstance(lacking, nxt.NxtCampaignTriggerErrorResponse)
+    assert lacking.code == "BAD_PARAMETERS"
+
+
 def deletions(client: Any, facts: dict[str, str]) -> None:
     """Devices that go."""
     request = str(uuid4())
@@ -99,7 +112,7 @@ def refused(client: Any, facts: dict[str, str]) -> None:
     assert isinstance(stranger.remote_actions.list(), nxt.NxtInvalidTokenRequest)
 
 
-SERVED = (refused, queries, actions, enrichment, deletions)  # every call that the client has, in this order
+SERVED = (refused, queries, actions, enrichment, campaigns, deletions)  # every call that the client has, in this order
 
 if __name__ == "__main__":
     main(json.loads(sys.argv[1]), *sys.argv[2:])

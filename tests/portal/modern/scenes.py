@@ -18,7 +18,7 @@ import uvicorn
 from tests.certificates import Files
 from tests.portal.conftest import API, House
 
-APIS = ["act", "data_management", "enrichment", "nql", "spark", "workflows"]
+APIS = ["act", "campaigns", "data_management", "enrichment", "nql", "spark", "workflows"]
 TOKEN = "/oauth2/default/v1/token"
 GRANT = {"grant_type": "client_credentials", "scope": "service:integration"}
 

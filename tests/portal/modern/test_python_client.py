@@ -17,6 +17,7 @@ import pytest
 from nql.catalog.configured import CustomField
 from portal.settings import LOOPBACK, Settings
 from tests.certificates import Authority
+from tests.portal.campaigns.scenes import asked
 from tests.portal.conftest import API, MANIFEST, House, Play, play_in
 from tests.portal.modern.proxy import proxied
 from tests.portal.modern.scenes import credential, served
@@ -38,6 +39,7 @@ async def ready(house: House) -> dict[str, str]:
     house.portal.control.configured.declare(room, by="portal", now=house.time.now)
     house.portal.catalogs.refresh()
     await house.settle()
+    await asked(house)
     pair = await credential(house, ann, limits={"nql_per_second": 100})
     return {"one": one.uid, "two": two.uid, "collector": one.collector_uid, "id": pair[0], "secret": pair[1]}
 

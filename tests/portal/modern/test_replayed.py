@@ -14,6 +14,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from tests.portal.campaigns.scenes import asked
 from tests.portal.conftest import API, MANIFEST, House, Play, eventually
 from tests.portal.modern.scenes import credential, served
 
@@ -27,6 +28,7 @@ async def ready(house: House) -> tuple[str, str, str]:
     device = house.enrol()
     ann = await house.program()
     await ann.post(f"{API}/actions", json=MANIFEST)
+    await asked(house)
     body = {"name": "Named", "text": "devices | where name = $name | list name"}
     await ann.put(f"{API}/saved-queries/named", json=body)
     await house.settle()
@@ -65,6 +67,10 @@ def test_go(play: Play) -> None:
         assert (await client.post("/api/v1/act/execute", json=run)).json()["requestId"]
         listed = await client.get("/api/v1/act/remote-action")
         assert isinstance(listed.json()[0]["scriptInfo"]["timeoutSeconds"], int)
+        campaign = {"campaignNqlId": "#coffee", "userSid": ["S-1-5-1"], "expiresInMinutes": 60,
+                    "parameters": {"name": "you"}}  # fmt: skip
+        sent = await client.post("/api/v1/euf/campaign/trigger", json=campaign)
+        assert sent.json()["requests"][0]["requestId"]
         refused = await client.post("/api/v1/act/execute", json={**run, "devices": []})
         assert {type(refused.json()[name]) for name in ("message", "code")} == {str}
 
@@ -88,6 +94,9 @@ def test_powershell(play: Play) -> None:
         }  # fmt: skip
         begun = await client.post("/api/v1/act/execute", json=run, headers=known)
         assert UUID(begun.json()["requestId"]).version == 7
+        campaign = b'{"campaignNqlId":"#coffee","userSid":["u-2"],"expiresInMinutes":60,"params":{"name":"you"}}'
+        sent = await client.post("/api/v1/euf/campaign/trigger", content=campaign, headers=json)
+        assert UUID(sent.json()["requests"][0]["requestId"]).version == 7
         details = await client.get("/api/v1/act/remote-action/details?nql-id=%23clear_cache", headers=known)
         assert {"apiEnabled", "manualEnabled", "scheduledEnabled"} <= details.json()["targeting"].keys()
 
