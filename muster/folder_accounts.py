@@ -82,6 +82,8 @@ def audit(data: Path, limit: int, before: int | None = None, subject: str | None
             "action": entry.action,
             "subject": entry.subject,
             "detail": dict(entry.detail),
+            "request": entry.request or None,
+            "credential": entry.credential or None,
         }
         for entry in found
     ]

@@ -18,6 +18,7 @@ from muster.lake import check_lake
 from muster.shown import size_text
 from muster.unfinished import check_restored
 from portal import logs
+from portal.addresses import Network, networks
 from portal.app import Portal
 from portal.settings import ACT_DEVICES, ACT_SECONDS, LEAST_NEW, MOST_NEW, SIZES, Settings
 from portal.tls import Certificate, CertificateError, Pins
@@ -48,6 +49,7 @@ def serve(
     sizes: Mapping[str, int],
     lake: str | None = None,
     public_url: str | None = None,
+    trusted: Sequence[str] = (),
     shared: tuple[str | None, tuple[str, ...], Path | None] = (None, (), None),
     classic: tuple[str | None, int, int] = (None, 60, 10_000),
     say: Callable[[str], None],
@@ -87,6 +89,7 @@ def serve(
         query_memory=sizes["query_memory"],
         query_kept=sizes["query_kept"],
         public_url=None if public_url is None else checked(public_url, with_token=False),
+        trusted=_trusted(trusted),
         lake=lake,
         lake_cache=sizes["lake_cache"],
     )
@@ -104,6 +107,15 @@ def serve(
             say(f"There is no account yet. Make one: muster users create NAME --permissions all --data {data}")
 
     serving.run(settings, ready)
+
+
+def _trusted(texts: Sequence[str]) -> tuple[Network, ...]:
+    """The networks of proxies. Raises UsageError."""
+    try:
+        return networks(texts)
+    except ValueError as error:
+        way = "Give an address, or a network such as 10.0.0.0/8 whose last bits are 0."
+        raise UsageError(f"--trusted-proxy names no network: {error}.", way) from None
 
 
 def _classic(names: str | None, seconds: int, devices: int) -> Classic:

@@ -176,7 +176,7 @@ def build(
     app = Starlette(
         lifespan=_lifespan(settings, clock, metrics, files, passwords or Passwords()),
         exception_handlers=handlers(),
-        middleware=[Middleware(Frame, metrics=metrics, hosts=settings.allowed_hosts, secure=settings.secure)],
+        middleware=[Middleware(Frame, metrics=metrics, settings=settings)],
     )
     app.router.redirect_slashes = False
     return app

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from portal.caller import Caller, Permission
 from portal.errors import ApiError
+from portal.known import note
 
 PREFIX = "/api/muster/v1"
 KIB, MIB = 1 << 10, 1 << 20
@@ -136,7 +137,7 @@ def _serve(
         request: Request, endpoint: Endpoint, known: Caller | None, decoder: msgspec.json.Decoder[Any] | None
     ) -> Any:
         if known is not None:
-            request.scope["muster.account"] = known.name
+            note(request, known)
             allow(known, endpoint.needs)
             _personal(known, endpoint)
         body = None if decoder is None else decode(await read_json(request, endpoint.most_bytes), decoder)

@@ -19,10 +19,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from portal.addresses import Network, client_of
+from portal.addresses import client_of
 from portal.clock import elapsed, now
 from portal.errors import ApiError, answer
 from portal.metrics import Metrics
+from portal.settings import Settings
 from storage.control.ids import uuid7
 from storage.control.origin import apart
 
@@ -43,23 +44,15 @@ log = structlog.get_logger("http")
 
 
 class Frame:
-    """The outermost layer of ours. `hosts` are the names it may be asked for, None for any; `trusted` the networks of
-    proxies whose word for an address counts."""
+    """The outermost layer of ours. The settings say under which names the portal may be asked for, whether over TLS,
+    and which proxies' word for an address counts."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        metrics: Metrics,
-        hosts: frozenset[str] | None,
-        secure: bool,
-        trusted: tuple[Network, ...] = (),
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, metrics: Metrics, settings: Settings) -> None:
         self._app = app
-        self._trusted = trusted
+        self._trusted = settings.trusted
         self._metrics = metrics
-        self._hosts = hosts
-        self._always = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if secure else {})
+        self._hosts = settings.allowed_hosts
+        self._always = HEADERS | ({"Strict-Transport-Security": "max-age=31536000"} if settings.secure else {})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request, or one connection of a device."""

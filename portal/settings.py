@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from portal.addresses import Network
 from portal.tls import Certificate
 
 LEAST_NEW, MOST_NEW = 1000, 10_000_000
@@ -56,6 +57,7 @@ class Settings:
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
     lake: str | None = None  # the object store that closed days go to, s3://BUCKET/PREFIX; None: as the folder says
     lake_cache: int = 64 << 30  # bytes of closed days that stay here when they are in the lake
+    trusted: tuple[Network, ...] = ()  # the networks of proxies whose word for an address counts
     public_url: str | None = None  # the portal's address in what it hands out; None: the one that it was asked under
 
     @property

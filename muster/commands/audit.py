@@ -18,7 +18,14 @@ examples:
   muster audit list --limit 20
   muster audit list --subject account:anna
   muster audit verify --data /var/lib/muster"""
-LISTED = {"sequence": "number", "time": "time", "actor": "who", "action": "what", "subject": "on"}
+LISTED = {
+    "sequence": "number",
+    "time": "time",
+    "actor": "who",
+    "credential": "by",
+    "action": "what",
+    "subject": "on",
+}
 
 
 def arguments(parser: Parser) -> None:

@@ -62,6 +62,14 @@ def arguments(parser: Parser) -> None:
         metavar="FILE",
         help="a certificate that is shown later: devices are told of its key now. SIGHUP reads all files again",
     )
+    parser.add_argument(
+        "--trusted-proxy",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="an address or network (10.0.0.0/8) of a proxy whose X-Forwarded-For counts; may be given again "
+        "(default: none, nobody's word for an address is believed)",
+    )
     parser.add_argument("--zone", help="time zone of the instance, fixed when the folder is made (default: UTC)")
     parser.add_argument("--imports", action="store_true", help="let programs with the permission import write history")
     parser.add_argument(
@@ -130,6 +138,7 @@ def run(options: Options) -> None:
         classic=(options.engines, options.act_timeout, options.act_devices),
         lake=options.lake,
         public_url=options.public_url,
+        trusted=options.trusted_proxy,
         sizes={name: getattr(options, name) for name in (option.replace("-", "_") for option, _, _ in SIZES)},
         say=lambda text: print(text, file=sys.stdout, flush=True),
     )
