@@ -143,7 +143,9 @@ class Going:
             return decide(said, one, ran=await self._threads.control(self._ran, one, now), now=now)
         if isinstance(step, ActionStep | ConditionStep) and one.expires_at > now:
             caller = about.callers[one.requested_by]
-            if caller is None or one.device not in about.seen[one.requested_by]:
+            if caller is None:
+                return ended(one, f"the account {one.requested_by} is closed")
+            if one.device not in about.seen[one.requested_by]:
                 return ended(one, f"the account {one.requested_by} does not see the device any more")
             if (problem := await self._problem(step, caller, about)) is not None:
                 return ended(one, problem)

@@ -61,6 +61,13 @@ async def ready(house: House, *, steps: Any = None, devices: int = 1) -> httpx.A
     return ann
 
 
+async def uid(client: httpx.AsyncClient, name: str) -> str:
+    """The uid of a device."""
+    asked = {"text": "devices | where name == $name | list uid", "parameters": {"name": name}}
+    found: str = (await client.post(f"{API}/query", json=asked)).json()["rows"][0][0]
+    return found
+
+
 async def begin(client: httpx.AsyncClient, *devices: str, **more: Any) -> list[str]:
     """Begin the workflow: the ids of its executions."""
     body = {"target": {"devices": list(devices)}, **more}
