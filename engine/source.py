@@ -116,6 +116,11 @@ class Texts(Protocol):
         """Their lower case."""
         ...
 
+    @property
+    def apart(self) -> bool:
+        """Whether no two of them differ in case alone."""
+        ...
+
 
 class Telling(Source, Protocol):
     """A source that tells texts of objects apart."""

@@ -15,6 +15,7 @@ from itertools import pairwise
 import polars as pl
 
 from engine.lazyframe.dtypes import col
+from engine.lazyframe.named import Named, named
 from engine.lazyframe.packed import Bounds, grouped_by
 from engine.lazyframe.pairs import different
 from engine.lazyframe.parts import Below, OnePart, Representatives, below, representatives
@@ -22,7 +23,7 @@ from engine.lazyframe.ranges import Ranges
 from engine.lazyframe.runs import Lying, of_runs
 from engine.lazyframe.scans import Rows
 from engine.lazyframe.states import InRuns, States, counted_value, occurrences, states
-from engine.source import Grain, Laid, Part, Rollup, Source, laid
+from engine.source import CODE, Grain, Laid, Part, Rollup, Source, laid
 from nql.datatypes import NUMERIC
 from nql.plan.expressions import Column
 from nql.plan.relations import EVENT_KEY, Measure, Relation
@@ -57,7 +58,7 @@ class Grouping:
         return frozenset((self.time,) if self.time else ()).union(*(item.reads() for item in self.measures))
 
 
-def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
+def grouped(of: Grouping, source: Source, build: Build) -> Rows | None:
     """The groups, with a column a measure; None where the plain way is the one to go."""
     if not laid(source):
         return None
@@ -73,7 +74,7 @@ def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
     if any(value is None for value in values) or any(item.operand != counted[0].operand for item in counted):
         return None
     known = {item.name: found[item.name] or occurrences(item) for item in of.measures}
-    parted = _Parted(of, under, known, source, build)
+    parted = _Parted(of, under, known, source, build, names=_named(of, under, source))
     if not counted and parted.of_ranges():
         return parted.ranges()
     if not counted:
@@ -83,6 +84,13 @@ def grouped(of: Grouping, source: Source, build: Build) -> pl.LazyFrame | None:
     if parted.repeats():
         return parted.groups()
     return parted.pairs() if parted.of_pairs() else None
+
+
+def _named(of: Grouping, under: Below, source: Source) -> tuple[Named, ...]:
+    """The links whose objects' texts are numbers in the groups."""
+    links = () if under.waiting else dict.fromkeys(column.link for column in under.owed if column.link is not None)
+    found = [named(source, link, under.owed) for link in links if link.key not in of.keys]
+    return tuple(one for one in found if one is not None)
 
 
 def _stored(measure: Measure, under: Below) -> str | None:
@@ -95,7 +103,8 @@ def _stored(measure: Measure, under: Below) -> str | None:
 @dataclass(frozen=True, slots=True)
 class _Parted:
     """One grouping at work. `value` is what some measures are told by: how often each value of it occurs;
-    then `exchanged` puts one object in place of all that have the same attributes."""
+    then `exchanged` puts one object in place of all that have the same attributes. `names` are the links of whose
+    objects groups have numbers of texts."""
 
     of: Grouping
     under: Below
@@ -104,15 +113,18 @@ class _Parted:
     build: Build
     value: pl.Expr | None = None
     exchanged: tuple[Representatives, ...] = ()
+    names: tuple[Named, ...] = ()
 
-    def groups(self) -> pl.LazyFrame:
+    def groups(self) -> Rows:
         """The groups, by their keys."""
         rolled, parts = self._rollup_and_rows()
         if not rolled and self._few_each(parts):
             frame = self._at_once(parts)
         else:
-            frame = self._merged([*rolled, *self._of_parts(parts)], self._first)
-        return self._measures(self._told(self._regrouped(frame, self._keys), self._keys))
+            known = [one.known() for one in self.names]
+            frames = [*rolled, *self._of_parts(parts)]
+            frame = self._merged([one.with_columns(known) for one in frames] if known else frames, self._first)
+        return self._measures(self._told(self._regrouped(frame)))
 
     def of_ranges(self) -> bool:
         """Whether rows lie by one of several keys and are at hand, so that ranges of them can be grouped by
@@ -122,7 +134,7 @@ class _Parted:
             return False
         return all(_DEVICE in part.bounds for part in self._parts() if part.by_device)
 
-    def ranges(self) -> pl.LazyFrame:
+    def ranges(self) -> Rows:
         """The groups, made range by range. They stay as they are if each device is the only one with its attributes,
         and other objects are exchanged for the least with theirs."""
         parts, under = self._parts(), self.under
@@ -141,19 +153,26 @@ class _Parted:
             bounds={**_wide([self._bounds(part) for part in parts]), **{one.key: (0, one.greatest) for one in others}},
             most=most,
         )
-        if alone:
-            return self._measures(Rows(ranges.groups(), self.source, under.owed).having(self.of.keys).frame)
-        return self._measures(self._regrouped(ranges.groups(), self._keys))
+        if not alone:
+            return self._measures(self._regrouped(ranges.groups()))
+        rows = Rows(ranges.groups(), self.source, under.owed)
+        for one in self.names:
+            rows = rows.naming(one, joined=True)
+        return self._measures(rows.having([key for key in self.of.keys if key not in rows.coded]))
 
     @property
     def _keys(self) -> list[str]:
         """The keys of the groups, their bucket too."""
         return [*self.of.keys, *([BUCKET] if self.of.bucket is not None else [])]
 
-    def _measures(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+    def _measures(self, rows: Rows) -> Rows:
         """The keys and measures, of merged states."""
         measures = [self.states[item.name].final.alias(item.name) for item in self.of.measures]
-        return frame.select(*map(col, self._keys), *measures)
+        return rows.over(rows.frame.select(*map(col, self._held(rows)), *measures))
+
+    def _held(self, rows: Rows) -> list[str]:
+        """The keys as rows have them."""
+        return [key + CODE if key in rows.coded else key for key in self._keys]
 
     def repeats(self) -> bool:
         """Whether the values that are counted occur often enough for that, as far as some rows tell."""
@@ -171,11 +190,12 @@ class _Parted:
         dense = under.ids[0].startswith("@") and under.ids[0] not in (EVENT_KEY, _DEVICE)
         return devices and dense and not under.waiting and len(self.exchanged) == len(under.owed[:1])
 
-    def pairs(self) -> pl.LazyFrame:
+    def pairs(self) -> Rows:
         """The groups, of which it is counted how many devices go with each."""
         (name,), (key,) = self.states, self.under.ids
         counts = different([self._rows(part.frame) for part in self._parts()], key, _VALUE, name)
-        return Rows(counts, self.source, self.under.owed).having(self.of.keys).frame.select(*self.of.keys, name)
+        rows = Rows(counts, self.source, self.under.owed).having(self.of.keys)
+        return rows.over(rows.frame.select(*self.of.keys, name))
 
     @property
     def _coarse(self) -> bool:
@@ -197,24 +217,34 @@ class _Parted:
     def _merged(self, parts: list[pl.LazyFrame], keys: Sequence[str]) -> pl.LazyFrame:
         return _by(pl.concat(parts), keys, [merged for item in self.states.values() for merged in item.merged])
 
-    def _regrouped(self, frame: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    def _regrouped(self, frame: pl.LazyFrame) -> Rows:
         """The groups of ids and instants as groups of attributes and buckets."""
-        if self.under.owed:
-            rows = Rows(frame, self.source, self.under.owed)
-            if self.under.waiting:
-                rows = rows.where(self.under.waiting, frozenset(self.of.keys))
-            frame = rows.having(self.of.keys).frame
+        rows = Rows(frame, self.source, self.under.owed)
+        if self.under.waiting:
+            rows = rows.where(self.under.waiting, frozenset(self.of.keys))
+        for one in self.names:
+            rows = rows.naming(one)
+        rows = rows.having([key for key in self.of.keys if key not in rows.coded])
         if self._coarse and self.of.bucket is not None:
-            frame = frame.with_columns(self.of.bucket)
-        wanted = [*keys, *self._first[len(self.under.ids) + len(self._when) :]]
-        return frame if wanted == self._first else self._merged([frame], wanted)
+            rows = rows.over(rows.frame.with_columns(self.of.bucket))
+        wanted = [*self._held(rows), *self._first[len(self.under.ids) + len(self._when) :]]
+        if wanted == self._first or self._each_alone:
+            return rows
+        return rows.over(self._merged([rows.frame], wanted))
 
-    def _told(self, frame: pl.LazyFrame, keys: Sequence[str]) -> pl.LazyFrame:
+    @property
+    def _each_alone(self) -> bool:
+        """Whether no two groups of ids have the same attributes."""
+        same = {one.link.key for one in self.names if one.same}
+        return not self._coarse and same.union(self.of.keys).issuperset(self.under.ids)
+
+    def _told(self, rows: Rows) -> Rows:
         """Groups of keys and values as groups of keys."""
         if self.value is None:
-            return frame
+            return rows
         merged = [made for item in self.states.values() if item.told is None for made in item.merged]
-        return _by(frame, keys, [*merged, *(item.told(col(_VALUE)) for item in self.states.values() if item.told)])
+        told = [item.told(col(_VALUE)) for item in self.states.values() if item.told]
+        return rows.over(_by(rows.frame, self._held(rows), [*merged, *told]))
 
     def _rollup_and_rows(self) -> tuple[list[pl.LazyFrame], Sequence[Part]]:
         """States by id and instant that are stored, each key once or more, and the rows that these leave out."""
@@ -268,7 +298,9 @@ class _Parted:
     def _at_once(self, parts: Sequence[Part]) -> pl.LazyFrame:
         """The states of all rows by one hash."""
         raw = [made for item in self.states.values() for made in item.raw]
-        return grouped_by(pl.concat([self._rows(part.frame) for part in parts]), self._first, raw, {})
+        known = [one.known() for one in self.names]
+        rows = pl.concat([self._rows(part.frame) for part in parts])
+        return grouped_by(rows.with_columns(known) if known else rows, self._first, raw, {})
 
     def _lying(self, part: Part) -> Lying:
         """The rows of a part with what is known of them."""

@@ -27,7 +27,7 @@ from engine.lazyframe.parts import conjuncts
 from engine.lazyframe.scans import Rows, asked_of, of_few, scanned
 from engine.lazyframe.states import measured
 from engine.order import ordered
-from engine.source import Source, laid
+from engine.source import CODE, Source, laid
 from nql.datatypes import Kind
 from nql.plan.expressions import Column, Expr, columns
 from nql.plan.plan import ResolvedPlan
@@ -99,8 +99,9 @@ def relation(node: Relation, source: Source, wanted: frozenset[str]) -> Rows:
             return _select(node, relation(node.input, source, wanted))
         case Sort():
             keys = [key.column.name for key in node.keys]
-            rows = relation(node.input, source, wanted.union(keys)).having(keys)
-            return Rows(_sort(node, rows.frame), source, rows.owed, ordered=True, few=rows.few)
+            below = relation(node.input, source, wanted.union(keys))
+            rows = below.having([name for name in keys if name not in below.coded])
+            return replace(rows, frame=_sort(node, rows), ordered=True)
         case Limit():
             if not isinstance(node.count, int) or not isinstance(node.offset, int):
                 raise TypeError("the plan is not resolved")
@@ -136,11 +137,12 @@ def _select(node: Select, rows: Rows) -> Rows:
     """Only these columns, and the keys of what is still owed. A linked column that nobody reads may be gone: then a
     condition on its object left rows out without joining it."""
     owed = tuple(column for column in rows.owed if column.name in node.names)
-    later = {column.name for column in owed}
-    keys = [column.link.key for column in owed if column.link is not None]
+    coded = {name: texts for name, texts in rows.coded.items() if name in node.names}
+    later = {*coded, *(column.name for column in owed)}
+    keys = [*(name + CODE for name in coded), *(column.link.key for column in owed if column.link is not None)]
     names = [name for name in node.names if name not in later]
     kept = selectors.by_name(*dict.fromkeys([*names, *keys]), require_all=False)
-    return Rows(rows.frame.select(kept), rows.source, owed, rows.ordered, rows.few)
+    return replace(rows, frame=rows.frame.select(kept), owed=owed, coded=coded)
 
 
 def _active(node: Active, rows: Rows) -> Rows:
@@ -159,7 +161,7 @@ def _active(node: Active, rows: Rows) -> Rows:
 def _keys(node: Relation, key: str, source: Source) -> pl.LazyFrame:
     """The objects that rows point to, each once, as `@id`."""
     if (groups := grouped(Grouping(node, (key,), ()), source, relation)) is not None:
-        return groups.select(renamed(key, OBJECT_KEY))
+        return groups.complete().frame.select(renamed(key, OBJECT_KEY))
     return relation(node, source, frozenset({key})).frame.select(renamed(key, OBJECT_KEY)).unique()
 
 
@@ -183,7 +185,7 @@ def _summed(node: Attach, source: Source, objects: pl.LazyFrame) -> pl.LazyFrame
     below, measures = _spread(node.events, node.measures)
     narrow = _narrow(node.input)
     if not narrow and (sums := grouped(Grouping(below, (node.key,), measures), source, relation)) is not None:
-        return sums.rename({node.key: OBJECT_KEY})
+        return sums.complete().frame.rename({node.key: OBJECT_KEY})
     read = frozenset({node.key}).union(*(item.reads() for item in measures))
     events = relation(below, source, read).having(read).frame
     if narrow:  # summing up the events of the few objects that are left is cheaper than all of them
@@ -266,26 +268,26 @@ _of_column = lru_cache(maxsize=1024)(_of_rows)  # of rows or a column as it is, 
 def _aggregate(node: Aggregate, source: Source) -> Rows:
     below, measures = _spread(node.input, node.measures)
     if node.period is None:
-        return Rows(_groups(Grouping(below, node.keys, measures), source), source)
+        return _groups(Grouping(below, node.keys, measures), source)
     if not isinstance(node.period, Buckets) or node.time is None:
         raise TypeError("the plan is not resolved")
     parts = runs(node.period)
     bucket = _bucket(col(node.time), parts).alias(BUCKET)
-    groups = _groups(Grouping(below, node.keys, measures, node.period, node.time, bucket), source)
+    groups = _groups(Grouping(below, node.keys, measures, node.period, node.time, bucket), source).complete().frame
     return Rows(_with_edges(node, node.period, parts, groups), source)
 
 
-def _groups(of: Grouping, source: Source) -> pl.LazyFrame:
+def _groups(of: Grouping, source: Source) -> Rows:
     if (of.keys or of.measures) and (groups := grouped(of, source, relation)) is not None:
         return groups
     read = of.read.union(of.keys)
     frame = relation(of.rows, source, read).having(read).frame
     measures = map(_measure, of.measures)
     if of.bucket is not None:
-        return frame.group_by(*of.keys, of.bucket).agg(*measures)
+        return Rows(frame.group_by(*of.keys, of.bucket).agg(*measures), source)
     if not of.keys:
-        return frame.select(*measures, pl.len().alias(_ROWS))  # one row even without measures
-    return frame.group_by(of.keys).agg(*measures)
+        return Rows(frame.select(*measures, pl.len().alias(_ROWS)), source)  # one row even without measures
+    return Rows(frame.group_by(of.keys).agg(*measures), source)
 
 
 def _with_edges(node: Aggregate, period: Buckets, parts: tuple[Run, ...], groups: pl.LazyFrame) -> pl.LazyFrame:
@@ -324,11 +326,18 @@ def _by_run(number: pl.Expr, parts: tuple[Run, ...], part: Callable[[Run], pl.Ex
     return chosen
 
 
-def _sort(node: Sort, frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Sorted by the comparable forms; spellings that compare equal come in the order of their text, last of all."""
-    by = [orderable(col(key.column.name), key.column.dtype) for key in node.keys]
-    text = [key.column.name for key in node.keys if key.column.dtype.kind in (Kind.STRING, Kind.VERSION)]
+def _sort(node: Sort, rows: Rows) -> pl.LazyFrame:
+    """Sorted by the comparable forms; spellings that compare equal come in the order of their text, last of all. Where
+    there are numbers of texts, no two of which compare equal, these are sorted by."""
+    by = [
+        col(key.column.name + CODE)
+        if key.column.name in rows.coded
+        else orderable(col(key.column.name), key.column.dtype)
+        for key in node.keys
+    ]
+    spelt = (key.column for key in node.keys if key.column.dtype.kind in (Kind.STRING, Kind.VERSION))
+    text = [column.name for column in spelt if column.name not in rows.coded]
     descending = [key.descending for key in node.keys] + [False] * len(text)
     # row keys are never null, and a frame known to be sorted by one is sorted again only if nulls have to come last
     nulls = [key.column.name not in (OBJECT_KEY, EVENT_KEY) for key in node.keys] + [True] * len(text)
-    return frame.sort([*by, *map(col, text)], descending=descending, nulls_last=nulls)
+    return rows.frame.sort([*by, *map(col, text)], descending=descending, nulls_last=nulls)

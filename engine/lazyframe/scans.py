@@ -10,7 +10,7 @@ wanted.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import and_
 from typing import Literal as Choice
@@ -21,6 +21,7 @@ from engine.comparing import holds_for_nothing, picks_few
 from engine.lazyframe.coded import Asked, by_codes
 from engine.lazyframe.dtypes import FALSE, col, renamed
 from engine.lazyframe.exprs import all_of, expression
+from engine.lazyframe.named import Named, plain
 from engine.order import scan_key
 from engine.source import Source, laid
 from nql.datatypes import Physical
@@ -36,23 +37,35 @@ _NOTHING: Mapping[str, pl.Expr] = {}
 @dataclass(slots=True)  # not frozen: a query makes dozens, and freezing makes that thrice as dear
 class Rows:
     """A frame and the linked columns that are not in it yet. `ordered` says that the order of its rows has to stay,
-    `few` that they are those of a few devices, however many the table has."""
+    `few` that they are those of a few devices, however many the table has. Columns in `coded`, with their texts, are in
+    the frame as numbers of texts, each under its name with CODE."""
 
     frame: pl.LazyFrame
     source: Source
     owed: tuple[ScanColumn, ...] = ()
     ordered: bool = False
     few: bool = False
+    coded: Mapping[str, pl.Series] = field(default_factory=dict)
 
     def over(self, frame: pl.LazyFrame) -> Rows:
         """The same rows in another frame."""
-        return Rows(frame, self.source, self.owed, self.ordered, self.few)
+        return Rows(frame, self.source, self.owed, self.ordered, self.few, self.coded)
+
+    def naming(self, one: Named, *, joined: bool = False) -> Rows:
+        """The same rows with the numbers of what is owed of a link; joined where rows are too many to be held."""
+        if joined:
+            frame = self.frame.join(one.by_key(), on=col(one.link.key), how="left", maintain_order=self._order)
+        else:
+            frame = self.frame.with_columns(one.picked())
+        rows = self._settled(frame, one.link)
+        rows.coded = {**self.coded, **one.texts}
+        return rows
 
     def having(self, names: Collection[str]) -> Rows:
         """The same rows with these columns in the frame."""
+        rows = self._with_texts(names)
         if not self.owed:
-            return self
-        rows = self
+            return rows
         for link in dict.fromkeys(column.link for column in self.owed if column.name in names):
             if link is not None:
                 frame = rows.frame.join(rows.objects(link), on=col(link.key), how="left", maintain_order=rows._order)
@@ -61,12 +74,22 @@ class Rows:
 
     def complete(self) -> Rows:
         """The same rows, owing nothing."""
-        return self.having([column.name for column in self.owed])
+        return self.having([*self.coded, *(column.name for column in self.owed)])
+
+    def _with_texts(self, names: Collection[str]) -> Rows:
+        made = [name for name in self.coded if name in names]
+        if not made:
+            return self
+        rows = self.over(self.frame.with_columns(plain(name, self.coded[name]) for name in made))
+        rows.coded = {name: texts for name, texts in self.coded.items() if name not in made}
+        return rows
 
     def where(self, parts: Sequence[Asked], wanted: frozenset[str]) -> Rows:
         """The rows for which all conditions hold; `wanted` will be read later."""
         if not parts:
             return self
+        if any(not read.isdisjoint(self.coded) for _, read in parts):
+            return self._with_texts({name for _, read in parts for name in read}).where(parts, wanted)
         if not self.owed:
             return self.over(self.frame.filter(all_of([part for part, _ in parts])))
         owed = {column.name: column.link for column in self.owed}
@@ -123,7 +146,9 @@ class Rows:
         return objects.filter(all_of([part for part, _ in others])) if others else objects
 
     def _settled(self, frame: pl.LazyFrame, link: Link) -> Rows:
-        return Rows(frame, self.source, tuple(part for part in self.owed if part.link != link), self.ordered, self.few)
+        rows = self.over(frame)
+        rows.owed = tuple(part for part in self.owed if part.link != link)
+        return rows
 
 
 def of_few(rows: pl.LazyFrame, objects: pl.DataFrame, key: str) -> pl.LazyFrame:

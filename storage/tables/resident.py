@@ -29,10 +29,12 @@ _newest: OrderedDict[tuple[object, str], _Held] = OrderedDict()
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The different `texts` of a column, in the order of their lower case, `folded`, and then of themselves."""
+    """The different `texts` of a column, in the order of their lower case, `folded`, and then of themselves; `apart`
+    tells that no two differ in case alone."""
 
     texts: pl.Series
     folded: pl.Series
+    apart: bool
 
 
 @dataclass(slots=True)
@@ -110,6 +112,7 @@ def _tell_apart(held: _Held) -> None:
     """Make the different texts of a column, and the places of its rows among them."""
     name, lower = held.series.name, pl.col(held.series.name).str.to_lowercase().alias("@folded")
     ordered = held.series.drop_nulls().unique().to_frame().with_columns(lower).sort("@folded", name)
-    texts = Texts(ordered[name], ordered["@folded"])
+    folded = ordered["@folded"]
+    texts = Texts(ordered[name], folded, folded.n_unique() == len(folded))
     held.places = held.series.cast(pl.Enum(texts.texts)).to_physical().cast(pl.Int64)
     held.texts = texts

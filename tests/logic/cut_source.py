@@ -42,6 +42,7 @@ class Texts:
 
     texts: pl.Series
     folded: pl.Series
+    apart: bool
 
 
 class CutSource(Around):
@@ -84,7 +85,7 @@ class CutSource(Around):
             pl.col("text").str.to_lowercase().alias("folded")
         )
         known = known.sort("folded", "text")
-        return Texts(known["text"], known["folded"])
+        return Texts(known["text"], known["folded"], known["folded"].n_unique() == known.height)
 
     def parts(
         self, table: str, columns: Sequence[str], *, start: int | None = None, end: int | None = None
