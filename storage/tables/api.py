@@ -18,6 +18,7 @@ from storage.naming import Naming
 from storage.tables import about
 from storage.tables.bucket import Bucket
 from storage.tables.clock import system_clock
+from storage.tables.committer import Append
 from storage.tables.errors import (
     Closed,
     Corrupt,
@@ -48,7 +49,7 @@ from storage.tables.scrub import Scrub
 from storage.tables.snapshot import Snapshot
 from storage.tables.store import Store
 from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
-from storage.tables.writer import Append, Compact, Erase, Item, Seal, Stop, Writer
+from storage.tables.writer import Compact, Erase, Item, Seal, Stop, Writer
 
 __all__ = [
     "MAX_MESSAGE",

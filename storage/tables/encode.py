@@ -220,13 +220,14 @@ class _Encoder:
         """The link columns as ids; an object nobody spoke of gets one. Those with a simple key come first, for the
         others' keys."""
         ids: dict[str, list[int | None]] = {}
-        wanted = [name for name in schema.links if name in columns]
-        for name in sorted(wanted, key=lambda item: len(self.objects[schema.links[item]].schema.key)):
-            target = self.objects[schema.links[name]]
-            texts = columns[name]
-            if target.schema.key_links:
-                _check_types(schema, name, texts, _TYPES[Physical.UTF8])
-                texts = [_joined(target.schema, name, ids, row, text) for row, text in enumerate(texts)]
+        wanted = [(name, self.objects[target]) for name, target in schema.links.items() if name in columns]
+        for name, target in wanted:
+            if not target.schema.key_links:
+                ids[name] = self._ids(schema, name, target, columns[name])
+        joined = [item for item in wanted if item[1].schema.key_links] if len(ids) < len(wanted) else []
+        for name, target in sorted(joined, key=lambda item: len(item[1].schema.key)):
+            _check_types(schema, name, columns[name], _TYPES[Physical.UTF8])
+            texts = [_joined(target.schema, name, ids, row, text) for row, text in enumerate(columns[name])]
             ids[name] = self._ids(schema, name, target, texts)
         return ids
 

@@ -24,42 +24,47 @@ Name = tuple[str, int, str, int]
 
 @dataclass(slots=True)
 class Group:
-    """Batches on their way to one frame, with what each will be told. `first` tells how many ids each object table had
-    before; the next event row gets the number `row`."""
+    """Batches on their way to one frame, with what each will be told; `taken` are those in the frame. `first` tells how
+    many ids each object table had before; the next event row gets the number `row`. `after` is the group that is to
+    become durable before."""
 
     first: dict[str, int]
     row: int
+    after: Group | None
     outcomes: list[Outcome] = field(default_factory=list)
     frame: Frame = field(default_factory=Frame)
+    taken: set[Name] = field(default_factory=set)
 
 
-def grouped(batches: Sequence[Batch], state: State, against: StoreError | None) -> Group:
-    """A group of batches; `against` speaks against all of them."""
-    group = Group({name: len(table.keys) for name, table in state.objects.items()}, state.next_row)
+def grouped(batches: Sequence[Batch], state: State, against: StoreError | None, after: Group | None = None) -> Group:
+    """A group of batches; `against` speaks against all of them. Where it comes `after` another that is not applied yet
+    it counts only if that one does, and so does what is said of duplicates."""
+    first = {name: len(table.keys) for name, table in state.objects.items()}
+    group = Group(first, state.next_row if after is None else after.row, after)
     asked: dict[Name, int] = {}  # those that are not encoded yet
-    taken: set[Name] = set()
+    earlier = after.taken if after is not None else frozenset[Name]()
     for at, batch in enumerate(batches):
         name = (batch.source, batch.generation, batch.epoch, batch.sequence)
         if name in asked:  # what this one is told rests on what becomes of that one
-            taken.update(_encoded(group, batches, asked, state))
+            _encode(group, batches, asked, state)
             asked.clear()
         try:
             if against is not None:
                 raise against
-            duplicate = name in taken or state.marks.seen(*name, first=batch.first)
+            duplicate = name in group.taken or name in earlier or state.marks.seen(*name, first=batch.first)
             group.outcomes.append(Ack(batch.sequence, 0 if duplicate else _rows(batch), duplicate=duplicate))
             if not duplicate:
                 asked[name] = at
         except StoreError as error:
             group.outcomes.append(error)
-    _encoded(group, batches, asked, state)
+    _encode(group, batches, asked, state)
     return group
 
 
-def _encoded(group: Group, batches: Sequence[Batch], asked: dict[Name, int], state: State) -> list[Name]:
-    """Encode some of a group's batches; the names of those that can be stored. Where something speaks against some they
-    are tried by halves, so that one of many costs all others little."""
-    waiting, done = [list(asked.items())] if asked else [], list[Name]()
+def _encode(group: Group, batches: Sequence[Batch], asked: dict[Name, int], state: State) -> None:
+    """Encode some of a group's batches. Where something speaks against some they are tried by halves, so that one of
+    many costs all others little."""
+    waiting = [list(asked.items())] if asked else []
     while waiting:
         some = waiting.pop()
         if reason := _refused(group, [batches[at] for _, at in some], state):
@@ -69,8 +74,7 @@ def _encoded(group: Group, batches: Sequence[Batch], asked: dict[Name, int], sta
                 half = len(some) // 2
                 waiting += [some[half:], some[:half]]
         else:
-            done += [name for name, _ in some]
-    return done
+            group.taken.update(name for name, _ in some)
 
 
 def _refused(group: Group, batches: Sequence[Batch], state: State) -> StoreError | None:
@@ -78,7 +82,8 @@ def _refused(group: Group, batches: Sequence[Batch], state: State) -> StoreError
     frame = group.frame
 
     def left(batch: Batch, table: str, waiting: Sequence[Prepared]) -> int | None:
-        return state.invented.left(batch, table, [*frame.batches, *waiting])
+        earlier = [] if group.after is None else group.after.frame.batches
+        return state.invented.left(batch, table, [*earlier, *frame.batches, *waiting])
 
     try:
         made = encode(batches, state.schemas, state.objects, group.row, len(frame.streams), left)

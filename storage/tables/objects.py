@@ -26,7 +26,7 @@ from storage.tables.texts import CONFIGURED, KEPT, How, is_about, less, texts_of
 KEY = "@key"
 LIVE = "@live"
 SEEN = frozenset({"first_seen", "last_seen"})
-MOST_SIGHTINGS = 262_144  # that wait, of one table
+MOST_SIGHTINGS = 65_536  # that wait, of one table; an acknowledgement waits until they are put into the columns
 _PIECE = 16_384  # keys
 ERASED = "\x00erased "  # before the id: the key of what was erased
 

@@ -64,14 +64,16 @@ SEPARATOR = "\x1f"  # between the parts of a key: ids of linked objects first, a
 @dataclass(frozen=True, slots=True)
 class TableSchema:
     """A stored table. `columns` maps stored columns, in order, to physical types, `stored` to what the catalog says of
-    them; `links` maps link columns to object tables; `owned` marks what a device has a whole set of (its antiviruses),
-    which a batch replaces; `seen` marks objects with `first_seen` and `last_seen`."""
+    them; `links` maps link columns to object tables, and `key_links` are those of the key; `owned` marks what a device
+    has a whole set of (its antiviruses), which a batch replaces; `seen` marks objects with `first_seen` and
+    `last_seen`."""
 
     table: Table
     columns: Mapping[str, Physical]
     stored: Mapping[str, StoredColumn]
     links: Mapping[str, str]
     key: tuple[str, ...]
+    key_links: tuple[str, ...]
     owned: bool
     seen: bool
 
@@ -100,11 +102,6 @@ class TableSchema:
         """The text column of the key, None if the key is made of links alone."""
         last = self.key[-1] if self.key else None
         return None if last is None or last.startswith("@") else last
-
-    @property
-    def key_links(self) -> tuple[str, ...]:
-        """The link columns of the key."""
-        return tuple(part for part in self.key if part.startswith("@"))
 
 
 class Schemas:
@@ -166,6 +163,7 @@ def schema_of(table: Table) -> TableSchema:
         stored=MappingProxyType({column.name: column for column in columns}),
         links=MappingProxyType({f"@{link}": target for link, target in table.links.items()}),
         key=table.key,
+        key_links=tuple(part for part in table.key if part.startswith("@")),
         owned=len(table.key) > 1 and table.key[0] == "@device",
         seen=table.kind is TableKind.OBJECT and "first_seen" in table.fields and "last_seen" in table.fields,
     )

@@ -182,7 +182,9 @@ class State:
         return found
 
     def _is_device(self, part: BatchPart) -> bool:
-        return DEVICES in self.objects and part.source in self.objects[DEVICES].ids
+        """Whether the sender is a device that is known by now: a later group may have allocated an id already."""
+        devices = self.objects.get(DEVICES)
+        return devices is not None and devices.ids.get(part.source, devices.rows) < devices.rows
 
 
 @dataclass(slots=True)

@@ -74,28 +74,38 @@ class Store:
 
     def commit(self, batches: Sequence[Batch]) -> list[Outcome]:
         """Store a group of batches with one fsync."""
-        return self.finish(self.begin(batches))
+        group = self.begin(batches)
+        return self.finish(group, self.keep(group))
 
-    def begin(self, batches: Sequence[Batch]) -> Group:
-        """Encode a group, noting what speaks against one or another. There must be no other one."""
+    def begin(self, batches: Sequence[Batch], after: Group | None = None) -> Group:
+        """Encode a group, noting what speaks against one or another. There may be one other, which comes before it and
+        is being kept; if that fails, this one must be begun anew."""
         against: StoreError | None = None
         if self.broken:
             against = StorageFailed(self.broken)
         elif self.state.tail.rows > MOST_UNSEALED:
             against = StorageFull("too many rows wait to be sealed")
-        return grouped(batches, self.state, against)
+        return grouped(batches, self.state, against, after)
 
-    def finish(self, group: Group) -> list[Outcome]:
-        """Make a group durable and visible; on failure none of it is, and its acknowledgements become the error."""
-        if not group.frame.batches:
-            return group.outcomes
+    def keep(self, group: Group) -> OSError | None:
+        """Make a group durable, in any thread, one at a time; what went wrong if it is not. `finish` must follow."""
         try:
-            self.journal.append(encode_body(group.frame))
+            if group.frame.batches:
+                self.journal.append(encode_body(group.frame))
         except OSError as error:
+            return error
+        return None
+
+    def finish(self, group: Group, failed: OSError | None) -> list[Outcome]:
+        """Make a durable group visible; of one that failed nothing is, and its acknowledgements become the error."""
+        group.after = None
+        if failed is not None:
             take_back(self.state.objects, group.first)
-            reason = failure(error)
+            reason = failure(failed)
             log.warning("%s", reason)
             return [reason if isinstance(outcome, Ack) else outcome for outcome in group.outcomes]
+        if not group.frame.batches:
+            return group.outcomes
         try:
             with self.state.lock:
                 self.state.apply([group.frame])

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from storage.tables.days import DAY
 
 _MERGE = 8  # frames of like size become one
-_NEVER_MERGED = 262_144  # rows; frames of this size and above stay as they are
+_NEVER_MERGED = 32_768  # rows; frames of this size stay as they are: an acknowledgement waits for each merge
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ all sealed beside it, and days compacted, and lets count what came of that.
 In: batches from any thread, each with a way to answer. Out: answers, in the order of arrival. Invariants: every batch
 that was taken is answered exactly once, whatever happens; while something is being sealed only batches are taken, and
 all else waits in order, so that nobody replaces the manifest meanwhile. Grouping costs nobody time: a group is what
-came while the former one was written, up to some thousand rows.
+came while the former one was encoded and written, up to some thousand rows.
 """
 
 from __future__ import annotations
@@ -18,32 +18,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.naming import Naming
+from storage.tables.committer import GROUP_ROWS, Answer, Append, Committer, cost
 from storage.tables.compact import Compacted, tasks
 from storage.tables.compactor import Compactor
 from storage.tables.erasing import tasks as erasures
 from storage.tables.errors import Closed, StorageFailed, StoreError
-from storage.tables.groups import Outcome
-from storage.tables.rows import Ack, Batch
+from storage.tables.rows import Ack
 from storage.tables.sealer import Sealing, Told
 from storage.tables.state import Cut
 from storage.tables.store import Store
 
 log = logging.getLogger(__name__)
-GROUP_ROWS = 8_192
 SEAL_ROWS = 1_000_000
 SEAL_AFTER = 60_000_000  # microseconds by the store's clock
 RETRY_AFTER = 5_000_000
 COMPACT_EVERY = 600_000_000  # looking for days to compact; also after a failure
-
-Answer = Callable[[Outcome], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """A batch to store."""
-
-    batch: Batch
-    answer: Answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +100,7 @@ class Writer:
         self._seal_at: int | None = None  # by the store's clock; None while there is nothing to seal
         self._not_before = 0  # after a failure, no sealing before this
         self._sealing: Sealing | None = None
+        self._committer = Committer(store, self._told)
         self._later: deque[Item] = deque()  # what came while something was being sealed
         self._plan_sealing()
         self._compactor = Compactor(store, lambda made: self.put(Flip(made)), self._compacted)
@@ -159,6 +149,7 @@ class Writer:
         self._stop(item)
 
     def _do(self, item: Item) -> None:
+        self._committer.land()
         if self._sealing is not None and not isinstance(item, Sealed):
             self._later.append(item)
             return
@@ -178,6 +169,7 @@ class Writer:
 
     def _stop(self, item: Stop) -> None:
         """The last thing done: compaction is given up, what waits for it is told, and all is sealed if wanted."""
+        self._committer.land()
         self._compactor.stop()
         self._end_sealing()
         while self._later:
@@ -191,12 +183,18 @@ class Writer:
             self._end_sealing()
         else:
             item.answer(Ack(0, 0))
+        self._committer.close()
         self._flush()
 
     def _next(self) -> Item | None:
         """What comes next, None when it is time to seal or to compact."""
         if self._later and self._sealing is None:
             return self._later.popleft()
+        if self._committer.under_way:
+            try:
+                return self._queue.get_nowait()
+            except queue.Empty:
+                self._committer.land()
         times = [self._seal_at, *(() if self._compacting else (self._compact_at, self._erase_at))]
         first = min((at for at in times if at is not None and self._sealing is None), default=None)
         wait = None if first is None else max(0.001, (first - self._store.clock()) / 1_000_000)
@@ -207,9 +205,8 @@ class Writer:
 
     def _commit(self, first: Append) -> Item | None:
         """Store a group that begins with `first`; what came next and is no batch."""
-        waiting, after, outcomes = [first], None, list[Outcome]()
-        rows = _rows(first)
-        while rows < GROUP_ROWS:
+        waiting, after, size = [first], None, cost(first)
+        while size < GROUP_ROWS:
             try:
                 item = self._queue.get_nowait()
             except queue.Empty:
@@ -218,18 +215,14 @@ class Writer:
                 after = item
                 break
             waiting.append(item)
-            rows += _rows(item)
-        try:
-            outcomes = self._store.commit([item.batch for item in waiting])
-        except Exception as error:
-            log.exception("storing a group of batches failed")
-            self._store.broken = f"an error of the program; open the folder anew ({error!r})"
-            outcomes = [StorageFailed(self._store.broken) for _ in waiting]
-        self._plan_sealing()
-        for item, outcome in zip(waiting, outcomes, strict=True):
-            item.answer(outcome)
-        self._flush()
+            size += cost(item)
+        self._committer.commit(waiting, more=after is None and not self._queue.empty())
         return after
+
+    def _told(self) -> None:
+        """A group was answered."""
+        self._plan_sealing()
+        self._flush()
 
     def _plan_sealing(self) -> None:
         if self._seal_at is None and self._store.state.dirty and not self._store.broken:
@@ -248,6 +241,7 @@ class Writer:
     def _begin_sealing(self, then: Told) -> None:
         """Have everything in memory sealed, and tell `then` when it is, or what speaks against it: it will be tried
         again then. There must be no sealing under way."""
+        self._committer.land()
         self._seal_at = None
         cut: Cut | StoreError | None
         try:
@@ -295,6 +289,7 @@ class Writer:
         if self._compacting or self._sealing is not None:
             return
         while self._erasures:
+            self._committer.land()
             wish = self._erasures.pop(0)
             try:
                 self._store.erase(wish.table, wish.key, wish.words)
@@ -383,8 +378,3 @@ class Writer:
             self._looked(error or self._failed)
         if wish:
             wish.answer(error or self._failed or Ack(0, 0))
-
-
-def _rows(item: Append) -> int:
-    """What a batch counts in a group; one without rows is something, too."""
-    return 1 + sum(rows.count for rows in item.batch.rows)
