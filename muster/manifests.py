@@ -1,7 +1,8 @@
 """Actions as files: a folder with `manifest.json` and its scripts beside it, or one JSON file that holds all.
 
 In: a path. Out: manifests as the portal takes them, scripts put in. Invariant: a script named by a manifest lies in
-the manifest's own folder (no path leads out of it), and its bytes arrive as they are.
+the manifest's own folder (no path leads out of it), and its bytes arrive as they are; a campaign named by its id is put
+in as it is now, so that who signs the action signs what it asks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import msgspec
 from muster.errors import UsageError
 
 NAME = "manifest.json"
+ACTIONS, CAMPAIGNS = "actions", "campaigns"  # folders of content
 MOST_BYTES = 4 << 20
 
 
@@ -45,7 +47,25 @@ def manifest(path: Path) -> dict[str, Any]:
             f"{path} has no scripts.", 'Write "scripts": {"linux": {"language": "bash", "file": "linux.sh"}}.'
         )
     said["scripts"] = {platform: _script(path, script) for platform, script in scripts.items()}
+    if isinstance(campaigns := said.get("campaigns"), list):
+        said["campaigns"] = [_campaign(path, one) for one in campaigns]
     return said
+
+
+def _campaign(path: Path, campaign: Any) -> Any:
+    """A campaign of an action; one that is named by its id is the one that lies in the same content."""
+    if not isinstance(campaign, str):
+        return campaign
+    name = campaign.removeprefix("#")
+    place = path.resolve().parent.parent.parent / CAMPAIGNS / f"{name}.json"
+    if Path(name).name != name or not place.is_file():
+        hint = f"It has to be {CAMPAIGNS}/{Path(name).name}.json beside {ACTIONS}."
+        raise UsageError(f"{path} names the campaign {campaign!r}, which is not there.", hint)
+    said = read_json(place)
+    if "remote_action" not in said.get("triggers", ()) or said.get("parameters") or said.get("status") == "retired":
+        hint = 'It needs the trigger "remote_action", no parameters, and must not be retired.'
+        raise UsageError(f"{path} names the campaign {campaign!r}, which scripts cannot ask.", hint)
+    return {"nql_id": f"#{name}", **{key: said[key] for key in ("title", "questions") if key in said}}
 
 
 def _script(path: Path, script: Any) -> Any:

@@ -1,4 +1,4 @@
-"""`muster apply`: bring a portal to what a folder says: actions, saved queries, workflows, schedules.
+"""`muster apply`: bring a portal to what a folder says: actions, saved queries, campaigns, workflows, schedules.
 
 In: a folder. Out: what was done with each item, and notes where a manifest and its scripts disagree. Invariant: doing
 it twice does nothing; with --prune, what would be removed is listed and asked about before anything is.
@@ -17,15 +17,15 @@ from muster.content.portal import Portal
 from muster.errors import MusterError, UsageError
 from muster.options import Options, Parser, add_json, add_portal, api, print_json
 
-DESCRIPTION = "Bring a portal to what a folder says: actions, saved queries, workflows, schedules."
+DESCRIPTION = "Bring a portal to what a folder says: actions, saved queries, campaigns, workflows, schedules."
 EXAMPLES = """\
 examples:
   muster apply content
   muster apply content/actions/get_uptime
   muster apply content --prune                 remove what is not in the folder, too (actions stay)
 
-A folder holds actions/<id>/manifest.json with scripts, queries/<id>.nql, workflows/<id>.json,
-schedules/<id>.json. Signatures that lie beside manifests are handed in.
+A folder holds actions/<id>/manifest.json with scripts, queries/<id>.nql, and
+campaigns, workflows and schedules as <id>.json. Signatures that lie beside manifests are handed in.
 `muster diff DIR` shows beforehand what would change."""
 WORDS = {"new": "made", "same": "unchanged"}
 

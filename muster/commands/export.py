@@ -1,4 +1,4 @@
-"""`muster export`: a portal's content as files: actions, saved queries, workflows, schedules.
+"""`muster export`: a portal's content as files: actions, saved queries, campaigns, workflows, schedules.
 
 In: a folder. Out: files in it. Invariant: `muster apply` of what was written changes nothing; nothing is removed, and a
 file that says the same already is left as it is written.
@@ -13,7 +13,7 @@ from muster.content.items import KINDS
 from muster.content.portal import Portal
 from muster.options import Options, Parser, add_json, add_portal, api, tell
 
-DESCRIPTION = "Write a portal's content as files: actions, saved queries, workflows, schedules."
+DESCRIPTION = "Write a portal's content as files: actions, saved queries, campaigns, workflows, schedules."
 EXAMPLES = """\
 examples:
   muster export content

@@ -1,1 +1,1 @@
-"""Content as files: actions, saved queries, workflows and schedules in a folder (and in git), and in portals."""
+"""Content as files: actions, queries, campaigns, workflows and schedules in folders (and in git), and in portals."""

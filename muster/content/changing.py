@@ -18,6 +18,7 @@ from muster.errors import MusterError
 
 STAYS = {
     "action": "an action stays, since its runs are about it",
+    "campaign": "a campaign stays, since responses are about it; make it retired",
     "workflow": "a workflow stays, since its executions are about it; make it inactive",
 }
 What = Literal["same", "new", "changed", "signed", "removed", "kept", "failed"]

@@ -1,6 +1,6 @@
 """Content in a folder: read, and written so that reading gives the same again.
 
-    actions/<id>/manifest.json with its scripts   queries/<id>.nql   workflows/<id>.json   schedules/<id>.json
+    actions/<id>/manifest.json with its scripts   queries/<id>.nql   {campaigns,workflows,schedules}/<id>.json
 
 In: a folder of this form, a folder of actions, or one action's. Out: items; files. Invariants: a script's bytes are
 kept; a file that says the same already is left alone, and nothing is ever removed. A query's file is NQL as it stands:
@@ -22,10 +22,12 @@ from muster import manifests, signing
 from muster.content import items, workflow_files
 from muster.content.items import Item
 from muster.errors import UsageError
+from storage.control.campaign_definition import CampaignDefinition
 from storage.control.manifest import Manifest
 
-ACTIONS, QUERIES, WORKFLOWS, SCHEDULES = "actions", "queries", "workflows", "schedules"
-PARTS = (ACTIONS, QUERIES, WORKFLOWS, SCHEDULES)
+ACTIONS, CAMPAIGNS = manifests.ACTIONS, manifests.CAMPAIGNS
+QUERIES, WORKFLOWS, SCHEDULES = "queries", "workflows", "schedules"
+PARTS = (ACTIONS, QUERIES, CAMPAIGNS, WORKFLOWS, SCHEDULES)
 ENDINGS = {"bash": "sh", "zsh": "sh", "python": "py", "powershell": "ps1"}
 WIDE = 110
 _DEFAULTS = msgspec.to_builtins(Manifest("#any", "any", {}))
@@ -41,7 +43,7 @@ def read(path: Path) -> list[Item]:
 
 
 def _read(path: Path) -> Iterator[Item]:
-    actions, queries, workflows, schedules = parts = [path / name for name in PARTS]
+    actions, queries, campaigns, workflows, schedules = parts = [path / name for name in PARTS]
     if any(part.is_dir() for part in parts):
         places = sorted(actions.glob(f"*/{manifests.NAME}"))
     else:
@@ -53,6 +55,7 @@ def _read(path: Path) -> Iterator[Item]:
             raise UsageError(f"There is no content at {path}.", hint) from error
     yield from sorted(map(_action, places), key=lambda item: item.key)
     yield from map(_read_query, sorted(queries.glob("*.nql")))
+    yield from map(_read_campaign, sorted(campaigns.glob("*.json")))
     yield from map(_read_workflow, sorted(workflows.glob("*.json")))
     yield from map(_read_schedule, sorted(schedules.glob("*.json")))
 
@@ -70,6 +73,10 @@ def _action(place: Path) -> Item:
 def _read_query(place: Path) -> Item:
     said = _query(manifests.read_text(place))
     return items.query(f"#{place.stem}", said | {"name": said["name"] or place.stem}, str(place))
+
+
+def _read_campaign(place: Path) -> Item:
+    return items.campaign(f"#{place.stem}", manifests.read_json(place), str(place))
 
 
 def _read_workflow(place: Path) -> Item:
@@ -121,6 +128,11 @@ def _files(path: Path, name: str, item: Item) -> Iterator[tuple[Path, bytes]]:
             place = path / QUERIES / f"{name}.nql"
             if not _says(_read_query, place, item):
                 yield place, _query_file(item.body).encode()
+        case "campaign":
+            place = path / CAMPAIGNS / f"{name}.json"
+            if not _says(_read_campaign, place, item):
+                said = workflow_files.short(item.body, CampaignDefinition)
+                yield place, (_laid_out(said, whole=True) + "\n").encode()
         case "workflow":
             place = path / WORKFLOWS / f"{name}.json"
             if not _says(_read_workflow, place, item):

@@ -1,4 +1,4 @@
-"""An item of content in one form, wherever it was read: an action, a saved query, a workflow or a schedule.
+"""An item of content in one form, wherever it was read: an action, a query, a campaign, a workflow, a schedule.
 
 In: what a file or a portal says of it. Out: `Item`, whose body is what the portal takes, with every field in its place.
 Invariant: two items that mean the same are equal, whichever way each was written: what may be left out is filled in,
@@ -19,19 +19,20 @@ from muster.errors import UsageError
 from muster.signing import Signature, form_of
 from portal.saved_queries.messages import SavedQueryBody
 from portal.schedules.messages import ScheduleBody
+from storage.control.campaign_definition import CampaignDefinition
 from storage.control.manifest import Manifest
 from storage.control.scripts import api as scripts
 
-Kind = Literal["action", "query", "workflow", "schedule"]
+Kind = Literal["action", "query", "campaign", "workflow", "schedule"]
 T = TypeVar("T")
-KINDS: tuple[Kind, ...] = ("action", "query", "workflow", "schedule")  # in the order in which they need each other
+KINDS: tuple[Kind, ...] = ("action", "query", "campaign", "workflow", "schedule")  # in the order of need
 ID = re.compile(r"#[a-z0-9_]{2,255}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """An action, a saved query, a workflow or a schedule. `signatures` are those of an action's very version that lie
-    beside it; `version` is that of an action."""
+    """An action, a query, a campaign, a workflow or a schedule. `signatures` are those of an action's very version
+    that lie beside it; `version` is that of an action."""
 
     kind: Kind
     nql_id: str
@@ -79,6 +80,14 @@ def schedule(nql_id: str, said: Mapping[str, Any], place: str) -> Item:
     """A schedule. Raises UsageError."""
     given = _converted(said, ScheduleBody, place)
     return Item("schedule", _identifier(nql_id, place), msgspec.to_builtins(given))
+
+
+def campaign(nql_id: str, said: Mapping[str, Any], place: str) -> Item:
+    """A campaign. Raises UsageError."""
+    try:
+        return Item("campaign", _identifier(nql_id, place), workflow_files.whole(nql_id, said, CampaignDefinition))
+    except msgspec.ValidationError as error:
+        raise UsageError(f"{place} is not of the form it should have: {error}.") from error
 
 
 def workflow(nql_id: str, said: Mapping[str, Any], place: str) -> Item:

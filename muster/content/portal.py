@@ -61,6 +61,8 @@ class Portal:
                 self._api.post("/actions", item.body)
             case "query":
                 self._api.put(f"/saved-queries/{segment(item.nql_id)}", item.body, text=item.body["text"])
+            case "campaign":
+                self._api.post("/campaigns", item.body)
             case "workflow":
                 self._api.post("/workflows", item.body)
             case "schedule" if known:
@@ -83,6 +85,8 @@ class Portal:
                 yield from self._api.get("/actions")["actions"]
             case "query":
                 yield from self._api.get("/saved-queries")["queries"]
+            case "campaign":
+                yield from (one["definition"] for one in self._api.get("/campaigns")["campaigns"])
             case "workflow":
                 yield from self._api.get("/workflows")["workflows"]
             case "schedule":
@@ -95,6 +99,8 @@ class Portal:
                 return items.action(self._api.get(f"/actions/{segment(nql_id)}/manifest"))
             case "query":
                 return items.query(nql_id, said, f"the saved query {nql_id}")
+            case "campaign":
+                return items.campaign(nql_id, said, f"the campaign {nql_id}")
             case "workflow":
                 said = self._api.get(f"/workflows/{segment(nql_id)}/definition")
                 return items.workflow(nql_id, said, f"the workflow {nql_id}")

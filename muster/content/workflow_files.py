@@ -1,6 +1,6 @@
-"""A workflow's file: JSON with what is not as it would be anyway.
+"""A workflow's file, or a campaign's: JSON with what is not as it would be anyway.
 
-In: a workflow's body, or what a file says. Out: the short form, the whole body. Invariant: reading what was written
+In: a body of a form, or what a file says. Out: the short form, the whole body. Invariant: reading what was written
 gives the same body again; the id is the file's name and does not stand in it.
 """
 
@@ -16,16 +16,16 @@ from storage.control.workflow_definition import Workflow
 NAME = "nql_id"
 
 
-def short(body: Mapping[str, Any]) -> dict[str, Any]:
-    """What a workflow's file says."""
-    said: dict[str, Any] = _without_defaults(msgspec.convert(body, Workflow))
+def short(body: Mapping[str, Any], form: type[msgspec.Struct] = Workflow) -> dict[str, Any]:
+    """What the file says."""
+    said: dict[str, Any] = _without_defaults(msgspec.convert(body, form))
     said.pop(NAME)
     return said
 
 
-def whole(nql_id: str, said: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of a workflow whose file says this. Raises msgspec.ValidationError."""
-    body: dict[str, Any] = msgspec.to_builtins(msgspec.convert({**said, NAME: nql_id}, Workflow))
+def whole(nql_id: str, said: Mapping[str, Any], form: type[msgspec.Struct] = Workflow) -> dict[str, Any]:
+    """The body of what a file says this of. Raises msgspec.ValidationError."""
+    body: dict[str, Any] = msgspec.to_builtins(msgspec.convert({**said, NAME: nql_id}, form))
     return body
 
 

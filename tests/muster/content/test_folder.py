@@ -39,6 +39,12 @@ def query(**changes: str) -> Item:
     return items.query("#full", said | changes, "here")
 
 
+CAMPAIGN: dict[str, Any] = {
+    "name": "Coffee",
+    "title": "Coffee?",
+    "questions": [{"label": "why", "text": "Why?", "kind": "text"}],
+    "triggers": ["remote_action"],
+}
 EVERYTHING = [
     action(),
     action(
@@ -62,13 +68,14 @@ EVERYTHING = [
     ),
     query(),
     items.query("#odd", {"name": "N", "text": "// a comment of its own\ndevices"}, "here"),
+    items.campaign("#coffee", CAMPAIGN, "here"),
     items.schedule("#nightly", SCHEDULE, "here"),
 ]
 
 
 def test_what_is_written_reads_the_same(tmp_path: Path) -> None:
     written = folder.write(tmp_path, EVERYTHING)
-    assert len(written) == 2 + 4 + 3
+    assert len(written) == 2 + 4 + 4
     assert folder.read(tmp_path) == EVERYTHING
     assert (tmp_path / "actions/two/windows.ps1").read_bytes() == b"\xef\xbb\xbfparam($a)\r\n"
     assert (tmp_path / "queries/full.nql").read_text() == (
@@ -101,6 +108,23 @@ def test_what_says_the_same_is_left_as_it_is_written(tmp_path: Path) -> None:
     assert folder.read(tmp_path) == [action(timeout=9)]
 
 
+def test_an_action_asks_a_campaign_of_its_content(tmp_path: Path) -> None:
+    folder.write(tmp_path, [action(), items.campaign("#coffee", CAMPAIGN, "here")])
+    manifest, campaign = tmp_path / "actions/one/manifest.json", tmp_path / "campaigns/coffee.json"
+    manifest.write_text(json.dumps(MANIFEST | {"campaigns": ["#coffee"]}))
+    asked = {"nql_id": "#coffee", **{key: CAMPAIGN[key] for key in ("title", "questions")}}
+    assert folder.read(tmp_path)[0] == action(campaigns=[asked])
+    assert folder.write(tmp_path, [action(campaigns=[asked])]) == []
+    for change in ({"triggers": ["api"]}, {"status": "retired"}, {"parameters": ["x"]}):
+        campaign.write_text(json.dumps(CAMPAIGN | change))
+        with pytest.raises(UsageError, match="which scripts cannot ask"):
+            folder.read(tmp_path)
+    for name in ("#tea", "../campaigns/coffee", ""):
+        manifest.write_text(json.dumps(MANIFEST | {"campaigns": [name]}))
+        with pytest.raises(UsageError, match="which is not there"):
+            folder.read(tmp_path)
+
+
 def test_one_action_and_a_folder_of_actions(tmp_path: Path) -> None:
     folder.write(tmp_path, EVERYTHING)
     assert folder.read(tmp_path / "actions" / "one") == [EVERYTHING[0]]
@@ -123,6 +147,7 @@ def test_the_starter_library_is_content() -> None:
         ("queries/full.nql", "devices" * 4000, "text"),
         ("workflows/two.json", json.dumps({"name": "Two"}), "steps"),
         ("workflows/two.json", json.dumps({"name": "Two", "steps": [{"kind": "dance", "id": "one"}]}), "dance"),
+        ("campaigns/coffee.json", json.dumps({"name": "Two"}), "title"),
         ("schedules/nightly.json", "[]", "no JSON object"),
         ("schedules/nightly.json", json.dumps(SCHEDULE | {"more": 1}), "more"),
         ("schedules/nightly.json", json.dumps({"name": "x"}), "definition"),
@@ -141,7 +166,7 @@ def test_what_cannot_be_meant(tmp_path: Path, file: str, text: str, said: str) -
 def test_where_there_is_nothing(tmp_path: Path, name: str) -> None:
     with pytest.raises(UsageError, match="There is no content at") as caught:
         folder.read(tmp_path / name)
-    assert "actions, queries, workflows or schedules" in caught.value.hint
+    assert "actions, queries, campaigns, workflows or schedules" in caught.value.hint
 
 
 def test_an_empty_folder_of_content_is_empty(tmp_path: Path) -> None:

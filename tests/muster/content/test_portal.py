@@ -45,7 +45,7 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def content(tmp_path: Path) -> Path:
     """The starter library with a query and a schedule; its workflows among it."""
     place = tmp_path / "content"
-    for kind in ("actions", "workflows"):
+    for kind in ("actions", "campaigns", "workflows"):
         shutil.copytree(ROOT / "content" / kind, place / kind)
     (place / "queries").mkdir()
     (place / "schedules").mkdir()
@@ -70,6 +70,15 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
     assert said(capsys, "apply", place).endswith(f"{count} made\n")
     assert said(capsys, "diff", place) == ""
     assert said(capsys, "apply", place) == f"{count} unchanged\n"
+
+    # what was applied is there to be used
+    assert "How is it now?" in said(capsys, "campaigns", "list")
+    send = "campaigns send how_is_it_now --user nobody --param subject=x --expires 3d".split()
+    sent = said(capsys, *send, code=5)
+    assert "The user is not known." in sent
+    assert said(capsys, "campaigns", "responses", "how_is_it_now") == ""
+    assert main(["campaigns", "cancel", "none"]) != 0
+    capsys.readouterr()
 
     # an edit is shown, and applied
     script = content / "actions" / "get_uptime" / "linux.sh"
