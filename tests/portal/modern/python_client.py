@@ -84,6 +84,34 @@ def campaigns(client: Any, facts: dict[str, str]) -> None:
     assert lacking.code == "BAD_PARAMETERS"
 
 
+def workflows(client: Any, facts: dict[str, str]) -> None:
+    """Workflows, by both ways of naming devices, and a step that listens."""
+    kinds = (nxt.NxtWorkflowDependency.DEVICE, nxt.NxtWorkflowTriggerMethod.API)
+    [listed] = client.workflows.list(*kinds, fetch_only_active_workflows=True)
+    assert client.workflows.get("#approval") == listed
+    assert (listed.status, listed.uuid) == (nxt.NxtWorkflowStatus.ACTIVE, facts["workflow"])
+    given = {"workflowId": "#approval", "params": {"who": "desk"}}
+    ask = nxt.NxtWorkflowExecutionRequest(**given, devices=[facts["collector"]])
+    begun = client.workflows.execute(ask, source="the desk")
+    assert isinstance(begun, nxt.NxtWorkflowExecutionResponse)
+    assert len(begun.executionsUuids) == 1
+    named = [nxt.NxtWorkflowDeviceData(name="pc-1"), nxt.NxtWorkflowDeviceData(uid=facts["two"])]
+    request = nxt.NxtWorkflowExternalIdsExecutionRequest(**given, devices=named)
+    assert len(client.workflows.execute_with_external_ids(request).executionsUuids) == 2
+    answer = nxt.NxtWorkflowThinkletTriggerRequest(parameters={"approved": "yes"})
+    where = (facts["workflow"], facts["listening"])
+    [given_to] = client.workflows.trigger_thinklet(*where, answer)
+    assert isinstance(given_to, nxt.NxtWorkflowThinkletTriggerResponse)
+    for wrong in (
+        client.workflows.trigger_thinklet(*where, answer),
+        client.workflows.get("#nothing"),
+        client.workflows.execute(nxt.NxtWorkflowExecutionRequest(workflowId="#nothing", devices=[facts["two"]])),
+        client.workflows.execute(nxt.NxtWorkflowExecutionRequest(**given, users=["S-1-5-21-1"])),
+    ):
+        assert isinstance(wrong, nxt.NxtWorkflowErrorResponse)
+        assert wrong.details
+
+
 def deletions(client: Any, facts: dict[str, str]) -> None:
     """Devices that go."""
     request = str(uuid4())
@@ -112,7 +140,7 @@ def refused(client: Any, facts: dict[str, str]) -> None:
     assert isinstance(stranger.remote_actions.list(), nxt.NxtInvalidTokenRequest)
 
 
-SERVED = (refused, queries, actions, enrichment, campaigns, deletions)  # every call that the client has, in this order
+SERVED = (refused, queries, actions, enrichment, campaigns, workflows, deletions)  # every call there is, in this order
 
 if __name__ == "__main__":
     main(json.loads(sys.argv[1]), *sys.argv[2:])

@@ -21,6 +21,7 @@ from tests.portal.campaigns.scenes import asked
 from tests.portal.conftest import API, MANIFEST, House, Play, play_in
 from tests.portal.modern.proxy import proxied
 from tests.portal.modern.scenes import credential, served
+from tests.portal.workflows.scenes import listens
 
 pytestmark = pytest.mark.slow
 CLIENTS = Path(sys.prefix) / "clients"  # what requirements/clients.txt locks
@@ -40,8 +41,17 @@ async def ready(house: House) -> dict[str, str]:
     house.portal.catalogs.refresh()
     await house.settle()
     await asked(house)
+    uuid, listening = await listens(house, ann, one.uid)
     pair = await credential(house, ann, limits={"nql_per_second": 100})
-    return {"one": one.uid, "two": two.uid, "collector": one.collector_uid, "id": pair[0], "secret": pair[1]}
+    return {
+        "workflow": uuid,
+        "listening": listening,
+        "one": one.uid,
+        "two": two.uid,
+        "collector": one.collector_uid,
+        "id": pair[0],
+        "secret": pair[1],
+    }
 
 
 async def called(facts: dict[str, str], *address: str, **environment: str) -> None:

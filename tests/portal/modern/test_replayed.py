@@ -17,6 +17,7 @@ import pytest
 from tests.portal.campaigns.scenes import asked
 from tests.portal.conftest import API, MANIFEST, House, Play, eventually
 from tests.portal.modern.scenes import credential, served
+from tests.portal.workflows.scenes import listens
 
 pytestmark = pytest.mark.slow
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -33,6 +34,12 @@ async def ready(house: House) -> tuple[str, str, str]:
     await ann.put(f"{API}/saved-queries/named", json=body)
     await house.settle()
     return *await credential(house, ann, limits={"nql_per_second": 100}), device.collector_uid
+
+
+async def devices(house: House) -> dict[str, str]:
+    """The uids of devices by their Collector UIDs."""
+    asked = {"text": "devices | list collector.uid, uid"}
+    return dict((await (await house.program()).post(f"{API}/query", json=asked)).json()["rows"])
 
 
 def basic(identifier: str, secret: str) -> dict[str, str]:
@@ -71,6 +78,16 @@ def test_go(play: Play) -> None:
                     "parameters": {"name": "you"}}  # fmt: skip
         sent = await client.post("/api/v1/euf/campaign/trigger", json=campaign)
         assert sent.json()["requests"][0]["requestId"]
+        workflow, execution = await listens(house, await house.program(), (await devices(house))[collector])
+        [one] = (await client.get("/api/v1/workflows")).json()
+        assert [(type(part["versionNumber"]), part["isActive"]) for part in one["versions"]] == [(int, True)]
+        assert all(isinstance(trigger, str) for trigger in one["triggerMethods"])
+        assert (await client.get("/api/v1/workflows/details", params={"nql-id": "#approval"})).json() == one
+        begun = await client.post("/api/v1/workflows/execute", json={"workflowId": "#approval", "devices": [collector]})
+        assert UUID(begun.json()["executionsUuids"][0]).version == 7
+        path = f"/api/v1/workflows/workflows/{workflow}/execution/{execution}/trigger"
+        given = (await client.post(path, json={"parameters": {"approved": "yes"}})).json()
+        assert UUID(given["requestUuid"]).version == 7, "an object, where others read an array"
         refused = await client.post("/api/v1/act/execute", json={**run, "devices": []})
         assert {type(refused.json()[name]) for name in ("message", "code")} == {str}
 
@@ -97,6 +114,12 @@ def test_powershell(play: Play) -> None:
         campaign = b'{"campaignNqlId":"#coffee","userSid":["u-2"],"expiresInMinutes":60,"params":{"name":"you"}}'
         sent = await client.post("/api/v1/euf/campaign/trigger", content=campaign, headers=json)
         assert UUID(sent.json()["requests"][0]["requestId"]).version == 7
+        await listens(house, await house.program(), (await devices(house))[collector])
+        workflow = {"workflowId": "#approval", "devices": [str(UUID(collector)).upper()], "users": []}
+        begun = await client.post("/api/v1/workflows/execute", json=workflow, headers=known)
+        assert UUID(begun.json()["requestUuid"]).version == 7
+        listed = await client.get("/api/v1/workflows/details?nql-id=%23approval", headers=known)
+        assert listed.json()["status"] == "ACTIVE"
         details = await client.get("/api/v1/act/remote-action/details?nql-id=%23clear_cache", headers=known)
         assert {"apiEnabled", "manualEnabled", "scheduledEnabled"} <= details.json()["targeting"].keys()
 
@@ -112,6 +135,10 @@ def test_mcp(play: Play) -> None:
         run = {"remoteActionId": "#clear_cache", "devices": [collector], "params": {}}
         said = (await client.post("/api/v1/act/execute", json=run)).json()
         assert isinstance(said["expiresInMinutes"], int)
+        await listens(house, await house.program(), (await devices(house))[collector])
+        workflow = {"workflowId": "#approval", "devices": [collector], "users": [], "params": {}}
+        begun = (await client.post("/api/v1/workflows/execute", json=workflow)).json()
+        assert (bool(begun["requestUuid"]), len(begun["executionsUuids"])) == (True, 1)
         export: dict[str, Any] = (await client.post("/api/v1/nql/export", json={"queryId": "#named", "parameters": {
             "name": "pc-1"}, "compression": "NONE"})).json()  # fmt: skip
         state: dict[str, Any] = {}

@@ -96,3 +96,14 @@ async def report(house: House, client: httpx.AsyncClient, execution: str, state:
     house.answer(one["run"], one["device"]["uid"], Outcome(state, 0, outputs))
     run: str = one["run"]
     return run
+
+
+async def listens(house: House, client: httpx.AsyncClient, device: str) -> tuple[str, str]:
+    """A workflow that waits for an approval: its uid, and its execution on a device, which listens."""
+    steps = [{"kind": "wait", "id": "ear", "listen": ["approved"]}, {"kind": "stop", "id": "end"}]
+    said = {"nql_id": "#approval", "name": "Approval", "steps": steps, "parameters": [{"name": "who", "default": "me"}]}
+    uuid: str = (await client.post(f"{API}/workflows", json=said)).json()["workflow"]["uid"]
+    body = {"target": {"devices": [device]}}
+    [one] = (await client.post(f"{API}/workflows/approval/executions", json=body)).json()["executions"]
+    await tick(house)
+    return uuid, one
