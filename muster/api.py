@@ -1,18 +1,18 @@
 """The portal's HTTP interface as calls: JSON in, JSON out, bytes where a result is to stay as it is.
 
-In: an address and a token. Out: decoded JSON, or an exception of `muster.errors` with the portal's own words.
-Invariants: the token goes to that one address only (redirects are not followed) and never unencrypted over a network;
-nothing here needs Polars or Arrow, so that the command line starts at once.
+In: an address, a token or a credential. Out: decoded JSON, or an exception of `muster.errors` with the portal's own
+words. Invariants: secrets go to that one address only (redirects are not followed) and never unencrypted over a
+network; what the portal was too busy for is asked again, as long as that begins nothing twice; nothing here needs
+Polars or Arrow, so that the command line starts at once.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import ssl
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -29,27 +29,41 @@ from muster.errors import (
     UsageError,
     diagnostic,
 )
+from muster.signing_in import BearerToken, Credential, CredentialToken
 
 PREFIX = "/api/muster/v1"
 DEFAULT_URL = "http://127.0.0.1:8080"
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 TIMEOUT = httpx.Timeout(10.0, read=120.0)
+PATIENCE = 60.0  # seconds that a call waits for a busy portal, in all
+PAUSES = (0.5, 1.0, 2.0, 4.0, *[8.0] * 10)  # seconds, where the portal names none
+BUSY, AWAY = 429, 503
 LONGEST_QUERY = 1200.0  # seconds: an export may wait as long as it may run
 TOKEN_HINT = "Make one with `muster tokens create NAME --data DIR` and put it into MUSTER_TOKEN or a token file."
 
 
 class Api:
-    """One portal as one account sees it."""
+    """One portal as one account sees it, by a token or else a credential. `patience` is in seconds."""
 
-    def __init__(self, url: str, token: str | None = None, *, transport: httpx.BaseTransport | None = None) -> None:
-        self.url = checked(url, bool(token))
+    def __init__(
+        self,
+        url: str,
+        token: str | None = None,
+        *,
+        credential: Credential | None = None,
+        patience: float = PATIENCE,
+        transport: httpx.BaseTransport | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.url = checked(url, bool(token or credential))
+        self._patience, self._sleep = patience, sleep
         headers = {"Accept": "application/json", "User-Agent": "muster"}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
+        signing = BearerToken(token) if token else CredentialToken(self.url, credential) if credential else None
         near = urlsplit(self.url).hostname in LOOPBACK
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
+            auth=signing,
             timeout=TIMEOUT,
             transport=transport,
             trust_env=not near,
@@ -85,21 +99,30 @@ class Api:
     def query(self, text: str, accept: str, **body: Any) -> bytes:
         """The answer to a query in the form of a media type. Who interrupts it (Ctrl-C) has it cancelled in the portal.
         Raises QueryFailedError."""
+        return self.answer(text, accept, **body).content
+
+    def following(self, cursor: str, accept: str) -> httpx.Response:
+        """The page of an answer that a cursor stands for."""
+        return self._send("POST", "/query/next", json={"cursor": cursor}, headers={"Accept": accept})
+
+    def answer(self, text: str, accept: str, **body: Any) -> httpx.Response:
+        """As `query`, with the headers."""
         identifier = uuid4().hex
         asked = {"text": text, "id": identifier, **{name: item for name, item in body.items() if item is not None}}
         headers, longest = {"Accept": accept}, httpx.Timeout(10.0, read=LONGEST_QUERY)
         try:
-            return self._send("POST", "/query", json=asked, headers=headers, timeout=longest, text=text).content
+            return self._send("POST", "/query", json=asked, headers=headers, timeout=longest, text=text)
         except KeyboardInterrupt:
             with suppress(MusterError):  # it may have ended by itself
                 self.delete(f"/queries/{identifier}")
             raise
 
     @contextmanager
-    def events(self, path: str, body: Mapping[str, Any] | None = None) -> Iterator[Iterator[tuple[str, Any]]]:
-        """Server-sent events at a path, as names and decoded JSON; an empty name for each sign of life between them.
-        A `body` is sent, with the query that diagnostics speak of as its `text`."""
+    def events(self, path: str, body: Mapping[str, Any] | None = None, *, after: str = "") -> Iterator[Events]:
+        """Server-sent events at a path, those after the one with an id if it is named. A `body` is sent, with the query
+        that diagnostics speak of as its `text`."""
         method, headers = "GET" if body is None else "POST", {"Accept": "text/event-stream"}
+        headers |= {"Last-Event-ID": after} if after else {}
         with (
             self._told(path),
             self._http.stream(method, PREFIX + path, json=body, headers=headers) as answer,
@@ -107,7 +130,7 @@ class Api:
             if answer.is_error:
                 answer.read()
                 raise refusal(answer, str((body or {}).get("text", "")))
-            yield _events(answer.iter_lines())
+            yield Events(answer.iter_lines(), after)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -122,11 +145,17 @@ class Api:
         self.close()
 
     def _send(self, method: str, path: str, *, text: str = "", **given: Any) -> httpx.Response:
-        with self._told(path):
-            answer = self._http.request(method, PREFIX + path, **given)
-        if answer.is_success:
-            return answer
-        raise refusal(answer, text)
+        left, pauses = self._patience, iter(PAUSES)
+        while True:
+            with self._told(path):
+                answer = self._http.request(method, PREFIX + path, **given)
+            if answer.is_success:
+                return answer
+            wait = _pause(answer, repeatable(method, path, given.get("json")), next(pauses, None))
+            if wait is None or wait > left:
+                raise refusal(answer, text)
+            left -= wait
+            self._sleep(wait)
 
     @contextmanager
     def _told(self, path: str) -> Iterator[None]:
@@ -197,19 +226,11 @@ def refusal(answer: httpx.Response, text: str) -> MusterError:
     return RefusedError(message, hint, code, answer.status_code)
 
 
-def find_token(file: Path | None = None) -> str | None:
-    """The token of the environment: MUSTER_TOKEN, a given file, MUSTER_TOKEN_FILE, or `~/.config/muster/token`; None
-    without one."""
-    if file is None and (token := os.environ.get("MUSTER_TOKEN", "").strip()):
-        return token
-    named = file or (Path(found) if (found := os.environ.get("MUSTER_TOKEN_FILE")) else None)
-    place = named or Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "muster" / "token"
-    try:
-        return place.read_text(encoding="utf-8").strip() or None
-    except OSError as error:
-        if named is None:
-            return None
-        raise UsageError(f"The token file {place} cannot be read: {error.strerror}.", code="token_file") from error
+def repeatable(method: str, path: str, body: Mapping[str, Any] | None) -> bool:
+    """Whether a request that may have been carried out can be sent again without anything being done twice."""
+    if method != "POST" or path.startswith(("/query", "/nql/")) or path.endswith("/preview"):
+        return True
+    return bool((body or {}).get("idempotency_key"))
 
 
 def segment(text: str) -> str:
@@ -217,18 +238,40 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
-def _events(lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
-    name, data = "message", ""
-    for line in lines:
-        if line.startswith("event:"):
-            name = line.removeprefix("event:").strip()
-        elif line.startswith("data:"):
-            data += line.removeprefix("data:").strip()
-        elif line.startswith(":"):
-            yield "", None
-        elif not line and data:
-            yield name, json.loads(data)
-            name, data = "message", ""
+class Events:
+    """Events of a stream as names and decoded JSON; an empty name for each sign of life between them. `last` is the id
+    of the newest that was taken."""
+
+    def __init__(self, lines: Iterator[str], last: str = "") -> None:
+        self.last = last
+        self._taken = self._read(lines)
+
+    def __iter__(self) -> Iterator[tuple[str, Any]]:
+        return self._taken
+
+    def _read(self, lines: Iterator[str]) -> Iterator[tuple[str, Any]]:
+        name, data, identifier = "message", "", self.last
+        for line in lines:
+            if line.startswith("event:"):
+                name = line.removeprefix("event:").strip()
+            elif line.startswith("id:"):
+                identifier = line.removeprefix("id:").strip()
+            elif line.startswith("data:"):
+                data += line.removeprefix("data:").strip()
+            elif line.startswith(":"):
+                yield "", None
+            elif not line and data:
+                self.last = identifier
+                yield name, json.loads(data)
+                name, data = "message", ""
+
+
+def _pause(answer: httpx.Response, again: bool, pause: float | None) -> float | None:
+    """Seconds after which a refused request is sent again, None where that is no use. A 429 was never carried out."""
+    if pause is None or not (answer.status_code == BUSY or (answer.status_code == AWAY and again)):
+        return None
+    said = answer.headers.get("Retry-After", "")
+    return float(said) if said.isascii() and said.isdigit() and len(said) < 9 else pause
 
 
 def _reason(error: Exception) -> str:

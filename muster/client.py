@@ -1,31 +1,35 @@
-"""The client for programs and notebooks: ask, act, and read what came of it, with Polars frames.
+"""The client for programs and notebooks: ask, act, and read what came of it.
 
-In: a portal's address and a token. Out: frames and plain records. Invariants: a frame has the columns and types of
-the answer (times in UTC, durations as durations, sizes in bytes); whatever the portal refuses is an exception of
-`muster.errors` that says the way out. Example: `muster.connect("http://127.0.0.1:8080").query("devices | list name,
-entity")`.
+In: a portal's address; a token, or a credential's id and secret. Out: answers as frames, tables or records, runs, plain
+records. Invariants: whatever the portal refuses is an exception of `muster.errors` with its code and the way out; a
+portal that is too busy is asked again for a minute, without anything being done twice. Example:
+`muster.connect("http://127.0.0.1:8080").query("devices | list name, entity").polars()`.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
+import os
+from collections.abc import Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Literal
+from uuid import uuid4
 
 import polars as pl
 
-from muster.api import DEFAULT_URL, Api, find_token, segment
+from muster.answers import ARROW, MOST_PAGE, PAGE, Answer
+from muster.api import DEFAULT_URL, Api
+from muster.client_runs import ClientRuns, Preview, RemoteRun, Target, preview_of, target_of
 from muster.errors import UsageError
 from muster.following import column_values, follow
 from muster.language import AtPortal, Language
-from muster.manifests import manifests
+from muster.named import Actions, Devices, SavedQueries, Schedules, nql_id
 from muster.parameters import as_parameters
-from muster.runs import Run, Runs
+from muster.runs import Runs
+from muster.signing_in import Credential, find_credential, find_token
 from nql.api import Rules
 
-ARROW = "application/vnd.apache.arrow.stream"
+Strict = Literal["nexthink"]
 _TYPES: Mapping[str, pl.DataType] = {
     "int": pl.Int64(),
     "float": pl.Float64(),
@@ -37,13 +41,19 @@ _TYPES: Mapping[str, pl.DataType] = {
 }
 
 
-def connect(url: str = DEFAULT_URL, token: str | None = None) -> Client:
-    """A client for the portal at `url`. Without a token, the one of the environment is taken (MUSTER_TOKEN, a token
-    file).
+def connect(url: str | None = None, token: str | None = None, *, credential: Credential | None = None) -> Client:
+    """A client for the portal at `url`, else at MUSTER_URL, else on this machine.
 
-    Raises UsageError, UnreachableError, and NotAllowedError for a token that opens nothing.
+    Who asks is said by an API token or by the id and secret of a credential (`muster credentials create NAME --allow
+    muster`). Without either, the token of the environment is taken (MUSTER_TOKEN, MUSTER_TOKEN_FILE,
+    `~/.config/muster/token`), else its credential (MUSTER_CREDENTIAL_ID, MUSTER_CREDENTIAL_SECRET). Over TLS the file
+    of SSL_CERT_FILE is trusted, and HTTPS_PROXY is gone by. Raises UsageError, UnreachableError, and NotAllowedError
+    for what opens nothing.
     """
-    client = Client(Api(url, token or find_token()))
+    if token is None and credential is None:
+        token = find_token()
+        credential = None if token else find_credential()
+    client = Client(Api(url or os.environ.get("MUSTER_URL") or DEFAULT_URL, token, credential=credential))
     try:
         client.whoami()
     except BaseException:
@@ -53,13 +63,16 @@ def connect(url: str = DEFAULT_URL, token: str | None = None) -> Client:
 
 
 class Client:
-    """One portal, as the account of a token sees it. Use it as a context manager, or `close` it."""
+    """One portal, as an account sees it. Use it as a context manager, or `close` it. A thread has one of its own."""
 
     def __init__(self, api: Api) -> None:
         self._api = api
         self._zone: str | None = None
         self.runs = ClientRuns(api)
         self.actions = Actions(api)
+        self.devices = Devices(api)
+        self.saved_queries = SavedQueries(api)
+        self.schedules = Schedules(api)
 
     @property
     def url(self) -> str:
@@ -73,16 +86,39 @@ class Client:
         return account
 
     def query(
-        self, text: str, /, *, zone: str | None = None, strict: Literal["nexthink"] | None = None, **parameters: Any
-    ) -> pl.DataFrame:
-        """The answer to a query. `$name` in the text takes the value of the parameter of that name; dates are read in
-        `zone`, by default the account's; `strict="nexthink"` refuses all that is not in NQL itself. Raises
-        QueryFailedError with every diagnostic."""
-        given = as_parameters(parameters, lambda: zone or self._zone or "UTC")
-        return pl.read_ipc_stream(io.BytesIO(self._api.query(text, ARROW, parameters=given, zone=zone, strict=strict)))
+        self,
+        text: str,
+        /,
+        *,
+        zone: str | None = None,
+        strict: Strict | None = None,
+        now: datetime | None = None,
+        page: int = PAGE,
+        parameters: Mapping[str, Any] | None = None,
+        **named: Any,
+    ) -> Answer:
+        """The answer to a query, of which the first `page` rows (at most 100,000) are fetched at once.
+
+        `$name` in the text takes the value of the parameter of that name, given as an argument or in `parameters`;
+        dates are read in `zone`, by default the account's; `now`, with its zone, is an instant that has been, at which
+        the query is asked; `strict="nexthink"` refuses all that is not in NQL itself. Raises QueryFailedError with
+        every diagnostic, and MusterError.
+        """
+        if not 1 <= page <= MOST_PAGE:
+            raise UsageError(f"A page has 1 to {MOST_PAGE} rows.", "Give another page.", "bad_page")
+        if now is not None and now.tzinfo is None:
+            raise UsageError("now has no time zone.", "Give it one, such as datetime.UTC.", "bad_now")
+        given = as_parameters({**(parameters or {}), **named}, lambda: zone or self._zone or "UTC")
+        asked = {"parameters": given, "zone": zone, "strict": strict, "page": page}
+        asked |= {"now": None if now is None else now.isoformat()}
+        return Answer(self._api, self._api.answer(text, ARROW, **asked))
+
+    def preview(self, target: Target) -> Preview:
+        """The devices that a target means now: NQL, or uids of devices. Raises MusterError."""
+        return preview_of(self._api.post("/runs/preview", {"target": target_of(target)}))
 
     def live(
-        self, text: str, /, *, zone: str | None = None, strict: Literal["nexthink"] | None = None, **parameters: Any
+        self, text: str, /, *, zone: str | None = None, strict: Strict | None = None, **parameters: Any
     ) -> Iterator[pl.DataFrame]:
         """The answer to a query, at most 10,000 rows of it, and again whenever it is another one, until the portal
         ends it. Options are those of `query`. Raises MusterError."""
@@ -101,31 +137,41 @@ class Client:
         asked = {"text": text} | ({} if zone is None else {"zone": zone})
         return "\n".join(self._api.post("/nql/explain", asked, text=text)["sentences"])
 
-    def run_action(
+    def run(
         self,
         action: str,
+        target: Target,
         *,
-        devices: Iterable[str] | pl.Series | None = None,
-        nql: str | None = None,
         parameters: Mapping[str, Any] | None = None,
         expires_in: int = 3600,
         reason: str | None = None,
-        wait: bool = True,
-        timeout: float | None = None,
-    ) -> Run:
-        """Run an action on devices (their uids), or on those that a query means now. With `wait`, returns when every
-        device is done, or after `timeout` seconds as it then stands; `expires_in` seconds bound its start."""
-        texts = {
-            name: str(value) for name, value in as_parameters(parameters or {}, lambda: self._zone or "UTC").items()
-        }
+        plan: Mapping[str, Any] | None = None,
+        at_most: int | None = None,
+        allow_draft: bool = False,
+        idempotency_key: str | None = None,
+    ) -> RemoteRun:
+        """Begin a run of an action on devices (their uids), or on those that an NQL text means now.
+
+        Devices begin within `expires_in` seconds (60 to 2,592,000). With more devices than `at_most` nothing is begun.
+        `plan` is that of docs/runs.md: waves, soak, gate, limits, retries and so on. The same `idempotency_key` gives
+        the same run again. Raises MusterError.
+        """
+        values = as_parameters(parameters or {}, lambda: self._zone or "UTC")
+        whole = dict(plan or {})
+        if at_most is not None:
+            whole["limits"] = {**whole.get("limits", {}), "devices": at_most}
         asked = {
-            "action": _nql_id(action),
-            "target": target(devices, nql),
-            "parameters": texts,
+            "action": nql_id(action),
+            "target": target_of(target),
+            "parameters": {name: str(value) for name, value in values.items()},
             "expires_in": expires_in,
+            "reason": reason,
+            "plan": whole,
+            "allow_draft": allow_draft,
+            "idempotency_key": idempotency_key or uuid4().hex,
         }
-        run = self.runs.begin(asked | ({} if reason is None else {"reason": reason}))
-        return self.runs.wait(run.id, timeout=timeout) if wait else run
+        runs = Runs(self._api)
+        return RemoteRun(runs, runs.begin(asked))
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -143,49 +189,6 @@ class Client:
         return f"<muster.Client {self._api.url}>"
 
 
-class ClientRuns(Runs):
-    """The runs of a portal, with their executions as frames."""
-
-    def executions(self, run: Run | str) -> pl.DataFrame:
-        """Every execution of a run: a row a device, its outputs as columns `outputs.<name>`."""
-        rows = []
-        for item in self.records(run if isinstance(run, str) else run.id):
-            device = {"device.uid": item["device"]["uid"], "device.name": item["device"]["name"]}
-            facts = {
-                name: item[name] for name in ("state", "detail", "started_at", "finished_at", "exit_code", "error")
-            }
-            outputs = {f"outputs.{name}": value for name, value in item["outputs"].items()}
-            rows.append(device | {"device.simulated": item["device"]["simulated"]} | facts | outputs)
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        return pl.DataFrame([{name: row.get(name) for name in names} for row in rows], infer_schema_length=None)
-
-
-class Actions:
-    """The remote actions that are defined."""
-
-    def __init__(self, api: Api) -> None:
-        self._api = api
-
-    def list(self) -> pl.DataFrame:
-        """All actions: their ids, names, inputs and outputs."""
-        found = self._api.get("/actions")["actions"]
-        rows = [
-            {name: item[name] for name in ("nql_id", "name", "description", "platforms", "number", "updated_at")}
-            | {"inputs": [one["name"] for one in item["inputs"]], "outputs": [one["name"] for one in item["outputs"]]}
-            for item in found
-        ]
-        return pl.DataFrame(rows, infer_schema_length=None)
-
-    def get(self, action: str) -> Mapping[str, Any]:
-        """One action with its scripts."""
-        found: Mapping[str, Any] = self._api.get(f"/actions/{segment(_nql_id(action))}")["action"]
-        return found
-
-    def apply(self, path: str | Path) -> Sequence[str]:
-        """Define the actions of a folder or manifest file; the ids of all that were sent."""
-        return [self._api.post("/actions", manifest)["action"]["nql_id"] for manifest in manifests(Path(path))]
-
-
 def _frame(answer: Mapping[str, Any]) -> pl.DataFrame:
     """An answer that came as JSON in the types that it has as Arrow."""
     made = []
@@ -199,19 +202,3 @@ def _frame(answer: Mapping[str, Any]) -> pl.DataFrame:
         else:
             made.append(pl.Series(column["name"], values, dtype=_TYPES.get(kind, pl.String()), strict=False))
     return pl.DataFrame(made)
-
-
-def target(devices: Iterable[str] | pl.Series | None, nql: str | None) -> dict[str, Any]:
-    """What a run is for, as the portal takes it. Raises UsageError unless exactly one is given."""
-    if (devices is None) == (nql is None):
-        raise UsageError(
-            "A run needs either devices or an NQL text.", "Give devices=[...] or nql='devices | ...'.", "bad_target"
-        )
-    if nql is not None:
-        return {"nql": nql}
-    uids = [devices] if isinstance(devices, str) else [] if devices is None else list(devices)
-    return {"devices": list(dict.fromkeys(map(str, uids)))}
-
-
-def _nql_id(action: str) -> str:
-    return action if action.startswith("#") else f"#{action}"

@@ -15,12 +15,13 @@ from typing import Any, Literal, NoReturn
 
 import polars as pl
 
-from muster.api import DEFAULT_URL, find_token
+from muster.api import DEFAULT_URL
 from muster.client import Client, connect
 from muster.errors import MusterError, UsageError
 from muster.language import Language
 from muster.notebook_help import Completer
 from muster.parameters import names_in
+from muster.signing_in import find_credential, find_token
 
 HELP = """\
 %muster connect [URL]     connect to a portal (the token: MUSTER_TOKEN, a token file, or a prompt)
@@ -74,7 +75,8 @@ class Magics:
         return None if options.quiet else frame
 
     def _ask(self, text: str, zone: str | None = None, strict: Literal["nexthink"] | None = None) -> pl.DataFrame:
-        return self._connected().query(text, zone=zone, strict=strict, **variables(text, self._shell.user_ns))
+        values = variables(text, self._shell.user_ns)
+        return self._connected().query(text, zone=zone, strict=strict, parameters=values).polars()
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -87,8 +89,14 @@ class Magics:
 
     def _connect(self, url: str) -> str:
         self._disconnect()
-        self._client = connect(url, find_token() or getpass.getpass("API token: ").strip())
+        self._client = self._opened(url)
         return self._status()
+
+    def _opened(self, url: str) -> Client:
+        token, credential = find_token(), find_credential()
+        if token is None and credential is None:
+            token = getpass.getpass("API token: ").strip()
+        return connect(url, token, credential=None if token else credential)
 
     def _disconnect(self) -> None:
         if self._client is not None:

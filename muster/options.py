@@ -16,9 +16,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from muster.api import DEFAULT_URL, Api, find_token
+from muster.api import DEFAULT_URL, Api
 from muster.errors import UsageError
 from muster.shown import UNITS, table
+from muster.signing_in import find_credential, find_token
 
 Parser = argparse.ArgumentParser
 Options = argparse.Namespace
@@ -46,7 +47,8 @@ def _add_token_file(parser: Parser) -> None:
         "--token-file",
         type=Path,
         metavar="FILE",
-        help="file with the API token (default: MUSTER_TOKEN, else ~/.config/muster/token)",
+        help="file with the API token (default: MUSTER_TOKEN, else ~/.config/muster/token, else the credential "
+        "of MUSTER_CREDENTIAL_ID and MUSTER_CREDENTIAL_SECRET)",
     )
 
 
@@ -64,7 +66,8 @@ def add_json(parser: Parser) -> None:
 
 def api(options: Options) -> Api:
     """The portal that the options name, open until the command ends."""
-    portal = Api(options.url or DEFAULT_URL, find_token(options.token_file))
+    token = find_token(options.token_file)
+    portal = Api(options.url or DEFAULT_URL, token, credential=None if token else find_credential())
     opened: ExitStack = options.opened
     return opened.enter_context(portal)
 

@@ -123,24 +123,34 @@ class Runs:
                 return
             after = {"after": page["next"]}
 
+    def events(self, identifier: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """What happens to a run until it is complete, with an empty name for each sign of life; over broken streams,
+        which go on after the last event that was taken."""
+        broken, after = 0, ""
+        while True:
+            try:
+                with self.api.events(f"/runs/{segment(identifier)}/events", after=after) as events:
+                    for name, said in events:
+                        broken, after = 0, events.last
+                        yield name, said
+                        if name == "done":
+                            return
+                lost = UnreachableError("The stream of the run broke.", "Try again.", "unreachable")
+            except UnreachableError as error:
+                lost = error
+            broken += 1
+            if broken == AGAIN:
+                raise lost
+
     def _changes(self, identifier: str, until: float | None) -> Iterator[Run]:
         """The run now, and again at every change."""
-        yield self.get(identifier)
-        broken = 0
-        while broken < AGAIN and (until is None or time.monotonic() < until):
-            try:
-                with self.api.events(f"/runs/{segment(identifier)}/events") as events:
-                    latest = None
-                    for name, said in events:
-                        broken = 0
-                        latest = run_of(said) if name in {"run", "done"} else latest
-                        if latest is not None:
-                            yield latest
-                broken += 1
-            except UnreachableError:
-                broken += 1
-                if broken == AGAIN:
-                    raise
+        latest = self.get(identifier)
+        yield latest
+        if until is not None and time.monotonic() >= until:
+            return
+        for name, said in self.events(identifier):
+            latest = run_of(said) if name in {"run", "done"} else latest
+            yield latest
 
 
 def stands(said: Mapping[str, Any]) -> dict[str, int]:

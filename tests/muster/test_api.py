@@ -11,8 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from muster.api import Api, find_token, segment
+from muster.api import Api, segment
 from muster.errors import MusterError, NotAllowedError, QueryFailedError, RefusedError, UnreachableError, UsageError
+from muster.signing_in import CredentialToken, find_credential, find_token
 
 URL = "http://127.0.0.1:1"
 SPAN = {"start": 10, "end": 13}
@@ -136,3 +137,137 @@ def test_who_interrupts_a_query_has_it_cancelled() -> None:
         Api(URL, transport=httpx.MockTransport(handle)).query("devices", "text/csv")
     identifier = json.loads(seen[0].content)["id"]
     assert [(one.method, one.url.path) for one in seen[1:]] == [("DELETE", f"/api/muster/v1/queries/{identifier}")]
+
+
+def answers(*given: httpx.Response, patience: float = 60.0) -> tuple[Api, list[httpx.Request], list[float]]:
+    """A portal that answers so, one after the other; what it was sent, and how long the client waited."""
+    left, seen = list(given), list[httpx.Request]()
+    waits: list[float] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request)
+        return left.pop(0)
+
+    transport = httpx.MockTransport(handle)
+    return Api(URL, "secret", patience=patience, transport=transport, sleep=waits.append), seen, waits
+
+
+def busy(status: int, **headers: str) -> httpx.Response:
+    said = {"error": {"code": "busy", "message": "Later.", "hint": ""}}
+    return httpx.Response(status, json=said, headers=headers)
+
+
+def test_a_busy_portal_is_asked_again_when_it_says() -> None:
+    portal, seen, waits = answers(busy(429, **{"Retry-After": "7"}), busy(503), httpx.Response(200, json={"n": 1}))
+    assert portal.get("/runs") == {"n": 1}
+    assert (len(seen), waits) == (3, [7.0, 1.0])
+
+
+def test_patience_ends() -> None:
+    portal, seen, waits = answers(busy(429, **{"Retry-After": "61"}))
+    with pytest.raises(RefusedError):
+        portal.get("/runs")
+    assert (len(seen), waits) == (1, [])
+    portal, seen, waits = answers(*[busy(503)] * 50)
+    with pytest.raises(RefusedError):
+        portal.get("/runs")
+    assert sum(waits) <= 60.0 < sum(waits) + 8.0
+
+
+def test_nothing_is_begun_twice() -> None:
+    portal, seen, _ = answers(busy(503))
+    with pytest.raises(RefusedError):
+        portal.post("/runs", {"action": "#a"})
+    assert len(seen) == 1
+    begun = httpx.Response(201, json={"run": 1})
+    for body, path in (({"idempotency_key": "k"}, "/runs"), ({"target": {}}, "/runs/preview")):
+        portal, seen, _ = answers(busy(503), begun)
+        assert portal.post(path, body) == {"run": 1}
+        assert [one.content for one in seen] == [seen[0].content] * 2
+    portal, seen, _ = answers(busy(429), begun)  # which says that nothing was done
+    assert portal.post("/runs", {"action": "#a"}) == {"run": 1}
+
+
+def test_a_stream_tells_where_it_is() -> None:
+    seen: list[httpx.Request] = []
+    body = 'id: 7\nevent: run\ndata: {"a": 1}\n\nid: 9\nevent: run\ndata: {'
+    with api(httpx.Response(200, text=body), seen).events("/runs/1/events", after="5") as events:
+        assert events.last == "5"
+        assert list(events) == [("run", {"a": 1})]
+        assert events.last == "7"
+    assert seen[0].headers["last-event-id"] == "5"
+
+
+def token(text: str, seconds: int = 900) -> httpx.Response:
+    return httpx.Response(200, json={"access_token": text, "expires_in": seconds, "token_type": "Bearer"})
+
+
+def signed(*given: httpx.Response) -> tuple[Api, list[tuple[str, str, bytes]]]:
+    """A portal that answers so; of what it was sent the method and address, the authorization and the body."""
+    left, seen = list(given), list[tuple[str, str, bytes]]()
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append((f"{request.method} {request.url.path}", request.headers["authorization"], request.content))
+        return left.pop(0)
+
+    return Api(URL, credential=("id", "secret"), transport=httpx.MockTransport(handle)), seen
+
+
+def test_a_credential_has_short_tokens() -> None:
+    fine = httpx.Response(200, json={"n": 1})
+    portal, seen = signed(token("one"), fine, fine, httpx.Response(401), token("two"), fine, fine)
+    for _ in range(4):
+        assert portal.get("/runs") == {"n": 1}
+    carried = [authorization for what, authorization, _ in seen if what.startswith("GET")]
+    assert carried == ["Bearer one", "Bearer one", "Bearer one", "Bearer two", "Bearer two"]
+    asking = [one for one in seen if one[0] == "POST /oauth2/default/v1/token"]
+    assert len(asking) == 2
+    assert asking[0][1].startswith("Basic ")
+    assert b"grant_type=client_credentials" in asking[0][2]
+
+
+def test_a_token_is_taken_anew_before_it_ends() -> None:
+    now = [0.0]
+    signing = CredentialToken(URL, ("id", "secret"), lambda: now[0])
+    tokens = iter([token("one"), token("two")])
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        return next(tokens) if request.method == "POST" else httpx.Response(200, text=bearer(request))
+
+    def bearer(request: httpx.Request) -> str:
+        return str(request.headers["authorization"])
+
+    with httpx.Client(transport=httpx.MockTransport(handle), auth=signing) as client:
+        said = []
+        for seconds in (0.0, 839.0, 1.0):
+            now[0] += seconds
+            said.append(client.get(URL).text)
+    assert said == ["Bearer one", "Bearer one", "Bearer two"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (httpx.Response(401, json={"error": "invalid_client"}), NotAllowedError),
+        (httpx.Response(429, headers={"Retry-After": "9"}), RefusedError),
+        (httpx.Response(200, text="<html>"), RefusedError),
+    ],
+)
+def test_a_credential_that_is_not_taken(answer: httpx.Response, kind: type[MusterError]) -> None:
+    portal, seen = signed(answer)
+    with pytest.raises(kind):
+        portal.get("/runs")
+    assert len(seen) == 1
+
+
+def test_the_credential_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MUSTER_CREDENTIAL_ID", raising=False)
+    monkeypatch.delenv("MUSTER_CREDENTIAL_SECRET", raising=False)
+    assert find_credential() is None
+    monkeypatch.setenv("MUSTER_CREDENTIAL_ID", "id")
+    with pytest.raises(UsageError, match="missing"):
+        find_credential()
+    monkeypatch.setenv("MUSTER_CREDENTIAL_SECRET", "secret")
+    assert find_credential() == ("id", "secret")
+    with pytest.raises(UsageError, match="unencrypted"):
+        Api("http://portal.example", credential=("id", "secret"))

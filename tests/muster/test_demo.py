@@ -32,7 +32,7 @@ def test_it_says_where_and_who(demo: Demo) -> None:
     command = [sys.executable, "-m", "muster", *shlex.split(told)]
     token = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=True).stdout
     with muster.connect(demo.url, token.strip()) as client:
-        assert client.query("devices").height > 0
+        assert client.query("devices").polars().height > 0
     assert "1 day of 8 simulated devices" in demo.said
     assert "connected   8 of the simulated devices" in demo.said
 
@@ -43,22 +43,24 @@ def test_its_queries_are_answered_without_a_warning(demo: Demo) -> None:
         for text in queries(None):
             found = client._api.query(text, "application/json", zone="UTC")
             assert b'"warnings":[]' in found, text
-        assert client.query(queries(None)[1]).height > 0
-        assert client.query(READ_BACK).columns[0] == "device.name"
+        assert client.query(queries(None)[1]).polars().height > 0
+        assert client.query(READ_BACK).polars().columns[0] == "device.name"
 
 
 @pytest.mark.slow
 def test_connected_devices_answer_actions_with_what_they_are(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
-        known = client.query("devices | where simulated == true | sort name asc | list name, uid, hardware.memory")
+        known = client.query(
+            "devices | where simulated == true | sort name asc | list name, uid, hardware.memory"
+        ).polars()
         assert known.height == 8
-        run = client.run_action("get_uptime", devices=connected(demo), timeout=60)
-        assert run.counts["success"] == 8, run.said
-        outputs = client.runs.executions(run)
+        run = client.run("get_uptime", connected(demo)).wait(60)
+        assert run.counts["success"] == 8, run
+        outputs = run.results()
         assert set(outputs["device.uid"]) <= set(known["device.uid"])
         assert outputs["outputs.processes"].min() > 0  # type: ignore[operator]
         text = "remote_action.#get_uptime.executions during past 1d | where request_id == $run | list outputs.processes"
-        read = client.query(text, run=run.id)
+        read = client.query(text, run=run.id).polars()
         assert sorted(read.to_series()) == sorted(outputs["outputs.processes"])
 
 
@@ -70,24 +72,24 @@ def connected(demo: Demo) -> list[str]:
 @pytest.mark.slow
 def test_what_connected_devices_tell_is_what_the_history_told(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
-        assert client.query("devices | list uid")["device.uid"].n_unique() == 8
+        assert client.query("devices | list uid").polars()["device.uid"].n_unique() == 8
         text = (
             "devices | where hardware.model == null or entity == null or login.last_login_user_name == null | list name"
         )
-        assert client.query(text).height == 0
+        assert client.query(text).polars().height == 0
 
 
 @pytest.mark.slow
 def test_a_second_start_keeps_everything(tmp_path: Path) -> None:
     count = "execution.events during past 3d | summarize n = count()"
     with Demo(tmp_path, "--no-agent") as first, muster.connect(first.url, first.token()) as client:
-        before = client.query(count).item()
+        before = client.query(count).polars().item()
     assert first.said.endswith("stopped\n")
     with Demo(tmp_path, "--no-agent", sign=signal.SIGINT) as second:
         assert "shown at the first start" in second.said
         assert "history" not in second.said
         with muster.connect(second.url, second.token()) as client:
-            assert client.query(count).item() >= before > 20
+            assert client.query(count).polars().item() >= before > 20
 
 
 @pytest.mark.slow
@@ -96,9 +98,9 @@ def test_this_machine_is_among_the_devices_and_no_process_is_left(tmp_path: Path
         children = psutil.Process(running.process.pid).children(recursive=True)
         assert len(children) >= 2
         with muster.connect(running.url, running.token()) as client:
-            run = client.run_action("get_uptime", nql="devices | where simulated == false", timeout=60)
-            assert run.successful, run.said
-            assert client.runs.executions(run)["device.name"].to_list() == [socket.gethostname()]
+            run = client.run("get_uptime", "devices | where simulated == false").wait(60)
+            assert run.successful, run
+            assert run.results()["device.name"].to_list() == [socket.gethostname()]
     assert [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE] == []
 
 
@@ -171,7 +173,7 @@ def test_volumes_heal_themselves(demo: Demo) -> None:
     with muster.connect(demo.url, demo.token()) as client:
         listed = client._api.get("/schedules")["schedules"]
         assert {one["nql_id"] for one in listed} == {healing.WATCH, healing.CLEAN}
-        assert client.query(healing.FULL).columns[0] == "device.name"
+        assert client.query(healing.FULL).polars().columns[0] == "device.name"
         deadline = time.monotonic() + 100
         while not (firings := client._api.get("/schedules/demo_watch_volumes/firings")["firings"]):
             assert time.monotonic() < deadline, "no schedule fired within a minute"

@@ -34,8 +34,8 @@ def test_it_runs(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "vega-lite" in of(shown, "alt.Chart")
     assert "^^^^^" in of(shown, "entty")
     assert "Traceback" not in of(shown, "entty")
-    assert "'success': 3" in of(shown, "run_action")
-    assert "outputs.uptime" in of(shown, "runs.executions")
+    assert "'success': 3" in of(shown, "client.run(")
+    assert "outputs.uptime" in of(shown, "run.results")
     assert "success" in of(shown, "--name answers")
 
 

@@ -104,8 +104,8 @@ def test_frames_have_the_types_of_a_query(running: Running) -> None:
     with muster.connect(running.url, running.token) as client:
         news = client.live(WIDE)
         first = next(news)
-        assert first.schema == client.query(WIDE).schema
-        assert first.equals(client.query(WIDE))
+        assert first.schema == client.query(WIDE).polars().schema
+        assert first.equals(client.query(WIDE).polars())
         news.close()  # type: ignore[attr-defined]  # a generator, promised as an iterator
 
 

@@ -127,7 +127,7 @@ def test_every_pattern_of_the_catalog_stands_for_some_field(running: Running) ->
     assert patterns - of_actions == set(EXAMPLES)
     with muster.connect(running.url, running.token) as client:
         for text, path in EXAMPLES.values():
-            found = client.query(f"{text} | summarize n = countif({path} != null)").item()
+            found = client.query(f"{text} | summarize n = countif({path} != null)").polars().item()
             assert found, (text, path)
 
 
@@ -143,7 +143,7 @@ def test_what_the_store_and_the_portal_derive_has_values_too(running: Running) -
             fields = [name for name in known if name != CUSTOM]
             if fields and "<" not in table.name:
                 counted = [f"f{number} = countif({name} != null)" for number, name in enumerate(fields)]
-                found = client.query(f"{table.name} | summarize {', '.join(counted)}").row(0)
+                found = client.query(f"{table.name} | summarize {', '.join(counted)}").polars().row(0)
                 assert all(found), (table.name, dict(zip(fields, found, strict=True)))
 
 
@@ -151,4 +151,4 @@ def test_a_portal_is_told_before_it_gets_rows(running: Running) -> None:
     with muster.connect(running.url, running.token) as client:
         said = client._api.post_packed("/import", declared(planned(1, 1, 1, NOW)))
         assert said["rows"] == 0
-        assert client.query(QUERIES[0]).height > 1
+        assert client.query(QUERIES[0]).polars().height > 1
