@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import polars as pl
 
@@ -38,7 +36,7 @@ class Dense:
 
     def sparse(self) -> pl.DataFrame:
         """The states as a row a device that has some."""
-        return _rows([*self.frame], self.first)
+        return _rows(self.frame, self.first)
 
 
 def dense(states: pl.DataFrame) -> Dense | None:
@@ -64,17 +62,17 @@ def added(pieces: Sequence[Dense]) -> pl.DataFrame | None:
     first, end = min(piece.first for piece in pieces), max(piece.end for piece in pieces)
     nothing = _nothing(pieces[0].frame.schema, end - first)
     layers = [_whole(layer, nothing, first) for layer in _layers(pieces)]
-    made = [
-        reduce(add, (layer[name] for layer in layers)) if _is_added(name) else _extreme(layers, name)
-        for name in nothing.columns
-    ]
+    beside = pl.DataFrame(
+        [layer[name].alias(f"{at} {name}") for at, layer in enumerate(layers) for name in layer.columns]
+    )
+    made = beside.select(_over(name, len(layers)).alias(name) for name in nothing.columns)
     return _rows(made, first)
 
 
-def _rows(columns: Sequence[pl.Series], first: int) -> pl.DataFrame:
-    """Columns of devices from `first` on as a row a device that has some rows."""
-    devices = pl.int_range(first, first + len(columns[0]), eager=True).alias(_DEVICE)
-    return pl.DataFrame([devices, *columns]).filter(pl.col(ROWS) > 0)
+def _rows(states: pl.DataFrame, first: int) -> pl.DataFrame:
+    """States of devices from `first` on as a row a device that has some rows."""
+    devices = pl.int_range(first, first + states.height, eager=True).alias(_DEVICE)
+    return pl.DataFrame([devices, *states]).filter(pl.col(ROWS) > 0)
 
 
 def _is_added(name: str) -> bool:
@@ -109,8 +107,9 @@ def _whole(layer: Sequence[Dense], nothing: pl.DataFrame, first: int) -> pl.Data
     return pl.concat([*parts, nothing.slice(place)])
 
 
-def _extreme(layers: Sequence[pl.DataFrame], name: str) -> pl.Series:
-    """The least or the greatest of a column of all layers, place by place."""
-    frame = pl.DataFrame([layer[name].alias(str(at)) for at, layer in enumerate(layers)])
-    found = pl.min_horizontal(pl.all()) if name.endswith(":min") else pl.max_horizontal(pl.all())
-    return frame.select(found.alias(name)).to_series()
+def _over(name: str, layers: int) -> pl.Expr:
+    """A state of all layers, place by place."""
+    columns = [f"{at} {name}" for at in range(layers)]
+    if _is_added(name):
+        return pl.sum_horizontal(columns)
+    return pl.min_horizontal(columns) if name.endswith(":min") else pl.max_horizontal(columns)

@@ -242,12 +242,13 @@ class _Question:
             made = item.rollups.get(self.grain)
             if made is None or set(made.lacks) & set(self.columns):
                 return None
-            held = _held(self.stored, made)
-            if held is None or not self._stand_for(self.stored.held(item.file, item.sha256), held):
+            states = self._at_hand(made, day, told, partial(self._read, item, made))
+            if states is None:
+                rows = self._read(item, made)
+                states = None if rows is None else self._inside(rows, day, told)
+            if states is None:
                 return None
-            rows = self._chosen(pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False), held)
-            at_hand = self._at_hand(made, day, told, partial(_same, rows))
-            found.append(self._inside(rows, day, told) if at_hand is None else at_hand)
+            found.append(states)
         made_of_rows = [self._at_hand(item, day, told, partial(self._of_segment, item)) for item in large]
         found += [states for states in made_of_rows if states is not None]
         if any(states is None for states in made_of_rows):
@@ -272,6 +273,13 @@ class _Question:
         if states is None or isinstance(states, Dense):
             return states
         return states.lazy() if by_device else self._inside(states.lazy(), day, told)
+
+    def _read(self, item: DayFile, made: RollupFile) -> pl.LazyFrame | None:
+        """The stored states of a file's rows, None if they are damaged or lack a column that rows have."""
+        held = _held(self.stored, made)
+        if held is None or not self._stand_for(self.stored.held(item.file, item.sha256), held):
+            return None
+        return self._chosen(pl.scan_ipc(self.stored.snapshot.folder / made.file, glob=False), held)
 
     def _of_segment(self, segment: Segment) -> pl.LazyFrame | None:
         """The states of the rows of a segment."""
@@ -327,10 +335,6 @@ class _Question:
         """The key, the span and the states wanted; those of a column that no row had are those of no values."""
         keys = dict.fromkeys([self._by, ROWS, self._place])
         return rows.select(*keys, *(_state(name, dtype, held.get(name)) for name, dtype in self.states.items()))
-
-
-def _same(rows: pl.LazyFrame) -> pl.LazyFrame:
-    return rows
 
 
 def _state(name: str, wanted: pl.DataType, held: pl.DataType | None) -> pl.Expr:
