@@ -27,7 +27,7 @@ SMALL_THREADS, SMALL_WAITING, SMALL_SECONDS = 2, 512, 10.0
 class Threads:
     """The portal's thread pools."""
 
-    def __init__(self, *, queries: int = 4, waiting: int = 64, seconds: float = 60.0) -> None:
+    def __init__(self, *, queries: int = 4, waiting: int = 256, seconds: float = 60.0) -> None:
         self._control = ThreadPoolExecutor(CONTROL_THREADS, "control")
         self._small = _Pool("small", SMALL_THREADS, SMALL_WAITING, SMALL_SECONDS)
         self._queries = _Pool("query", queries, waiting, seconds)

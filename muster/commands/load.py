@@ -17,13 +17,14 @@ from muster.errors import MusterError, UsageError
 from muster.options import Options, Parser, add_data, add_json
 
 DESCRIPTION = (
-    "Start a portal over a folder of its own, connect many light devices to it over the real wire, and measure."
+    "Start a portal over a folder of its own, connect light devices and clients to it over the real wire, and measure."
 )
 EXAMPLES = """\
 examples:
   muster load --data /tmp/load --devices 10000                              (connect, and be idle)
   muster load --data /tmp/load --devices 10000 --runs 100 --fan-out nudges  (from created to started; a run for all)
   muster load --data /tmp/load --devices 2000 --senders 200 --rows 1000     (telemetry)
+  muster load --data /tmp/load --devices 200 --clients 200                  (clients of other people, for a minute)
   muster load --data /tmp/load --devices 10000 --restart --kill --json"""
 MARK = "load.folder"
 
@@ -39,6 +40,8 @@ def arguments(parser: Parser) -> None:
     _number(parser, "--senders", 0, 0, 100_000, "devices that send telemetry")
     _number(parser, "--batches", 5, 1, 10_000, "batches of each")
     _number(parser, "--rows", 1000, 1, 10_000, "rows in a batch")
+    _number(parser, "--clients", 0, 0, 2000, "clients of other people that run, ask and export, beside two real agents")
+    _number(parser, "--client-seconds", 60, 1, 3600, "seconds that they do")
     parser.add_argument(
         "--fan-out",
         choices=["nudges", "results"],
@@ -57,13 +60,16 @@ def run(options: Options) -> None:
         raise UsageError(f"{data} is not the folder of a load.", "Name an empty one: its portal is for this alone.")
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     (data / MARK).touch()
-    names = ("devices", "seed", "rate", "idle", "runs", "senders", "batches", "rows", "fan_out", "restart", "kill")
+    names = (
+        "devices", "seed", "rate", "idle", "runs", "senders", "batches", "rows", "fan_out", "restart", "kill",
+        "clients", "client_seconds",
+    )  # fmt: skip
     figures, wrong = registry.part("fleet").measure(
         data, {name: getattr(options, name) for name in names}, lambda text: print(text, file=sys.stderr)
     )
     _tell(figures, wrong, as_json=options.json)
     if wrong:
-        raise MusterError("The portal does not hold what the devices sent.", "\n".join(wrong[:20]), "load")
+        raise MusterError("The load found what should not be.", "\n".join(wrong[:20]), "load")
 
 
 def _tell(figures: dict[str, float], wrong: list[str], *, as_json: bool) -> None:

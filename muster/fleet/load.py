@@ -14,20 +14,21 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from muster.api import Api
-from muster.fleet import check
+from muster.fleet import check, clients
 from muster.fleet.device import CLOCK, Device, Ledger, private_key
 from muster.fleet.portal import ACTION, Prepared, Server, agents, prepared
 from muster.fleet.wires import Place
 from storage.control.api import Control
 
 PING_SECONDS = 45  # as agents do
+PAUSE = 1.0  # seconds on average between two things that a client does
 PATIENCE = 600  # seconds for what has to come to an end
 Figures = dict[str, float]
 T = TypeVar("T")
@@ -49,6 +50,8 @@ class Wanted:
     rows: int = 1000
     restart: bool = False
     kill: bool = False
+    clients: int = 0  # of other people, who ask for `client_seconds`
+    client_seconds: int = 60
 
 
 @dataclass(slots=True)
@@ -62,7 +65,9 @@ class Load:
 
     def run(self) -> None:
         """Do everything. Leaves the figures and what was wrong."""
-        ready = prepared(self.wanted.data, self.wanted.devices, self.wanted.seed, 2 if self.wanted.runs else 0)
+        wanted = self.wanted
+        real = 2 if wanted.runs or wanted.clients else 0
+        ready = prepared(wanted.data, wanted.devices, wanted.seed, real, wanted.clients)
         server = Server(self.wanted.data)
         self.figures["start_seconds"] = server.start()
         try:
@@ -94,6 +99,8 @@ class Load:
         await self._part("connect", scene, self._connect)
         if wanted.runs:
             await self._part("one by one", scene, self._one_by_one)
+        if wanted.clients:
+            await self._part("clients", scene, self._clients)
         if wanted.fan_out:
             await self._part("fan-out", scene, self._fan_out)
         if wanted.senders:
@@ -138,18 +145,43 @@ class Load:
 
     async def _one_by_one(self, scene: Scene) -> None:
         """Runs of one real agent each, one after the other: from created to started."""
+        async with self._agents(scene) as uids:
+            took = [await self._one(scene, uids[place % len(uids)]) for place in range(self.wanted.runs)]
+        self._started_after(took)
+
+    @asynccontextmanager
+    async def _agents(self, scene: Scene) -> AsyncIterator[list[str]]:
+        """Real agents at work; their uids."""
         children = await asyncio.to_thread(agents, scene.server.url, scene.ready.agents, self.wanted.data / "agents")
         try:
             uids = await asyncio.to_thread(check.enrolled_agents, self.wanted.data)
             await asyncio.sleep(6)  # they come, and tell their first facts
-            took = [await self._one(scene, uids[place % len(uids)]) for place in range(self.wanted.runs)]
+            yield uids
         finally:
             for child in children:
                 child.terminate()
                 await asyncio.to_thread(child.wait)
+
+    def _started_after(self, took: list[float], name: str = "") -> None:
         took.sort()
-        self.figures["created_to_started_p50_ms"] = took[len(took) // 2]
-        self.figures["created_to_started_p99_ms"] = took[min(len(took) - 1, len(took) * 99 // 100)]
+        self.figures[f"{name}created_to_started_p50_ms"] = took[len(took) // 2]
+        self.figures[f"{name}created_to_started_p99_ms"] = took[min(len(took) - 1, len(took) * 99 // 100)]
+
+    async def _clients(self, scene: Scene) -> None:
+        """Other people's clients at work, and meanwhile runs of one real agent each."""
+        wanted, ready = self.wanted, scene.ready
+        task = clients.Task(
+            scene.server.url, ready.credentials, ready.uids, ACTION, wanted.client_seconds, PAUSE, wanted.seed
+        )
+        took = list[float]()
+        async with self._agents(scene) as uids:
+            asking = asyncio.create_task(clients.measured(task))
+            while not asking.done():
+                took.append(await self._one(scene, uids[len(took) % len(uids)]))
+            done = await asking
+        self.figures |= clients.figures(done, wanted.client_seconds)
+        self._started_after(took, "clients_")
+        self.wrong += clients.wrong(done)
 
     async def _one(self, scene: Scene, uid: str) -> float:
         run = await scene.ask({"devices": [uid]})

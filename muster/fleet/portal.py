@@ -24,9 +24,11 @@ from typing import Any
 import msgspec
 
 from muster.clock import now
+from muster.fleet.clients import SAVED
 from muster.fleet.device import OUTPUT, private_key
 from portal.settings import Settings
 from storage.control.api import Control, open_control
+from storage.control.api_credentials import MOST, NewApiCredential
 from storage.control.enrolment import EnrolKey
 from storage.control.key_ring import KeyRing, public
 from storage.control.manifest import Manifest
@@ -34,6 +36,8 @@ from storage.control.manifest import Manifest
 ACTOR, ACCOUNT, ACTION = "local:load", "load", "#load"
 RIGHTS = ("query", "execute", "manage", "administer")
 HOUR = 3_600_000_000
+APIS = frozenset({"act", "nql"})
+LIMITS = {"nql_per_second": 100, "nql_per_day": 1_000_000, "exports_per_day": 100_000}
 PAGE = os.sysconf("SC_PAGE_SIZE")
 HERTZ = os.sysconf("SC_CLK_TCK")
 MANIFEST: Mapping[str, Any] = {
@@ -52,6 +56,7 @@ class Prepared:
     uids: tuple[str, ...]
     portal_key: bytes
     agents: tuple[str, ...]  # keys with which real agents enrol
+    credentials: tuple[tuple[str, str], ...] = ()  # of other people's clients: id and secret
 
 
 def uid_of(seed: int, number: int) -> str:
@@ -59,8 +64,9 @@ def uid_of(seed: int, number: int) -> str:
     return str(uuid.UUID(bytes=blake2b(f"uid {seed} {number}".encode(), digest_size=16).digest(), version=4))
 
 
-def prepared(data: Path, count: int, seed: int, agents: int) -> Prepared:
-    """A folder with `count` devices enrolled and an account; keys for so many real agents."""
+def prepared(data: Path, count: int, seed: int, agents: int, clients: int = 0) -> Prepared:
+    """A folder with `count` devices enrolled and an account; keys for so many real agents, and credentials for so many
+    clients of other people."""
     settings = Settings(data)
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     control = open_control(settings.control, now=now())
@@ -72,9 +78,25 @@ def prepared(data: Path, count: int, seed: int, agents: int) -> Prepared:
         uids = tuple(uid_of(seed, number) for number in range(count))
         _enrol(control, uids, seed)
         keys = control.enrolment.create_enrol_keys(agents, simulated=True, expires_at=now() + HOUR, by=ACTOR, now=now())
-        return Prepared(token, uids, public(KeyRing(settings.key).current), tuple(secret for _, secret in keys))
+        made = tuple(secret for _, secret in keys)
+        return Prepared(token, uids, public(KeyRing(settings.key).current), made, _credentials(control, clients))
     finally:
         control.close()
+
+
+def _credentials(control: Control, count: int) -> tuple[tuple[str, str], ...]:
+    """Credentials for so many clients, with limits of their own and an hour to live, and the queries that they ask."""
+    began, made = now(), list[tuple[str, str]]()
+    for nql_id, text in SAVED.items():
+        control.saved_queries.save(nql_id, nql_id[1:], "", text, by=ACTOR, now=began)
+    for number in range(count):
+        if number % MOST == 0:
+            name = f"clients-{began}-{number}"
+            account = control.accounts.create(name, "", ("query", "execute"), "UTC", by=ACTOR, now=began)
+        new = NewApiCredential(f"{name}-{number}", APIS, expires_at=began + HOUR, limits=LIMITS)
+        known, secret = control.api_credentials.create(account, new, by=ACTOR, now=began)
+        made.append((known.id, secret))
+    return tuple(made)
 
 
 def _enrol(control: Control, uids: tuple[str, ...], seed: int) -> None:

@@ -1,9 +1,9 @@
 """Exports: large answers as files that can be fetched for a while.
 
 In: what a caller asks, and how its file shall be packed. Out: an export by its id, and its file by an address that
-nobody can guess. Invariants: few run at once and few are kept, their files take at most so many bytes, and each goes
-LIFE after it was done; an export is its credential's and to all others as if it were not there. The files lie in the
-spool, where an erasure waits for them and a start of the portal removes them.
+nobody can guess. Invariants: few run at once, those that wait and those that are kept are bounded, their files take at
+most so many bytes, and each goes LIFE after it was done; an export is its credential's and to all others as if it were
+not there. The files lie in the spool, where an erasure waits for them and a start of the portal removes them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ State = Literal["SUBMITTED", "IN_PROGRESS", "ERROR", "COMPLETED"]
 SECOND = 1_000_000
 MOST_ROWS = 1_000_000
 LIFE = 900 * SECOND  # of a file, and of what is known of its export
-MOST, AT_ONCE = 200, 4  # exports that are known, and that run
+MOST, AT_ONCE = 200, 4  # exports that are not finished, and that run
+MOST_KNOWN = 10_000  # with those whose files can be fetched
 MOST_OF_ONE = 20  # that a credential may have unfinished
 MOST_BYTES = 4 << 30  # of all files
 PIECE = 1 << 20
@@ -68,22 +69,24 @@ class Exports:
         self._threads = threads
         self._clock = clock
         self._known: dict[str, Export] = {}
+        self._named: dict[str, Export] = {}  # by the names of their files
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     def begin(self, credential: str, asked: Asked, compression: Compression) -> Export:
         """Begin an export of what was asked. Raises ApiError 429, 503."""
         self.sweep()
-        unfinished = sum(one.over is None and one.credential == credential for one in self._known.values())
-        if unfinished >= MOST_OF_ONE:
+        unfinished = [one.credential for one in self._known.values() if one.over is None]
+        if unfinished.count(credential) >= MOST_OF_ONE:
             message = f"{MOST_OF_ONE} exports of this credential are not finished."
             raise ApiError(429, "too_many_exports", message, headers={"Retry-After": "10"})
-        if len(self._known) >= MOST or sum(one.size for one in self._known.values()) >= MOST_BYTES:
+        full = len(unfinished) >= MOST or len(self._known) >= MOST_KNOWN
+        if full or sum(one.size for one in self._known.values()) >= MOST_BYTES:
             message = "There are too many exports; files of before have to go first."
             raise ApiError(503, "too_many_exports", message, headers={"Retry-After": "60"})
         path = self._execution.workers.spool.new("export")
         name = secrets.token_urlsafe(32) + ENDINGS[compression]
         export = Export(secrets.token_hex(16), credential, name, path, compression)
-        self._known[export.id] = export
+        self._known[export.id] = self._named[name] = export
         export.task = asyncio.create_task(self._run(export, asked))
         return export
 
@@ -98,9 +101,9 @@ class Exports:
     def file(self, name: str) -> Export:
         """The export that is done and whose file has a name. Raises ApiError 404."""
         self.sweep()
-        for export in self._known.values():
-            if export.state == "COMPLETED" and secrets.compare_digest(export.name.encode(), name.encode()):
-                return export
+        export = self._named.get(name)
+        if export is not None and export.state == "COMPLETED":
+            return export
         raise ApiError(404, "unknown_file", "There is no such file, or it is over.")
 
     def sweep(self) -> None:
@@ -108,7 +111,7 @@ class Exports:
         now = self._clock()
         for export in [one for one in self._known.values() if one.over is not None and one.over <= now]:
             export.path.unlink(missing_ok=True)
-            del self._known[export.id]
+            del self._known[export.id], self._named[export.name]
 
     async def run(self) -> None:
         """Remove files that are over, until cancelled; then none runs, and no file is left."""

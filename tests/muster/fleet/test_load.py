@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from muster.fleet import check
+from muster.fleet import check, clients
 from muster.fleet.device import private_key, result_of, rows_of, value_of
 from muster.fleet.load import measure
 from muster.fleet.portal import uid_of
@@ -20,7 +20,7 @@ from tests.muster.fleet.house import answered
 
 OPTIONS = {
     "devices": 12, "seed": 7, "rate": 100, "idle": 0, "runs": 0, "fan_out": "results", "senders": 3, "batches": 2,
-    "rows": 5, "restart": False, "kill": False,
+    "rows": 5, "restart": False, "kill": False, "clients": 0, "client_seconds": 1,
 }  # fmt: skip
 
 
@@ -40,6 +40,26 @@ def test_a_restart_brings_everybody_back(tmp_path: Path) -> None:
     assert wrong == []
     assert figures["sigterm_all_back_seconds"] > 0
     assert figures["sigterm_person_errors"] == 0
+
+
+@pytest.mark.slow
+def test_clients_of_other_people_ask_while_agents_run_what_they_are_told(tmp_path: Path) -> None:
+    few = OPTIONS | {"fan_out": "", "senders": 0, "clients": 20, "client_seconds": 3}
+    figures, wrong = measure(tmp_path, few, lambda text: None)
+    assert wrong == []
+    assert figures["clients_token_count"] == 20
+    assert (figures["clients_errors"], figures["clients_error_rate"]) == (0, 0)
+    for name in ("clients_query_p99_ms", "clients_run_p50_ms", "clients_created_to_started_p50_ms"):
+        assert figures[name] > 0, name
+
+
+def test_what_is_refused_is_counted_and_told() -> None:
+    done = [("query", 1.0, 200), ("query", 2.0, 429), ("export", 3.0, 206), ("run", 4.0, 0)]
+    found = clients.figures(done, 2)
+    assert (found["clients_errors"], found["clients_error_rate"]) == (2, 0.5)
+    assert (found["clients_query_count"], found["clients_query_p99_ms"]) == (1, 1.0)
+    assert "clients_run_p50_ms" not in found
+    assert clients.wrong(done) == ["clients: 1 x query got 429", "clients: 1 x run got no answer"]
 
 
 def test_the_checker_finds_results_that_are_not_those_of_the_devices(tmp_path: Path) -> None:
