@@ -21,6 +21,10 @@ PORTAL = frozenset(
         "remote_action.remote_actions",
         "remote_action.executions",
         "remote_action.local_schedules",
+        "campaign.campaigns",
+        "campaign.responses",
+        "workflow.executions",
+        "workflow.workflows",
     }
 )
 LACKING = {

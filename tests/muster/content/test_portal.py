@@ -73,7 +73,7 @@ def test_the_way_of_content(empty: str, content: Path, tmp_path: Path, capsys: C
 
     # what was applied is there to be used
     assert "How is it now?" in said(capsys, "campaigns", "list")
-    send = "campaigns send how_is_it_now --user nobody --param subject=x --expires 3d".split()
+    send = ["campaigns", "send", "how_is_it_now", "--user", "nobody", "--param", "subject=x", "--expires", "3d"]
     sent = said(capsys, *send, code=5)
     assert "The user is not known." in sent
     assert said(capsys, "campaigns", "responses", "how_is_it_now") == ""

@@ -49,7 +49,8 @@ TABLES = set(builtin().tables)
         ("remote_action.#<nql_id>.executions", "the portal"),
         ("ticket.tickets", "imports from other systems"),
         ("web.page_views", "no collector yet, only imports"),
-        ("campaign.#<nql_id>.responses", "no part of the portal yet, only imports"),
+        ("campaign.#<nql_id>.responses", "the portal"),
+        ("custom_trend.#<nql_id>.snapshots", "no part of the portal yet, only imports"),
     ],
 )
 def test_it_is_said_in_words(table: str, words: str) -> None:
