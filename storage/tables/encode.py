@@ -135,11 +135,13 @@ class _Group:
             encoder.add(schema, rows)
         tables, row = [], self._row
         own = DEVICES in self._objects and batch.source in self._objects[DEVICES].ids
-        for part, columns in encoder.tables:
-            if columns is not None:
-                part = TablePart(part.table, part.rows, 0, stream=self._put(batch.source == PORTAL, own, part, columns))
-                self._row += part.rows
-            tables.append(part)
+        for found in encoder.tables:
+            if not isinstance(found, TablePart):
+                schema, count, columns = found
+                stream = self._put(batch.source == PORTAL, own, schema, count, columns)
+                found = TablePart(schema.name, count, 0, stream=stream)
+                self._row += count
+            tables.append(found)
         part_of_header = BatchPart(
             batch.source, batch.generation, batch.epoch, batch.sequence, batch.received, row, tables,
             encoder.new_keys(), batch.first,
@@ -150,12 +152,13 @@ class _Group:
         """What was put together. Raises Refused, or what Arrow raises."""
         return [alike.made() for alike in self._alike.values()]
 
-    def _put(self, portal: bool, own: bool, part: TablePart, columns: Mapping[str, Sequence[Any]]) -> int:
+    def _put(
+        self, portal: bool, own: bool, schema: TableSchema, count: int, columns: Mapping[str, Sequence[Any]]
+    ) -> int:
         """Put rows to those like them, that is of senders that see the same in them; in which stream."""
-        key = part.table, portal, own, tuple(columns)
+        key = schema.name, portal, own, tuple(columns)
         alike = self._alike.get(key)
         if alike is None:
-            schema = self._schemas[part.table]
             if schema.time not in columns:
                 raise Refused(f"every row of {schema.name} needs its {schema.time}")
             links = [link for link in schema.links if link in columns]
@@ -165,20 +168,21 @@ class _Group:
             alike = _Alike(schema, self._first + len(self._alike), seen, frozenset(links))
             self._alike[key] = alike
         alike.parts.append(columns)
-        alike.rows += part.rows
+        alike.rows += count
         return alike.stream
 
 
 @dataclass(slots=True)
 class _Encoder:
-    """One batch: `tables` has each one's part of the header, and of event rows the columns, with ids for links."""
+    """One batch: `tables` has each one's part of the header, or of event rows schema, count and columns, with ids for
+    links."""
 
     batch: Batch
     objects: Objects
     bound: Callable[[str], int | None]
     left: dict[str, int | None] = field(default_factory=dict)
     first: dict[str, int] = field(default_factory=dict)
-    tables: list[tuple[TablePart, Mapping[str, Sequence[Any]] | None]] = field(default_factory=list)
+    tables: list[TablePart | tuple[TableSchema, int, Mapping[str, Sequence[Any]]]] = field(default_factory=list)
     batches: list[Any] = field(default_factory=list)
     payloads: list[Any] = field(default_factory=list)
 
@@ -194,7 +198,7 @@ class _Encoder:
         if schema.is_object:
             self._add_objects(schema, rows, links)
         elif count:
-            self.tables.append((TablePart(schema.name, count, 0), {**rows.columns, **links}))
+            self.tables.append((schema, count, {**rows.columns, **links}))
             self.batches.append(None)
 
     def _add_objects(self, schema: TableSchema, rows: Rows, links: Mapping[str, list[int | None]]) -> None:
@@ -207,7 +211,7 @@ class _Encoder:
             return
         encoded = pa.record_batch(list(columns.values()), names=list(columns))
         payload = encode_rows(encoded)
-        self.tables.append((TablePart(schema.name, rows.count, payload.size, owners), None))
+        self.tables.append(TablePart(schema.name, rows.count, payload.size, owners))
         self.batches.append(encoded)
         self.payloads.append(payload)
 

@@ -48,6 +48,8 @@ class Marks:
         if generation < marks.generation:
             raise Refused(f"generation {generation} of {source} has been followed by {marks.generation}")
         ranges = marks.epochs.get(epoch, [])
+        if not ranges or ranges[-1][1] + 1 == first:  # what an honest sender sends next
+            return False
         at = bisect_right(ranges, sequence, key=lambda item: item[0]) - 1
         if at >= 0 and sequence <= ranges[at][1]:
             return True
@@ -99,6 +101,8 @@ def encode(marks: Mapping[str, SourceMarks]) -> bytes:
 
 def _with(ranges: list[list[int]], first: int, last: int) -> list[list[int]]:
     """Numbers added to sorted, disjoint, non-adjacent ranges."""
+    if ranges and ranges[-1][1] + 1 == first:
+        return [*ranges[:-1], [ranges[-1][0], last]]
     begin = bisect_left(ranges, first - 1, key=lambda item: item[1])  # the ranges that it meets, from here
     end = bisect_right(ranges, last + 1, key=lambda item: item[0])
     if begin < end:
