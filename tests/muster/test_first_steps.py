@@ -1,9 +1,10 @@
-"""The notebook runs from its first cell to its last against a real portal with connected devices.
+"""The notebook, and the page for Python, run from the first cell to the last against a portal with connected devices.
 
-Comes in: a small demo. Goes out: nothing. Invariants held here: every cell runs (one shows a mistake on purpose), and
-the file in the repository holds no outputs.
+Comes in: a small demo. Goes out: nothing. Invariants held here: every cell and block runs (one of each shows a mistake
+on purpose), and the notebook in the repository holds no outputs.
 """
 
+import re
 from typing import Any
 
 import nbformat
@@ -14,6 +15,7 @@ from tests.architecture.project import ROOT
 from tests.muster.demo_process import Demo
 
 FILE = ROOT / "notebooks" / "first_steps.ipynb"
+PAGE = ROOT / "docs" / "python.md"
 
 
 def test_it_holds_no_outputs() -> None:
@@ -37,6 +39,25 @@ def test_it_runs(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "'success': 3" in of(shown, "client.run(")
     assert "outputs.uptime" in of(shown, "run.results")
     assert "success" in of(shown, "--name answers")
+
+
+@pytest.mark.slow
+def test_the_page_for_python_runs(
+    demo: Demo, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MUSTER_URL", demo.url)
+    monkeypatch.setenv("MUSTER_TOKEN", demo.token())
+    names: dict[str, Any] = {}
+    blocks = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert len(blocks) == 5
+    try:
+        for block in blocks:
+            exec(compile(block, str(PAGE), "exec"), names)
+    finally:
+        names["client"].close()
+    shown = capsys.readouterr().out
+    for part in ("device.last_seen", "3 [", "{'success': 8}", "outputs.uptime", "done running", "error NQL202"):
+        assert part in shown, part
 
 
 def read() -> Any:
