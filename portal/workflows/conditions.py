@@ -18,7 +18,7 @@ from portal.errors import ApiError
 from portal.queries.service import Queries
 from storage.control.records import to_json
 from storage.control.workflow_definition import ConditionStep
-from storage.control.workflow_executions import WorkflowExecution
+from storage.control.workflow_rows import WorkflowExecution
 from storage.control.workflows import definition
 
 log = structlog.get_logger("workflows")

@@ -23,16 +23,8 @@ from storage.control.workflow_definition import (
     StopStep,
     WaitStep,
 )
-from storage.control.workflow_executions import (
-    EXPIRED,
-    FAILURE,
-    IN_PROGRESS,
-    SECOND,
-    SUCCESS,
-    WAITING,
-    Move,
-    WorkflowExecution,
-)
+from storage.control.workflow_executions import Move
+from storage.control.workflow_rows import EXPIRED, FAILURE, IN_PROGRESS, SECOND, SUCCESS, WAITING, WorkflowExecution
 
 MOST_MOVES = 1000
 FAILED = "failed"

@@ -29,7 +29,8 @@ from storage.control.api import Control
 from storage.control.errors import ControlError, NotFoundError
 from storage.control.states import FINAL, State
 from storage.control.workflow_definition import ActionStep, ConditionStep
-from storage.control.workflow_executions import Move, Moved, WorkflowExecution
+from storage.control.workflow_executions import Move, Moved
+from storage.control.workflow_rows import WorkflowExecution
 from storage.control.workflows import definition
 
 PAUSE = 1.0  # seconds between ticks

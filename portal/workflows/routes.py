@@ -19,7 +19,7 @@ from portal.workflows import messages as m
 from portal.workflows.service import Workflows, may_run
 from storage.control.ids import is_uuid
 from storage.control.workflow_definition import Workflow
-from storage.control.workflow_executions import OPEN, WorkflowExecution
+from storage.control.workflow_rows import OPEN, WorkflowExecution
 from storage.control.workflows import SavedWorkflow
 
 QUERY, EXECUTE, MANAGE = Permission.QUERY, Permission.EXECUTE, Permission.MANAGE

@@ -27,7 +27,8 @@ from storage.control.api import Control
 from storage.control.errors import NotFoundError, RefusedError
 from storage.control.manifest import check_parameters
 from storage.control.workflow_definition import WaitStep, Workflow, given
-from storage.control.workflow_executions import MOST_DEVICES, OPEN, WorkflowExecution, WorkflowRequest
+from storage.control.workflow_executions import MOST_DEVICES, WorkflowRequest
+from storage.control.workflow_rows import OPEN, WorkflowExecution
 from storage.control.workflows import SavedWorkflow, definition
 
 PAGES = 20  # of executions looked through for some that a caller with a view domain sees

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.control.records import to_json
 from storage.control.workflow_definition import Comparison, output_named, parameter_named
-from storage.control.workflow_executions import WorkflowExecution
+from storage.control.workflow_rows import WorkflowExecution
 
 MOST_BYTES = 4096  # of one answer that is kept
 NUMBER_CHARACTERS = 64

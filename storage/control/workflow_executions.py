@@ -14,27 +14,34 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
-from storage.control import audit, deadlines, outbox, runs, schema, schema_workflows
+from storage.control import audit, campaign_responses, deadlines, outbox, runs, schema, schema_campaigns
 from storage.control.database import Database
 from storage.control.errors import ConflictError, NotFoundError, RefusedError
 from storage.control.executions import Change, batched
 from storage.control.ids import Random, uuid7
-from storage.control.outcomes import cut, texts
-from storage.control.records import digest_of_devices, digest_of_json, from_json, to_json
+from storage.control.outcomes import cut
+from storage.control.records import digest_of_devices, digest_of_json, to_json
 from storage.control.runs import RunRequest
 from storage.control.states import FINAL, State
+from storage.control.workflow_rows import (
+    CANCELLED,
+    IN_PROGRESS,
+    OPEN,
+    REQUESTS,
+    SECOND,
+    TABLE,
+    WorkflowExecution,
+    found,
+    table_row,
+    wide,
+)
 from storage.control.workflows import SavedWorkflow
 
-TABLE, REQUESTS = schema_workflows.workflow_executions, schema_workflows.workflow_requests
-VERSIONS, RUNS_OF = schema_workflows.workflow_versions, schema.executions
+RUNS_OF, RESPONSES = schema.executions, schema_campaigns.responses
 ROWS = "workflow.executions"
 MOST_DEVICES = 10_000
-IN_PROGRESS, WAITING = "in_progress", "waiting"
-SUCCESS, FAILURE, CANCELLED, EXPIRED = "success", "failure", "cancelled", "expired"
-OPEN = (IN_PROGRESS, WAITING)
-SECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,46 +60,6 @@ class WorkflowRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class WorkflowExecution:
-    """A workflow on one device. `step` is where it is, `moves` how often it went on. Times are microseconds UTC."""
-
-    id: str
-    request: str
-    workflow: str
-    version: str
-    number: int
-    content: str
-    parameters: Mapping[str, str]
-    trigger_method: str
-    requested_by: str
-    requested_at: int
-    reason: str | None
-    external_source: str | None
-    external_reference: str | None
-    device: str
-    state: str
-    detail: str | None
-    outcome: str | None
-    outcome_detail: str | None
-    step: str
-    begun: bool
-    moves: int
-    run: str | None
-    until: int | None
-    campaign: str | None
-    due_at: int | None
-    expires_at: int
-    outputs: Mapping[str, Any]
-    changed_at: int
-    ended_at: int | None
-
-    @property
-    def open(self) -> bool:
-        """Whether it goes on."""
-        return self.state in OPEN
-
-
-@dataclass(frozen=True, slots=True)
 class Move:
     """How an execution goes on: its new columns; with the `run` that its step begins; `answers` of the step that it
     leaves."""
@@ -105,12 +72,14 @@ class Move:
 
 @dataclass(slots=True)
 class Moved:
-    """What came of moves: changes of executions of runs, devices to tell, runs to look at."""
+    """What came of moves: changes of executions of runs, devices to tell, runs to look at, responses to campaigns that
+    nobody waits for any more."""
 
     done: int = 0
     changes: list[Change] = field(default_factory=list)
     devices: list[str] = field(default_factory=list)
     runs: list[str] = field(default_factory=list)
+    campaigns: list[str] = field(default_factory=list)
     refused: list[tuple[WorkflowExecution, str]] = field(default_factory=list)
 
 
@@ -155,16 +124,19 @@ class WorkflowExecutions:
 
     def ready(self, limit: int, *, now: int) -> list[WorkflowExecution]:
         """Executions that can go on: their time has come, or the run of their step is over."""
-        over = or_(
+        state = or_(
             RUNS_OF.c.state.in_([state.value for state in FINAL]),
             and_(RUNS_OF.c.state == State.LOST_CONTACT.value, TABLE.c.until <= now),
         )
         ended = select(TABLE.c.id).join(RUNS_OF, and_(RUNS_OF.c.run == TABLE.c.run, RUNS_OF.c.device == TABLE.c.device))
-        ended = ended.where(TABLE.c.run.is_not(None), over).limit(limit)
+        ended = ended.where(TABLE.c.run.is_not(None), state).limit(limit)
+        answered = select(TABLE.c.id).join(RESPONSES, RESPONSES.c.id == TABLE.c.campaign)
+        answered = answered.where(TABLE.c.due_at.is_not(None), RESPONSES.c.state.in_(campaign_responses.FINAL))
         due = select(TABLE.c.id).where(TABLE.c.due_at <= now).order_by(TABLE.c.due_at).limit(limit)
         with self._database.read() as connection:
-            ids = list(dict.fromkeys([*connection.scalars(due), *connection.scalars(ended)]))[:limit]
-            return _found(connection, wide().where(TABLE.c.id.in_(ids)))
+            over = (*connection.scalars(ended), *connection.scalars(answered.limit(limit)))
+            ids = list(dict.fromkeys([*connection.scalars(due), *over]))[:limit]
+            return found(connection, wide().where(TABLE.c.id.in_(ids)))
 
     def apply(self, moves: Sequence[Move], *, now: int) -> Moved:
         """Do what was decided, as far as nobody else has moved the executions since; runs that could not be made are
@@ -201,7 +173,7 @@ class WorkflowExecutions:
 
         def work(connection: Connection) -> Moved:
             moved, seen = Moved(), None if devices is None else set(devices)
-            for one in _found(connection, mine):
+            for one in found(connection, mine):
                 if seen is None or one.device in seen:
                     values = {"state": CANCELLED, "detail": f"cancelled by {by.removeprefix('account:')}"}
                     _apply(connection, Move(one, values), moved, self._random, now, by=by)
@@ -214,8 +186,8 @@ class WorkflowExecutions:
     def execution(self, identifier: str) -> WorkflowExecution:
         """One execution. Raises NotFoundError."""
         with self._database.read() as connection:
-            for found in _found(connection, wide().where(TABLE.c.id == identifier)):
-                return found
+            for one in found(connection, wide().where(TABLE.c.id == identifier)):
+                return one
         raise NotFoundError("unknown_execution", "there is no such execution of a workflow")
 
     def latest(
@@ -237,7 +209,7 @@ class WorkflowExecutions:
         if devices is not None:
             query = query.where(TABLE.c.device.in_(sorted(devices)))
         with self._database.read() as connection:
-            return _found(connection, query)
+            return found(connection, query)
 
     def counts(self, request: str) -> dict[str, int]:
         """How many executions of a request are in each state. Raises NotFoundError."""
@@ -253,37 +225,7 @@ class WorkflowExecutions:
         one instant."""
         with self._database.read() as connection:
             later = [message.row for message in outbox.after(connection, sequence, table=ROWS)]
-            return [table_row(one) for one in _found(connection, wide().where(TABLE.c.due_at.is_not(None)))] + later
-
-
-def wide() -> Select[Any]:
-    """Executions with the columns of their request and the content of their version beside them."""
-    names = ("workflow", "version", "parameters", "trigger_method", "requested_by", "requested_at", "reason",
-             "external_source", "external_reference")  # fmt: skip
-    of_version = and_(VERSIONS.c.nql_id == REQUESTS.c.workflow, VERSIONS.c.version == REQUESTS.c.version)
-    columns = (*(REQUESTS.c[name] for name in names), VERSIONS.c.content, VERSIONS.c.number)
-    joined = TABLE.join(REQUESTS, REQUESTS.c.id == TABLE.c.request).join(VERSIONS, of_version)
-    return select(TABLE, *columns).select_from(joined)
-
-
-def table_row(one: WorkflowExecution) -> dict[str, Any]:
-    """An execution as a row of `workflow.executions`: stored columns and links, by key text."""
-    return {
-        "@device": one.device,
-        "@workflow": one.workflow,
-        "time": one.changed_at,
-        "request_time": one.requested_at,
-        "request_id": one.request,
-        "execution_id": one.id,
-        "status": one.state,
-        "status_details": one.detail,
-        "outcome": one.outcome,
-        "outcome_details": one.outcome_detail,
-        "trigger_method": one.trigger_method,
-        "number_of_executions": 1,
-        "inputs": texts(one.parameters),
-        "duration_seconds": None if one.ended_at is None else (one.ended_at - one.requested_at) // SECOND,
-    }
+            return [table_row(one) for one in found(connection, wide().where(TABLE.c.due_at.is_not(None)))] + later
 
 
 def _apply(
@@ -303,6 +245,7 @@ def _apply(
         moved.changes += changes
         moved.devices += asked
         moved.runs.append(one.run)
+    moved.campaigns += [one.campaign] if one.campaign is not None else []
     if move.answers is not None:
         values["outputs"] = to_json({**one.outputs, one.step: move.answers})
     if (state := values.get("state", one.state)) not in OPEN:
@@ -315,7 +258,7 @@ def _apply(
     action = "workflow.moved" if state in OPEN else f"workflow.{state}"
     audit.record(connection, audit.Entry(now, by, action, f"workflow_request:{one.request}", detail))
     if state not in OPEN:
-        [ended] = _found(connection, wide().where(TABLE.c.id == one.id))
+        [ended] = found(connection, wide().where(TABLE.c.id == one.id))
         outbox.put(connection, [(ROWS, table_row(ended))], now=now)
     moved.done += 1
 
@@ -387,13 +330,3 @@ def _ids_of(connection: Connection, request: str, devices: Sequence[str]) -> lis
     rows = connection.execute(select(TABLE.c.device, TABLE.c.id).where(TABLE.c.request == request)).all()
     known = {row.device: row.id for row in rows}
     return [known[uid] for uid in devices if uid in known]
-
-
-def _found(connection: Connection, query: Select[Any]) -> list[WorkflowExecution]:
-    return [_execution(row) for row in connection.execute(query)]
-
-
-def _execution(row: Row[Any]) -> WorkflowExecution:
-    values = dict(row._mapping)
-    values["parameters"], values["outputs"] = from_json(row.parameters), from_json(row.outputs)
-    return WorkflowExecution(**values)

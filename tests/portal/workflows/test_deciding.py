@@ -16,7 +16,8 @@ from portal.workflows.values import MOST_BYTES, as_text, holds, kept, meant
 from storage.control.records import to_json
 from storage.control.states import State
 from storage.control.workflow_definition import Comparison, Definition, WaitStep, Workflow, content, definition_of
-from storage.control.workflow_executions import Move, WorkflowExecution
+from storage.control.workflow_executions import Move
+from storage.control.workflow_rows import WorkflowExecution
 
 NOW, SECOND = 1_767_264_000_000_000, 1_000_000
 ACTION = {"kind": "action", "id": "clear", "action": "#clear_cache", "within": 600}

@@ -17,15 +17,8 @@ from storage.control.outcomes import Outcome
 from storage.control.runs import RunRequest
 from storage.control.states import State
 from storage.control.workflow_definition import Workflow, check
-from storage.control.workflow_executions import (
-    FAILURE,
-    IN_PROGRESS,
-    MOST_DEVICES,
-    SUCCESS,
-    Move,
-    WorkflowExecution,
-    WorkflowRequest,
-)
+from storage.control.workflow_executions import MOST_DEVICES, Move, WorkflowRequest
+from storage.control.workflow_rows import FAILURE, IN_PROGRESS, SUCCESS, WorkflowExecution
 from storage.naming import naming
 from tests.storage.control.conftest import HOUR, NOW, SECOND, enrol, manifest
 
