@@ -56,6 +56,7 @@ class Api:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.url = checked(url, bool(token or credential))
+        self.renews = not token and credential is not None  # what it carries ends by itself, and is taken anew
         self._patience, self._sleep = patience, sleep
         headers = {"Accept": "application/json", "User-Agent": "muster"}
         signing = BearerToken(token) if token else CredentialToken(self.url, credential) if credential else None

@@ -38,6 +38,10 @@ def follow(
                 known = said if name == "answer" else known
                 yield name, said
             lost: MusterError = UnreachableError("The connection broke.", "Try again.", "unreachable")
+        except NotAllowedError as error:
+            if not (known and api.renews and error.code == "bad_token"):
+                raise
+            lost = error
         except (UnreachableError, RefusedError) as error:
             if not known or (isinstance(error, RefusedError) and error.status not in LATER):
                 raise

@@ -115,3 +115,30 @@ def test_a_table_fits_the_lines_there_are() -> None:
     assert table.footer.endswith("waiting: Too many\\x1b wait.")
     table.hear("answer", answer(1))
     assert table.footer == "1 row · as of 2026-01-01 10:00:00 UTC · changed 1 time"
+
+
+def test_a_short_token_that_ends_is_taken_anew() -> None:
+    ended = ("ended", {"code": "bad_token", "message": "The token is over.", "hint": ""})
+    given = iter([stream(("answer", answer(1)), ended), stream(("answer", answer(2)), GONE)])
+    carried: list[str] = []
+    slept: list[float] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith("/token"):
+            return httpx.Response(200, json={"access_token": f"t{len(carried)}", "expires_in": 61})
+        carried.append(request.headers["authorization"])
+        return next(given)
+
+    transport = httpx.MockTransport(handle)
+    heard = follow(
+        Api("http://127.0.0.1:1", credential=("id", "secret"), transport=transport), "devices", {}, sleep=str
+    )
+    assert [name for name, _ in (next(heard), next(heard), next(heard))] == ["answer", "lost", "answer"]
+    with pytest.raises(RefusedError):
+        next(heard)
+    kept = Portal(stream(("answer", answer(1)), ended))  # a token that stays is not taken anew
+    heard = kept.follow()
+    next(heard)
+    with pytest.raises(NotAllowedError):
+        next(heard)
+    assert len(carried) == 2
