@@ -25,7 +25,14 @@ from benchmarks.shapes.serving import UNSEALED
 
 FIRST = "q6"  # the question after a start: it reads every row of the week
 FLYING = 64
-BATCHES = {"100 rows": (100, 4_000), "1,000 rows": (1_000, 400)}
+BATCHES = {
+    "10 rows": (10, 12_000),
+    "30 rows": (30, 10_000),
+    "75 rows": (75, 8_000),
+    "100 rows": (100, 8_000),
+    "300 rows": (300, 3_000),
+    "1,000 rows": (1_000, 1_000),
+}
 IDLE_SECONDS = 10.0
 PATIENCE = 300.0
 

@@ -91,7 +91,7 @@ def _at_work(figures: Figures) -> Iterator[Goal]:
     yield Goal("first answer after a clean stop, the process started", 3, "s", at("work", "first", "whole"))
     yield Goal("first answer after kill -9 with a million unsealed rows", 6, "s", at("work", "killed", "whole"))
     yield Goal("private memory of an idle portal", 1_536, "MiB", at("work", "idle", "private_mib"))
-    for name in ("100 rows", "1,000 rows"):
+    for name in ("75 rows", "100 rows", "1,000 rows"):
         rows = at("work", "ingest", name, "rows_per_second")
         yield Goal(f"durable rows a second, table API, batches of {name}", 500_000, "rows/s", rows, least=True)
         yield Goal(

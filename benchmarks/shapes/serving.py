@@ -7,6 +7,7 @@ In: folders. Out: figures. Invariant: nothing here touches the folder of the mad
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections import defaultdict
@@ -67,6 +68,8 @@ async def _ingest(data: Path, now: int, waiting: list[Batch], flying: int) -> di
             await tables.append(batch)
             taken.append(time.perf_counter() - began)
 
+    gc.collect()
+    gc.freeze()  # the batches, millions of values, are not the store's to look through
     cpu, began = time.process_time(), time.perf_counter()
     await asyncio.gather(*(sender() for _ in range(flying)))
     wall, cpu = time.perf_counter() - began, time.process_time() - cpu
