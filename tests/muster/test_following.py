@@ -131,7 +131,7 @@ def test_a_short_token_that_ends_is_taken_anew() -> None:
 
     transport = httpx.MockTransport(handle)
     heard = follow(
-        Api("http://127.0.0.1:1", credential=("id", "secret"), transport=transport), "devices", {}, sleep=str
+        Api("http://127.0.0.1:1", credential=("id", "secret"), transport=transport), "devices", {}, sleep=slept.append
     )
     assert [name for name, _ in (next(heard), next(heard), next(heard))] == ["answer", "lost", "answer"]
     with pytest.raises(RefusedError):

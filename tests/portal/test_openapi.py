@@ -27,6 +27,7 @@ from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.authors import Signer
 from tests.portal.conftest import API, NOW, PASSWORD, House, Play, eventually
+from tests.portal.follower import following
 
 pytestmark = pytest.mark.slow
 STREAM, ENDING = "POST /query/live", "DELETE /queries/{id}"
@@ -160,14 +161,12 @@ def test_a_live_query_and_its_end(play: Play) -> None:
         at = await world(house)
         known = {f"{one.method} {one.path}": one for one in endpoints(house.portal)}
         _, asked = examples()
-        following = asyncio.create_task(at.ask(known[STREAM], asked[STREAM]))
-
-        async def listed() -> bool:
-            return bool((await at.client.get(f"{API}/queries")).json()["queries"])
-
-        await eventually(listed)
-        at.check(known[ENDING], await at.ask(known[ENDING], asked[ENDING]))
-        at.check(known[STREAM], await asyncio.wait_for(following, 30))
+        async with following(house, at.client, **asked[STREAM]["body"]) as stream:
+            at.check(known[ENDING], await at.ask(known[ENDING], asked[ENDING]))
+            assert (await stream.ended())["code"] == "cancelled"
+        assert stream.status == 200
+        stated = at.document["paths"][f"{PREFIX}/query/live"]["post"]["responses"]
+        assert "text/event-stream" in stated["200"]["content"]
 
     play(scene)
 
