@@ -7,7 +7,7 @@ is unknown or asked the same already keeps nobody else from being asked; devices
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from portal.caller import Caller
@@ -25,6 +25,7 @@ from storage.control.errors import NotFoundError
 
 PENDING = "The user has not answered this campaign yet, which was sent before."
 NOBODY = "Nobody is logged in at this device who could be asked."
+Along = Callable[[Sequence[Response | None]], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +90,10 @@ class Campaigns:
         return await self._threads.control(self._control.campaign_responses.counts)
 
     # --- sending -------------------------------------------------------------------------------
-    async def send(self, caller: Caller, sending: Sending) -> list[Sent]:
-        """Ask people, each once: those named by `people`, then those at `devices`, in their order. Raises
-        NotFoundError, RefusedError, and then nobody is asked.
+    async def send(self, caller: Caller, sending: Sending, along: Along | None = None) -> list[Sent]:
+        """Ask people, each once: those named by `people`, then those at `devices`, in their order. `along` is done in
+        the same transaction, with what was made. Raises NotFoundError, RefusedError and what `along` raises, and then
+        nobody is asked.
 
         A caller that is a program of the portal (a workflow) is the account it acts for; whether that account may
         send is for who calls to have checked. The end of each question is found by `outcomes`.
@@ -102,8 +104,7 @@ class Campaigns:
         if asked:
             head = (_id(sending.campaign), dict(sending.parameters), sending.expires_at, caller.name)
             request = NewRequest(*head, sending.trigger, sending.cause)
-            send = self._control.campaign_responses.send
-            made = await self._threads.control(send, request, asked, now=self._clock())
+            made = await self._threads.control(self._send, request, asked, along)
             responses = {one.person: response for one, response in zip(asked, made, strict=True)}
             await self._nudge({response.person for response in made if response is not None})
         else:
@@ -113,6 +114,15 @@ class Campaigns:
             else Sent(name, responses[person], "" if responses[person] is not None else PENDING)
             for name, person, why in found
         ]  # fmt: skip
+
+    def _send(self, request: NewRequest, asked: list[Addressee], along: Along | None) -> list[Response | None]:
+        def work() -> list[Response | None]:
+            made = self._control.campaign_responses.send(request, asked, now=self._clock())
+            if along is not None:
+                along(made)
+            return made
+
+        return self._control.together(work)
 
     async def outcomes(self, identifiers: Collection[str]) -> dict[str, Response]:
         """How responses stand, by their ids (`Sent.response.id`); those that are gone are left out. One is at its end

@@ -23,7 +23,7 @@ async def check_here(control: Control, queries: Queries, threads: Threads, calle
     """Raises RefusedError with every problem, QueryError for a query that cannot be asked."""
     check(workflow)
     said = Definition(workflow.steps, workflow.dependency, workflow.parameters, workflow.longest)
-    problems = await threads.control(lambda: list(_action_problems(control, said)))
+    problems = await threads.control(lambda: [*_action_problems(control, said), *_campaign_problems(control, said)])
     names = {item.name for item in workflow.parameters}
     for step in workflow.steps:
         if isinstance(step, ConditionStep) and step.nql.strip():
@@ -50,6 +50,21 @@ def _action_problems(control: Control, said: Definition) -> Iterator[str]:
         if name in actions:
             known = types.get(actions[name].nql_id, {})
             yield from (f"step {name}: {actions[name].nql_id} has no output {one}" for one in sorted(read - set(known)))
+
+
+def _campaign_problems(control: Control, said: Definition) -> Iterator[str]:
+    for step in said.campaigns:
+        try:
+            campaign = control.campaigns.campaign(step.campaign).definition
+        except NotFoundError:
+            yield f"step {step.id}: there is no campaign {step.campaign}"
+            continue
+        if TRIGGER not in campaign.triggers:
+            yield f"step {step.id}: {step.campaign} does not allow the trigger {TRIGGER}"
+        if wrong := sorted(set(step.parameters) ^ set(campaign.parameters)):
+            yield f"step {step.id}: {step.campaign} has the parameters {sorted(campaign.parameters)}; see {wrong[0]}"
+        unknown = said.read.get(step.id, set()) - {question.label for question in campaign.questions}
+        yield from (f"step {step.id}: {step.campaign} has no question {name}" for name in sorted(unknown))
 
 
 def _call_problems(step: ActionStep, action: Action) -> Iterator[str]:

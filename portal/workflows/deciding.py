@@ -27,8 +27,17 @@ from storage.control.workflow_executions import Move
 from storage.control.workflow_rows import EXPIRED, FAILURE, IN_PROGRESS, SECOND, SUCCESS, WAITING, WorkflowExecution
 
 MOST_MOVES = 1000
+REPORT_GRACE = 600 * SECOND  # for an answer that comes at the last moment
 FAILED = "failed"
 TRIGGER = "workflow"  # how runs are triggered, and which trigger their actions allow
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of a question: `answered`, `declined` or `expired`, and the answers by question."""
+
+    state: str
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +50,16 @@ class Ran:
 
 
 def decide(
-    definition: Definition, one: WorkflowExecution, *, ran: Ran | None = None, among: bool | None = None, now: int
+    definition: Definition,
+    one: WorkflowExecution,
+    *,
+    ran: Ran | None = None,
+    among: bool | None = None,
+    reply: Reply | None = None,
+    now: int,
 ) -> Move | None:
-    """The next move. `ran` is what became of its run, if that is over; `among` says whether its device is among those
-    of its condition's query."""
+    """The next move. `ran` and `reply` are what became of its run and of its question, if that is over; `among` says
+    whether its device is among those of its condition's query."""
     if one.expires_at <= now:
         return _end(one, EXPIRED, "it was not over in the time that the workflow may take", FAILED)
     if one.moves >= MOST_MOVES:
@@ -62,7 +77,7 @@ def decide(
             due = min(now + lasts * SECOND, one.expires_at)
             what = "listens" if step.seconds is None else "waits"
             return Move(one, {"begun": True, "state": WAITING, "detail": f"step {step.id} {what}", "due_at": due})
-        case WaitStep() if one.due_at is not None and one.due_at <= now:
+        case WaitStep() if _is_due(one, now):
             if step.seconds is not None:
                 return go(definition, one, step.next, now)
             return missed(definition, one, step, "expired", "nobody gave what it listens for", now)
@@ -70,6 +85,8 @@ def decide(
             return _begin(definition, one, step, now)
         case ActionStep() if ran is not None:
             return _ran(definition, one, step, ran, now)
+        case CampaignStep() if one.begun and (reply is not None or _is_due(one, now)):
+            return _replied(definition, one, step, reply or Reply("expired"), now)
     return None
 
 
@@ -112,6 +129,35 @@ def answered(
 ) -> Move:
     """On from a step that listens, with what somebody gave."""
     return go(definition, one, step.next, now, {"state": "success", "outputs": dict(given)})
+
+
+def _is_due(one: WorkflowExecution, now: int) -> bool:
+    return one.due_at is not None and one.due_at <= now
+
+
+def asking(definition: Definition, one: WorkflowExecution, step: CampaignStep, now: int) -> dict[str, str] | Move:
+    """The values with which a campaign is sent; out of the step where there are none, or its time is over."""
+    if now >= one.changed_at + step.within * SECOND:
+        return missed(definition, one, step, "expired", "nobody was there to be asked", now)
+    values = {name: meant(text, one) for name, text in step.parameters.items()}
+    if missing := [name for name, value in values.items() if value is None]:
+        said = f"there is no value for its parameter {missing[0]}: {step.parameters[missing[0]]} has none"
+        return missed(definition, one, step, "failure", said, now)
+    return {name: as_text(value) for name, value in values.items()}
+
+
+def asked(one: WorkflowExecution, step: CampaignStep, response: str, expires_at: int) -> Move:
+    """A question was asked, and its answer is waited for, some minutes longer than it may take."""
+    detail = f"step {step.id} asks {step.campaign}"
+    due = min(expires_at + REPORT_GRACE, one.expires_at)
+    return Move(one, {"begun": True, "state": WAITING, "detail": detail, "due_at": due, "campaign": response})
+
+
+def _replied(definition: Definition, one: WorkflowExecution, step: CampaignStep, reply: Reply, now: int) -> Move:
+    outputs = kept(reply.answers, definition.read.get(step.id, ()))
+    if reply.state == "answered":
+        return go(definition, one, step.next, now, {"state": reply.state, "outputs": outputs})
+    return missed(definition, one, step, reply.state, f"{step.campaign} ended as {reply.state}", now, outputs)
 
 
 def _begin(definition: Definition, one: WorkflowExecution, step: ActionStep, now: int) -> Move:

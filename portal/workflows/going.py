@@ -17,18 +17,21 @@ import structlog
 from portal.actions.progress import Progress
 from portal.actions.views import output
 from portal.caller import Caller, Permission
+from portal.campaigns.service import Campaigns
 from portal.errors import ApiError
 from portal.nudges import Nudges
 from portal.queries.service import Queries
 from portal.relay import Relay
 from portal.threads import Threads
 from portal.workflows.conditions import Conditions
-from portal.workflows.deciding import TRIGGER, Ran, decide, ended, missed
+from portal.workflows.deciding import TRIGGER, Ran, Reply, decide, ended, missed
+from portal.workflows.questions import Questions
 from storage.control.actions import Action
 from storage.control.api import Control
+from storage.control.audit import PORTAL
 from storage.control.errors import ControlError, NotFoundError
 from storage.control.states import FINAL, State
-from storage.control.workflow_definition import ActionStep, ConditionStep
+from storage.control.workflow_definition import ActionStep, CampaignStep, ConditionStep
 from storage.control.workflow_executions import Move, Moved
 from storage.control.workflow_rows import WorkflowExecution
 from storage.control.workflows import definition
@@ -57,6 +60,7 @@ class Going:
         self,
         control: Control,
         queries: Queries,
+        campaigns: Campaigns,
         nudges: Nudges,
         progress: Progress,
         relay: Relay,
@@ -65,7 +69,8 @@ class Going:
     ) -> None:
         self._control, self._queries, self._threads, self._clock = control, queries, threads, clock
         self._nudges, self._progress, self._relay = nudges, progress, relay
-        self._conditions = Conditions(queries)
+        self._conditions, self._campaigns = Conditions(queries), campaigns
+        self._questions = Questions(control, campaigns, threads)
 
     async def run(self) -> None:
         """Tick until cancelled."""
@@ -86,11 +91,13 @@ class Going:
             if not ready or not await self._move(ready, now):
                 return
 
-    def tell(self, moved: Moved) -> None:
-        """Have devices and runs know of moves that were made."""
+    async def tell(self, moved: Moved, *, by: str = PORTAL) -> None:
+        """Have devices, runs and those who are asked know of moves that were made."""
         self._nudges.nudge(moved.devices)
         for run in moved.runs:
             self._progress.look_at(run)
+        for response in moved.campaigns:
+            await self._campaigns.withdraw(response, by=by)
         if moved.done:
             self._relay.wake()
 
@@ -122,9 +129,10 @@ class Going:
         moved = await self._threads.control(apply, moves, now=now) if moves else Moved()
         if moved.refused:
             others = [_refused(one, said, now) for one, said in moved.refused]
-            self.tell(more := await self._threads.control(apply, others, now=now))
+            more = await self._threads.control(apply, others, now=now)
+            await self.tell(more)
             moved.done += more.done
-        self.tell(moved)
+        await self.tell(moved)
         return moved.done
 
     async def _round(self, ready: Sequence[WorkflowExecution]) -> _Round:
@@ -142,7 +150,9 @@ class Going:
         step = said.step(one.step)
         if isinstance(step, ActionStep) and one.begun:
             return decide(said, one, ran=await self._threads.control(self._ran, one, now), now=now)
-        if isinstance(step, ActionStep | ConditionStep) and one.expires_at > now:
+        if isinstance(step, CampaignStep) and one.begun:
+            return decide(said, one, reply=await self._threads.control(self._reply, one), now=now)
+        if isinstance(step, ActionStep | ConditionStep | CampaignStep) and one.expires_at > now:
             caller = about.callers[one.requested_by]
             if caller is None:
                 return ended(one, f"the account {one.requested_by} is closed")
@@ -150,13 +160,17 @@ class Going:
                 return ended(one, f"the account {one.requested_by} does not see the device any more")
             if (problem := await self._problem(step, caller, about)) is not None:
                 return ended(one, problem)
+            if isinstance(step, CampaignStep):
+                return await self._questions.ask(caller, said, one, step, now)
         if isinstance(among, str):
             return ended(one, among)
         return decide(said, one, among=among, now=now)
 
-    async def _problem(self, step: ActionStep | ConditionStep, caller: Caller, about: _Round) -> str | None:
+    async def _problem(
+        self, step: ActionStep | ConditionStep | CampaignStep, caller: Caller, about: _Round
+    ) -> str | None:
         """Why a step must not begin now."""
-        if isinstance(step, ConditionStep):
+        if not isinstance(step, ActionStep):
             may = caller.may(Permission.EXECUTE) and caller.may(Permission.QUERY)
             return None if may else f"the account {caller.name} may not run workflows any more"
         if not caller.may_run(step.action):
@@ -178,6 +192,17 @@ class Going:
             about.actions[nql_id] = None
         else:  # where nobody signs, all actions are drafts, which devices with an open policy run
             about.drafts[nql_id] = bool(authors.living()) and authors.is_draft(nql_id, action.version)
+
+    def _reply(self, one: WorkflowExecution) -> Reply | None:
+        """What became of the question of a step; None while it is open."""
+        response = (
+            None if one.campaign is None else self._control.campaign_responses.named([one.campaign]).get(one.campaign)
+        )
+        return (
+            Reply(response.state, {**response.comments, **response.answers})
+            if response is not None and response.over
+            else None
+        )
 
     def _ran(self, one: WorkflowExecution, now: int) -> Ran | None:
         """What became of the run of a step; None while it is not over."""

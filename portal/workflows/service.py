@@ -152,7 +152,7 @@ class Workflows:
         moved = await self._threads.control(
             cancel, request=request, execution=execution, devices=devices, by=caller.actor, now=self._clock()
         )
-        self.going.tell(moved)
+        await self.going.tell(moved, by=caller.actor)
         return moved.done
 
     async def give(self, caller: Caller, execution: str, values: Mapping[str, str]) -> WorkflowExecution:
@@ -169,7 +169,7 @@ class Workflows:
             now = self._clock()
             move = answered(said, one, step, values, now)
             moved = await self._threads.control(self._control.workflow_executions.apply, [move], now=now)
-            self.going.tell(moved)
+            await self.going.tell(moved, by=caller.actor)
             if moved.done:
                 return one
         raise ApiError(409, "not_listening", "The execution went on meanwhile.", "Look at it, and try again.")

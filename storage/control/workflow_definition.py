@@ -75,10 +75,12 @@ class WaitStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class CampaignStep(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="campaign"):
-    """Ask whoever is at the device, by a campaign."""
+    """Ask who is logged in at the device, by a campaign; one who comes within `within` seconds is asked, too. Its
+    answers are the outputs of the step, by the labels of the questions."""
 
     id: StepId
     campaign: NqlId
+    parameters: Annotated[dict[Name, ParameterText], Meta(max_length=30)] = {}
     within: Seconds = DAY
     on_failure: StepId = STOP
     on_expiry: StepId = STOP
@@ -133,6 +135,11 @@ class Definition(msgspec.Struct, frozen=True):
     def actions(self) -> tuple[ActionStep, ...]:
         """The steps that run an action."""
         return tuple(step for step in self.steps if isinstance(step, ActionStep))
+
+    @property
+    def campaigns(self) -> tuple[CampaignStep, ...]:
+        """The steps that ask people."""
+        return tuple(step for step in self.steps if isinstance(step, CampaignStep))
 
     @property
     def read(self) -> dict[str, set[str]]:
@@ -201,8 +208,6 @@ def _way_problems(step: Step, ids: Sequence[str]) -> Iterator[str]:
 
 def _own_problems(step: Step) -> Iterator[str]:
     match step:
-        case CampaignStep():
-            yield "a step that asks by a campaign is not offered yet"
         case ConditionStep() if not step.nql.strip() and not step.compare:
             yield "a condition has a query (nql), or something to compare"
         case ConditionStep() if step.then == step.otherwise:
@@ -240,7 +245,7 @@ def _references(steps: Sequence[Step]) -> Iterator[str]:
     """The texts of steps that may name something."""
     for step in steps:
         match step:
-            case ActionStep():
+            case ActionStep() | CampaignStep():
                 yield from step.parameters.values()
             case ConditionStep():
                 for one in step.compare:
