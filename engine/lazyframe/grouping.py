@@ -149,7 +149,7 @@ class _Parted:
             key=_DEVICE,
             keys=self._first,
             aggregates=[made for item in self.states.values() for made in item.raw],
-            first=[one.found for one in others],
+            first=[one.exchange.found for one in others],
             bounds={**_wide([self._bounds(part) for part in parts]), **{one.key: (0, one.greatest) for one in others}},
             most=most,
         )
@@ -177,7 +177,7 @@ class _Parted:
     def repeats(self) -> bool:
         """Whether the values that are counted occur often enough for that, as far as some rows tell."""
         largest = max(self._parts(), key=lambda part: part.rows)
-        rows = self._rows(largest.frame.head(_SAMPLE)).select(self._first)
+        rows = self._exchanged(largest.frame.head(_SAMPLE)).select(self._first)
         whole, groups = pl.collect_all([rows.select(pl.len()), rows.unique().select(pl.len())])
         return bool(groups.item() <= max(_FEW, whole.item() // _REPEATED))
 
@@ -193,7 +193,7 @@ class _Parted:
     def pairs(self) -> Rows:
         """The groups, of which it is counted how many devices go with each."""
         (name,), (key,) = self.states, self.under.ids
-        counts = different([self._rows(part.frame) for part in self._parts()], key, _VALUE, name)
+        counts = different([self._exchanged(part.frame) for part in self._parts()], key, _VALUE, name)
         rows = Rows(counts, self.source, self.under.owed).having(self.of.keys)
         return rows.over(rows.frame.select(*self.of.keys, name))
 
@@ -286,7 +286,8 @@ class _Parted:
         raw = [made for item in self.states.values() for made in item.raw]
         for part in parts:
             if runs is None or not part.by_device:
-                yield grouped_by(self._rows(part.frame), self._first, raw, self._bounds(part))
+                rows, exchanged = self._rows(part.frame), [one.exchange for one in self.exchanged]
+                yield grouped_by(rows, self._first, raw, self._bounds(part), exchanged)
 
     def _few_each(self, parts: Sequence[Part]) -> bool:
         """Whether devices have so few rows in a part that states of their runs would hardly be fewer."""
@@ -336,7 +337,11 @@ class _Parted:
             frame = frame.with_columns(self.of.bucket)
         if self.value is None:
             return frame
-        return frame.with_columns(self.value.alias(_VALUE), *(one.found for one in self.exchanged))
+        return frame.with_columns(self.value.alias(_VALUE))
+
+    def _exchanged(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The same rows with one object in place of all that have the same attributes."""
+        return self._rows(frame).with_columns(one.exchange.found for one in self.exchanged)
 
     def _by_time(self, measure: Measure) -> bool:
         """Whether a measure's order is that of time."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from engine.lazyframe.dtypes import col
+from engine.lazyframe.packed import Exchange
 from engine.lazyframe.scans import Rows
 from engine.order import scan_key
 from engine.source import Around, Source
@@ -159,13 +160,17 @@ def _over(node: Relation, rows: Scan, waiting: Sequence[Expr], added: Sequence[s
 
 @dataclass(frozen=True, slots=True)
 class Representatives:
-    """For rows with the key of a link, the object that is `found` in place of theirs; none is above `greatest`. `same`
-    says that all objects from 0 to there are, and no two with the same attributes."""
+    """For rows with the key of a link, the object that is taken in place of theirs, by `exchange`; none is above
+    `greatest`. `same` says that all objects from 0 to there are, and no two with the same attributes."""
 
-    key: str
-    found: pl.Expr
+    exchange: Exchange
     greatest: int
     same: bool
+
+    @property
+    def key(self) -> str:
+        """The key of the link."""
+        return self.exchange.key
 
 
 def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> Representatives | None:
@@ -183,8 +188,9 @@ def representatives(source: Source, link: Link, owed: Sequence[ScanColumn]) -> R
     every = pl.select(pl.int_range(length).alias(key)).join(least, on=key, how="left", maintain_order="left")
     bare = objects.filter(pl.all_horizontal(col(name).is_null() for name in names))[key].min()
     same = bare is None and objects.height == length and least[_LEAST].equals(least[key])
-    least_of = pl.lit(every[_LEAST]).gather(col(key), null_on_oob=True)
-    return Representatives(key, least_of.fill_null(pl.lit(bare, dtype=pl.Int64())).alias(key), length - 1, same)
+    # A place without an object has none of the attributes, as an object without any has.
+    exchange = Exchange(key, every[_LEAST], None if bare is None else int(str(bare)))
+    return Representatives(exchange, length - 1, same)
 
 
 def conjuncts(expr: Expr) -> list[Expr]:

@@ -239,10 +239,12 @@ def occurrences(measure: Measure) -> States:
     over, name = _of(measure), f"@{measure.name}:occurs"
     counts = over.value.is_not_null() if over.where is None else over.value.is_not_null() & over.where
     raw = counts.sum() if over.weight is None else pl.when(counts & (over.weight > 0)).then(over.weight).sum()
+    if over.weight is None and over.where is None:
+        raw = pl.len()  # null stands for a value here, which does not count
 
     def told(values: pl.Expr) -> pl.Expr:
         if measure.function == "distinct":
-            return (col(name) > 0).sum().cast(INT64).alias(measure.name)
+            return (values.is_not_null() & (col(name) > 0)).sum().cast(INT64).alias(measure.name)
         weighed = Measured(values, over.dtype, weight=col(name), rank=measure.rank)
         return MEASURES[measure.function](weighed).alias(measure.name)
 

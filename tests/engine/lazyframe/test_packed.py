@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from engine.lazyframe.packed import Bounds, grouped_by
+from engine.lazyframe.packed import Bounds, Exchange, grouped_by
 
 ROWS = pl.DataFrame(
     {
@@ -31,6 +31,23 @@ def test_as_the_keys_say(bounds: Bounds) -> None:
     assert found.columns == ["a", "b", "n", "rows"]
     plain = ROWS.group_by("a", "b").agg(sums)
     assert found.sort("a", "b").equals(plain.sort("a", "b"))
+
+
+@pytest.mark.parametrize("otherwise", [None, 2])
+@pytest.mark.parametrize("bounds", [{}, {"a": (0, 2)}, {"a": (0, 2), "b": (-3, 9)}, {"a": (-1, 4), "b": (-5, 2**59)}])
+def test_others_are_taken_in_place_of_a_key(bounds: Bounds, otherwise: int | None) -> None:
+    others = {0: 2, 1: 1, 2: None, 3: 0}
+    exchange = Exchange("a", pl.Series([*others.values()], dtype=pl.Int64), otherwise)
+    sums = [pl.col("n").sum(), pl.len().alias("rows")]
+    rows = pl.DataFrame(
+        {"a": [0, 1, 2, 3, 5, None, 0, 3, None], "b": [9, -3, 9, None, None, None, 1, None, 9], "n": range(9)}
+    )
+    plain = [otherwise if key is None or others.get(key) is None else others[key] for key in rows["a"]]
+    wanted = rows.with_columns(pl.Series("a", plain, dtype=pl.Int64)).group_by("a", "b").agg(sums)
+    for keys in (["a", "b"], ["b", "a"]):
+        found = grouped_by(rows.lazy(), keys, sums, bounds, [exchange])
+        assert found.collect().sort("a", "b").equals(wanted.select(*keys, "n", "rows").sort("a", "b"))
+        assert ("@packed" in found.explain()) is (len(bounds) == 2)
 
 
 def test_only_known_keys_that_go_into_64_bits_are_packed() -> None:
