@@ -295,3 +295,33 @@ def test_there_is_a_bounded_number_of_webhooks(control: Control) -> None:
         hook(control, "run.ended", name=f"hook-{number}")
     with pytest.raises(RefusedError, match="delete one first"):
         hook(control, "run.ended", name="one more")
+
+
+def test_who_goes_on_from_a_position_misses_no_change(control: Control) -> None:
+    before = control.executions.position()
+    run = planned(control, *TEN, mode="follow")
+    other = planned(control, "elsewhere")
+    at = control.executions.position()
+    assert control.executions.changed_after(run.id, at, 100) == (at, [], False)
+    for device in TEN[:6]:
+        finish(control, run.id, device)
+    control.progress.join(run.id, ["late"], now=NOW)
+    finish(control, other.id, "elsewhere")
+    position, devices, more = control.executions.changed_after(run.id, before, 1000)
+    assert (set(devices), more) == ({*TEN[:6], "late"}, False)
+    assert position == control.executions.position()
+    seen: set[str] = set()
+    place, more = at, True
+    while more:  # in pieces
+        place, some, more = control.executions.changed_after(run.id, place, 3)
+        seen |= set(some)
+    assert (seen, place) == (set(devices), position)
+    assert control.executions.changed_after(run.id, position, 3) == (position, [], False)
+    pages = [control.executions.of_run(run.id, limit=4, after=after) for after in (None, "pc-2", "pc-6")]
+    assert [[one.device for one in page] for page in pages] == [
+        ["late", "pc-0", "pc-1", "pc-2"],
+        ["pc-3", "pc-4", "pc-5", "pc-6"],
+        ["pc-7", "pc-8", "pc-9"],
+    ]
+    many = ["pc-3", *(f"other-{number}" for number in range(40_000))]
+    assert [one.device for one in control.executions.of_run(run.id, devices=many)] == ["pc-3"]
