@@ -240,7 +240,7 @@ def test_the_starter_workflows_are_carried_out(play: Play) -> None:
             await tick(house)
             return await stands(ann, begun["executions"][0])
 
-        full, room = {"used_share": 0.97}, {"used_share": 0.5}
+        full, room = {"used_share": 97.0}, {"used_share": 50.0}
         assert (await steps("free_disk_space", room))["outcome"] == "no_action_taken"
         assert (await steps("free_disk_space", full, {"files": 9}, room))["outcome"] == "action_taken"
         assert (await steps("free_disk_space", full, {"files": 9}, full))["outcome"] == "failed"
