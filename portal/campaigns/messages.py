@@ -27,7 +27,7 @@ class SendCampaign(Struct, forbid_unknown_fields=True):
 
 
 class CampaignInfo(Struct):
-    """A campaign; `counts` are responses of the whole estate by their state."""
+    """A campaign; `counts` are responses by their state, told only to those who see the whole estate."""
 
     definition: CampaignDefinition
     version: str

@@ -46,15 +46,15 @@ class _Routes:
         self._campaigns = campaigns
 
     async def everything(self, asked: Asked) -> m.CampaignList:
-        counts = await self._campaigns.counts()
+        counts = await self._campaigns.counts(asked.caller)
         found = await self._campaigns.everything()
         return m.CampaignList([_campaign(one, counts) for one in found])
 
     async def define(self, asked: Asked) -> m.CampaignOne:
-        return await self._told(await self._campaigns.define(asked.caller, asked.body))
+        return await self._told(asked, await self._campaigns.define(asked.caller, asked.body))
 
     async def one(self, asked: Asked) -> m.CampaignOne:
-        return await self._told(await self._campaigns.campaign(asked.path("nql_id")))
+        return await self._told(asked, await self._campaigns.campaign(asked.path("nql_id")))
 
     async def send(self, asked: Asked) -> m.SentList:
         body: m.SendCampaign = asked.body
@@ -74,8 +74,8 @@ class _Routes:
     async def cancel(self, asked: Asked) -> m.ResponseOne:
         return m.ResponseOne(_response(await self._campaigns.cancel(asked.caller, asked.path("id"))))
 
-    async def _told(self, saved: SavedCampaign) -> m.CampaignOne:
-        return m.CampaignOne(_campaign(saved, await self._campaigns.counts()))
+    async def _told(self, asked: Asked, saved: SavedCampaign) -> m.CampaignOne:
+        return m.CampaignOne(_campaign(saved, await self._campaigns.counts(asked.caller)))
 
 
 def _sent(one: Sent) -> m.SentTo:

@@ -8,7 +8,7 @@ is unknown or asked the same already keeps nobody else from being asked; devices
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from portal.caller import Caller
 from portal.campaigns.people import UNKNOWN, named, seen
@@ -85,8 +85,10 @@ class Campaigns:
         """One campaign, by its id with or without `#`. Raises NotFoundError."""
         return await self._threads.control(self._control.campaigns.campaign, _id(nql_id))
 
-    async def counts(self) -> dict[str, dict[str, int]]:
-        """How many responses of each campaign are in each state, of the whole estate."""
+    async def counts(self, caller: Caller) -> dict[str, dict[str, int]]:
+        """How many responses of each campaign are in each state; nothing for who does not see the whole estate."""
+        if caller.domain is not None:
+            return {}
         return await self._threads.control(self._control.campaign_responses.counts)
 
     # --- sending -------------------------------------------------------------------------------
@@ -134,7 +136,8 @@ class Campaigns:
         response = await self._threads.control(self._control.campaign_responses.response, identifier)
         if response.person not in await seen(self._queries, caller, [response.person]):
             raise NotFoundError("unknown_response", "there is no such response")
-        return response
+        [shown] = await self._shown(caller, [response])
+        return shown
 
     async def responses(self, caller: Caller, campaign: str, limit: int, before: str | None) -> list[Response]:
         """Responses of a campaign, newest first, of people whom the caller sees; `before` is the id of one to page on
@@ -142,12 +145,18 @@ class Campaigns:
         nql_id = (await self.campaign(campaign)).nql_id
         found = await self._threads.control(self._control.campaign_responses.latest, nql_id, limit, before=before)
         known = await seen(self._queries, caller, {response.person for response in found})
-        return [response for response in found if response.person in known]
+        return await self._shown(caller, [response for response in found if response.person in known])
+
+    async def _shown(self, caller: Caller, responses: list[Response]) -> list[Response]:
+        """Responses without the names of devices that the caller does not see."""
+        devices = await self._queries.visible(caller, {one.device for one in responses if one.device is not None})
+        return [one if one.device in devices else replace(one, device=None) for one in responses]
 
     async def cancel(self, caller: Caller, identifier: str) -> Response:
         """Ask this person no more; what is on a screen goes away. Raises NotFoundError."""
         await self.response(caller, identifier)
-        return await self.withdraw(identifier, by=caller.actor)
+        [shown] = await self._shown(caller, [await self.withdraw(identifier, by=caller.actor)])
+        return shown
 
     async def withdraw(self, identifier: str, *, by: str) -> Response:
         """As `cancel`, for who knows that it may be done. Raises NotFoundError."""

@@ -110,8 +110,14 @@ def test_a_view_domain_holds(play: Play) -> None:
     async def scene(house: House) -> None:
         ann = await ready(house)
         lea = await house.bounded('name == "pc-1"', "query", "execute")
+        elsewhere = sit(house, "u-1", 2)
         sent = (await lea.post(SEND, json={"users": ["ada", "bob"], "parameters": VALUES})).json()["sent"]
         assert [one["message"] for one in sent] == ["", UNKNOWN]
+        assert house.portal.control.campaign_dispatch.claim(elsewhere, [], now=house.time.now) is not None
+        path = f"{RESPONSES}/{sent[0]['response']}"
+        devices = [(await who.get(path)).json()["response"]["device"] for who in (ann, lea)]
+        assert devices == [elsewhere, None]
+        assert (await lea.get(f"{API}/campaigns/coffee")).json()["campaign"]["counts"] == {}
         [other] = (await ann.post(SEND, json={"users": ["bob"], "parameters": VALUES})).json()["sent"]
         assert [one["user"] for one in (await lea.get(f"{API}/campaigns/coffee/responses")).json()["responses"]] == [
             "u-1"
