@@ -22,6 +22,7 @@ from portal.addresses import Network, networks
 from portal.app import Portal
 from portal.settings import ACT_DEVICES, ACT_SECONDS, LEAST_NEW, MOST_NEW, SIZES, Settings
 from portal.tls import Certificate, CertificateError, Pins
+from storage.tables.api import HOT
 
 
 class Classic(TypedDict):
@@ -90,9 +91,11 @@ def serve(
         query_kept=sizes["query_kept"],
         public_url=None if public_url is None else checked(public_url, with_token=False),
         trusted=_trusted(trusted),
+        cache=sizes["cache"],
         lake=lake,
         lake_cache=sizes["lake_cache"],
     )
+    HOT.budget = settings.cache
     check_restored(data)
     try:
         Pins(settings.certificates)

@@ -19,6 +19,7 @@ SIZES = {  # bytes: the least and the most that an operator may set
     "query_here": (0, 1 << 40),
     "query_memory": (64 << 20, 1 << 40),
     "query_kept": (0, 1 << 36),
+    "cache": (0, 1 << 44),
     "lake_cache": (0, 1 << 50),
 }
 ACT_SECONDS, ACT_DEVICES = (1, 600), (1, 10_000)
@@ -55,6 +56,7 @@ class Settings:
     act_seconds: int = 60  # that a call of the classic Act API waits for the sites, unless it says another time
     act_devices: int = 10_000  # the most devices of one such call
     query_kept: int = 64 << 20  # bytes of answers that are kept for those who ask the same again
+    cache: int = 4 << 30  # bytes of columns that are kept beside the sealed files, for queries to read as they are
     lake: str | None = None  # the object store that closed days go to, s3://BUCKET/PREFIX; None: as the folder says
     lake_cache: int = 64 << 30  # bytes of closed days that stay here when they are in the lake
     trusted: tuple[Network, ...] = ()  # the networks of proxies whose word for an address counts

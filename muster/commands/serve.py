@@ -27,6 +27,11 @@ SIZES = (
     ("query-here", 256 << 20, "a query that reads more runs in a process of its own"),
     ("query-memory", 1 << 30, "memory that such a process may have for a query"),
     ("query-kept", 64 << 20, "answers that are kept for those who ask the same again"),
+    (
+        "cache",
+        4 << 30,
+        "columns that are kept beside sealed files, for queries to read as they are; 0 keeps none",
+    ),
     ("lake-cache", 64 << 30, "closed days that stay in the folder when they are in the lake"),
     ("scrub-rate", 8 << 20, "sealed files that are looked over a second, again and again; 0 looks at none"),
 )

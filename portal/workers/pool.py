@@ -27,7 +27,7 @@ from nql.catalog.model import Catalog
 from portal.errors import ApiError
 from portal.workers.messages import Reply, Work, framed, packed
 from portal.workers.spool import Spool
-from storage.tables.api import LakeAway, SegmentCorrupt
+from storage.tables.api import HOT, LakeAway, SegmentCorrupt
 
 MODULE = "portal.workers.process"
 START_SECONDS = 60.0
@@ -211,7 +211,7 @@ class Workers:
         said = self.spool.new("log")
         with said.open("wb") as errors:
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", "-m", MODULE, str(self.limits.memory)),
+                *(sys.executable, "-P", "-m", MODULE, str(self.limits.memory), str(HOT.budget)),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,

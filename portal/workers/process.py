@@ -31,15 +31,16 @@ from nql.catalog.model import Catalog
 from portal.queries.forms import cut, pieces
 from portal.queries.union import UnionSource
 from portal.workers.messages import DEVICES, Reply, Work, read, unpacked
-from storage.tables.api import LakeAway, SegmentCorrupt, SnapshotSource
+from storage.tables.api import HOT, LakeAway, SegmentCorrupt, SnapshotSource
 
 Message = tuple[bytes | None, bytes]
 MOST_SAID = 2000  # characters of what went wrong
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Work until the portal is gone. The argument is how many bytes of memory it may have."""
-    [memory] = map(int, arguments)
+    """Work until the portal is gone. The arguments are how many bytes of memory it may have, and how many columns at
+    hand beside the sealed files."""
+    memory, HOT.budget = map(int, arguments)
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # what a library prints is no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the portal

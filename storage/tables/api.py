@@ -52,6 +52,7 @@ from storage.tables.validate import MAX_MESSAGE, check_batch, rows_from_wire
 from storage.tables.writer import Compact, Erase, Item, Seal, Stop, Writer
 
 __all__ = [
+    "HOT",
     "MAX_MESSAGE",
     "MAX_ROWS",
     "Ack",

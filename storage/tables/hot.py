@@ -54,9 +54,7 @@ class HotColumns:
     """The cache of all folders that a process reads. `budget` is in bytes, a folder; 0 keeps nothing."""
 
     def __init__(self, budget: int = BUDGET, *, least_rows: int = LEAST_ROWS) -> None:
-        if not 0 <= budget <= MOST_BUDGET:
-            raise ValueError(f"the budget of hot columns is 0 to {MOST_BUDGET} bytes, not {budget}")
-        self._budget = budget
+        self.budget = budget
         self._least_rows = least_rows
         self._lock = threading.Lock()
         self._reads: Counter[Key] = Counter()
@@ -65,6 +63,17 @@ class HotColumns:
         self._making: set[Key] = set()
         self._maker: ThreadPoolExecutor | None = None
         self._last: Future[None] | None = None
+
+    @property
+    def budget(self) -> int:
+        """Bytes that a folder's columns may have."""
+        return self._budget
+
+    @budget.setter
+    def budget(self, budget: int) -> None:
+        if not 0 <= budget <= MOST_BUDGET:
+            raise ValueError(f"the budget of hot columns is 0 to {MOST_BUDGET} bytes, not {budget}")
+        self._budget = budget
 
     def columns(self, folder: Path, item: DayFile | Segment, columns: Sequence[str]) -> list[Column] | None:
         """Columns of a file in order, whose digest the caller has checked; None if not all of them are here."""

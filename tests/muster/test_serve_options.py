@@ -37,7 +37,8 @@ def test_defaults_are_those_of_the_settings() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "given"), [("--query-memory", "1MB"), ("--scrub-rate", "2GB"), ("--query-kept", "1PB")]
+    ("option", "given"),
+    [("--query-memory", "1MB"), ("--scrub-rate", "2GB"), ("--query-kept", "1PB"), ("--cache", "20TB")],
 )
 def test_bounds(option: str, given: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["serve", "--data", str(tmp_path / "data"), "--port", "0", option, given]) == 2

@@ -169,3 +169,17 @@ def test_what_is_at_hand_says_its_bounds_and_how_many_rows_each_device_has(store
                 assert rows.height < part.rows
                 assert part.whole.collect().filter(part.inside.collect().to_series()).equals(rows)
             assert part.runs["len"].sum() == part.rows
+
+
+def test_a_budget_can_be_set_later_and_has_bounds(store: Store) -> None:
+    hot = HotColumns(0, least_rows=1)
+    for _ in range(READS):
+        ask(store, hot)
+    assert files(store) == []
+    hot.budget = 1 << 20
+    for _ in range(READS):
+        ask(store, hot)
+    assert files(store)
+    with pytest.raises(ValueError, match="the budget of hot columns"):
+        hot.budget = -1
+    assert hot.budget == 1 << 20
