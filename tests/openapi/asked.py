@@ -19,12 +19,18 @@ from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from portal.app import endpoints
+from portal.endpoints import PREFIX
+from portal.openapi import examples
 from portal.settings import Settings
-from tests.portal.conftest import API, MANIFEST, opened
+from tests.portal.conftest import House, opened
 from tests.portal.modern.scenes import served
+from tests.portal.test_openapi import ENDING, STREAM, World, world
 from tests.storage.control.template import place
 
 CLIENTS = Path(sys.prefix) / "clients"  # what requirements/clients.txt locks
+TAKING = ("/revoke", "/erasures", "/erasures/{id}", "/password")
+Things = dict[str, dict[str, str]]
 GENERATED = Path(__file__).with_name("generated.py")
 
 
@@ -53,18 +59,18 @@ class Asking:
 def asking(data: Path, each: int) -> Iterator[Asking]:
     """A portal over a new folder, with a few devices and an action, and who asks it."""
     place(data / "control" / "control.db")
-    told: Queue[tuple[str, str]] = Queue()
+    told: Queue[tuple[str, str, Things]] = Queue()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=[_portal(data, told, stop)])
     thread.start()
     try:
-        address, token = told.get(timeout=60)
+        address, token, things = told.get(timeout=60)
         command = [sys.executable, str(GENERATED), address, str(each)]
         env, pipe = {"PYTHONPATH": str(CLIENTS)}, subprocess.PIPE
         with subprocess.Popen(command, env=env, text=True, stdin=pipe, stdout=pipe) as process:
             asker = Asking(process)
             try:
-                asker.operations = int(asker._answer(token))
+                asker.operations = int(asker._answer(f"{token}\n{json.dumps(things)}"))
                 yield asker
             finally:
                 process.kill()
@@ -74,13 +80,26 @@ def asking(data: Path, each: int) -> Iterator[Asking]:
         loop.close()
 
 
-async def _portal(data: Path, told: Queue[tuple[str, str]], stop: asyncio.Event) -> None:
+async def _portal(data: Path, told: Queue[tuple[str, str, Things]], stop: asyncio.Event) -> None:
     async with opened(Settings(data, imports=True)) as house:
-        client = await house.program()
-        for number in range(1, 4):
-            house.enrol(number)
-        await house.settle()
-        await client.post(f"{API}/actions", json=MANIFEST)
+        at = await world(house)
+        things = await _made(house, at)
         async with served(house) as address:
-            told.put((address, client.headers["Authorization"].split()[1]))
+            told.put((address, at.client.headers["Authorization"].split()[1], things))
             await stop.wait()
+
+
+async def _made(house: House, at: World) -> Things:
+    """Send the examples, but for those that take something away; where each of them was about a thing, its path's
+    parameters."""
+    known = {f"{one.method} {one.path}": one for one in endpoints(house.portal)}
+    things: Things = {}
+    for name, example in examples()[1].items():
+        endpoint = known[name]
+        if name in (STREAM, ENDING) or endpoint.method == "DELETE" or endpoint.path.endswith(TAKING):
+            continue
+        sent = await at.said(example)
+        at.check(endpoint, await at.send(endpoint, sent))
+        if "path" in sent and (endpoint.body or endpoint.query):
+            things[f"{endpoint.method} {PREFIX}{endpoint.path}"] = sent["path"]
+    return things

@@ -1,8 +1,9 @@
 """Requests that schemathesis makes of the OpenAPI document, in a process of its own: `tests.openapi.asked` runs it.
 
-In: the address of a portal and how many requests a case has; on standard input a token, then numbers of cases. Out: a
-line of JSON for each case: its operation, how many requests it sent, what was wrong. Invariant: a case is one operation
-with requests that fit its forms, or that do not, and the same number makes the same requests of the same document.
+In: the address of a portal and how many requests a case has; on standard input a token, ids of things by paths, then
+numbers of cases. Out: a line of JSON for each case: its operation, how many requests it sent, what was wrong.
+Invariant: a case is one operation with requests that fit its forms, or that do not, in two of three cases about things
+that there are; the same number makes the same requests of the same document.
 """
 
 from __future__ import annotations
@@ -49,9 +50,12 @@ def sender(address: str, token: str) -> Callable[[Any], None]:
     return send
 
 
-def asked(operation: Any, number: int, each: int, *, fits: bool, send: Callable[[Any], None]) -> tuple[int, str]:
+def asked(
+    operation: Any, number: int, each: int, *, fits: bool, about: dict[str, str] | None, send: Callable[[Any], None]
+) -> tuple[int, str]:
     """One case: how many requests were sent, and what was wrong with the first that was."""
     sent = 0
+    mode = GenerationMode.POSITIVE if fits else GenerationMode.NEGATIVE
 
     @seed(number)
     @settings(
@@ -61,7 +65,7 @@ def asked(operation: Any, number: int, each: int, *, fits: bool, send: Callable[
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(operation.as_strategy(GenerationMode.POSITIVE if fits else GenerationMode.NEGATIVE))
+    @given(operation.as_strategy(mode, path_parameters=about))
     def check(case: Any) -> None:
         nonlocal sent
         sent += 1
@@ -79,12 +83,14 @@ def asked(operation: Any, number: int, each: int, *, fits: bool, send: Callable[
 def main(address: str, each: int) -> None:
     """Run the cases that are asked for."""
     send, known = sender(address, sys.stdin.readline().strip()), operations(address)
+    things = json.loads(sys.stdin.readline())
     print(len(known), flush=True)
     for line in sys.stdin:
         number = int(line)
         operation = known[number % len(known)]
         fits = (number // len(known) + number) % 2 == 0
-        sent, wrong = asked(operation, number, each, fits=fits, send=send)
+        about = things.get(f"{operation.method.upper()} {operation.path}") if number % 3 else None
+        sent, wrong = asked(operation, number, each, fits=fits, about=about, send=send)
         said = {"operation": operation.label, "fits": fits, "requests": sent, "wrong": wrong}
         print(json.dumps(said), flush=True)
 

@@ -51,11 +51,19 @@ class World:
 
     async def ask(self, endpoint: Endpoint, example: Mapping[str, Any]) -> httpx.Response:
         """Send an example with this portal's things in it."""
+        return await self.send(endpoint, await self.said(example))
+
+    async def said(self, example: Mapping[str, Any]) -> dict[str, Any]:
+        """An example with this portal's things in it."""
         known = {name: text for name, text in self.things.items() if isinstance(text, str)}
         for name in set(re.findall(r'"\$(\w+)"', json.dumps(example))) & self.things.keys():
             thing = self.things[name]
             known[name] = thing if isinstance(thing, str) else await thing()
-        said = filled(example, known)
+        said: dict[str, Any] = filled(example, known)
+        return said
+
+    async def send(self, endpoint: Endpoint, said: Mapping[str, Any]) -> httpx.Response:
+        """Send what is said."""
         url = PREFIX + endpoint.path.format(**said.get("path", {}))
         more: dict[str, Any] = {"json": said["body"]} if "body" in said else {}
         if said.get("headers"):
