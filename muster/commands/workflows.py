@@ -115,6 +115,7 @@ def _show(portal: Api, options: Options) -> None:
         except RefusedError as error:
             if error.status != 404:
                 raise
+            portal.get(f"/workflow-requests/{segment(options.id)}")  # which says so where there is none
             _executions(portal, options.id, as_json=options.json)
         else:
             tell(options, "\n".join(_lines(one)), one)
@@ -176,7 +177,7 @@ def _executions(portal: Api, request: str, *, as_json: bool) -> None:
         if not page:
             break
     rows = found if as_json else [one | {"device": one["device"]["name"]} for one in found]
-    print_rows(rows, EXECUTIONS, as_json=as_json, empty="There is no such request of a workflow.")
+    print_rows(rows, EXECUTIONS, as_json=as_json, empty="You see none of its devices.")
 
 
 def _lines(one: Mapping[str, Any]) -> list[str]:
