@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +80,21 @@ class Served:
 
     def post(self, path: str, body: Any = None) -> Any:
         """Ask the own API as an administrator; the JSON of the answer."""
-        return self._asked(httpx.post(f"{self.url}{PREFIX}{path}", json=body, headers=self._headers(), verify=NOBODY))
+        return self._asked(httpx.post(f"{self.url}{PREFIX}{path}", json=body, headers=self._headers, verify=NOBODY))
 
     def get(self, path: str) -> Any:
         """What stands at a path of the own API."""
-        return self._asked(httpx.get(f"{self.url}{PREFIX}{path}", headers=self._headers(), verify=NOBODY))
+        return self._asked(httpx.get(f"{self.url}{PREFIX}{path}", headers=self._headers, verify=NOBODY))
 
     def delete(self, path: str) -> None:
         """Remove what stands at a path of the own API."""
-        self._asked(httpx.delete(f"{self.url}{PREFIX}{path}", headers=self._headers(), verify=NOBODY))
+        self._asked(httpx.delete(f"{self.url}{PREFIX}{path}", headers=self._headers, verify=NOBODY))
 
     def _asked(self, answer: httpx.Response) -> Any:
         assert answer.is_success, answer.text
         return answer.json() if answer.content else None
 
+    @cached_property
     def _headers(self) -> dict[str, str]:
         now, control = self.portal.clock(), self.portal.control
         known = control.accounts.by_name("admin")
