@@ -175,7 +175,7 @@ def _attach(node: Attach, rows: Rows) -> Rows:
     frame = rows.frame.drop(replaced) if replaced else rows.frame
     sums = _summed(node, rows.source, frame)
     how: Choice["left", "inner"] = "left" if node.keep_all else "inner"
-    joined = frame.join(sums, on=col(OBJECT_KEY), how=how)
+    joined = frame.join(sums, on=col(OBJECT_KEY), how=how, maintain_order="left")  # which is that of the answer
     filled = _empties(node.measures) if node.keep_all else []
     return Rows(joined.with_columns(filled) if filled else joined, rows.source)
 

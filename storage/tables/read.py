@@ -103,9 +103,10 @@ class SnapshotSource:
         frame = resident(self._place(schema), held, present or ["@id"])
         if LIVE in frame.columns:
             frame = frame.filter(pl.col(LIVE))
-        return frame.lazy().select(
+        rows = frame.lazy().select(
             pl.col(name) if name.endswith(CODE) else as_today(name, schema, frame.schema) for name in columns
         )
+        return rows.set_sorted("@id") if "@id" in columns else rows
 
     def texts(self, table: str, column: str) -> Texts | None:
         """The different texts of a column of objects; see `engine.source.Telling.texts`. Raises KeyError."""
