@@ -38,6 +38,16 @@ ERROR = {
         }
     },
 }
+EVENT = {  # of a stream, one after the other
+    "type": "object",
+    "required": ["event", "data"],
+    "properties": {
+        "id": {"type": "string", "description": "Of a run's events: what to come back with in Last-Event-ID."},
+        "event": {"type": "string"},
+        "data": {"type": "string", "description": "JSON."},
+    },
+}
+FORMS = {"application/json": {"type": "object"}, "text/event-stream": EVENT}
 REFUSALS = {
     400: "Something of the request cannot be read; of a query, `diagnostics` says what and where.",
     401: "Nobody is known by the token or cookie.",
@@ -147,8 +157,7 @@ def _refusal(text: str) -> dict[str, Any]:
 
 def _answer(endpoint: Endpoint) -> dict[str, Any]:
     content: dict[str, Any] = {} if endpoint.answer is None else _json(endpoint.answer.__name__, {})
-    forms = {media: "object" if media == "application/json" else "string" for media in endpoint.media}
-    content |= {media: {"schema": {"type": form}} for media, form in forms.items()}
+    content |= {media: {"schema": FORMS.get(media, {"type": "string"})} for media in endpoint.media}
     return {"description": "Done.", **({"content": content} if content else {})}
 
 
