@@ -14,7 +14,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, bindparam, select
+from sqlalchemy import BigInteger, Connection, Row, bindparam, or_, select
 
 from storage.control import audit, schema, schema_campaigns
 from storage.control.campaign_responses import ANSWERED, DECLINED, DELIVERED, FINAL, OPEN, OPENED, finish, note, one
@@ -186,13 +186,15 @@ def _may(connection: Connection, row: Row[Any], now: int) -> bool:
 
 _now: Any = bindparam("now", type_=BigInteger)
 _OPEN = (among(TABLE.c.state, OPEN), TABLE.c.open_from <= _now, TABLE.c.expires_at > _now)
+# Each pull asks this: from the people of the device on, never from all that is open in the estate.
+_OF_PERSON = (or_(*(TABLE.c.state.concat("") == state for state in OPEN)), *_OPEN[1:])
 _NEXT = Prepared(
     select(
         TABLE.c.id, TABLE.c.person, TABLE.c.state, TABLE.c.attempt, TABLE.c.device, TABLE.c.held_until,
         TABLE.c.expires_at, PRESENT.c.since, PRESENT.c.device.label("at"),
     )
     .select_from(PRESENT).join(TABLE, TABLE.c.person == PRESENT.c.person)
-    .where(PRESENT.c.device == bindparam("of_device"), *_OPEN)
+    .where(PRESENT.c.device == bindparam("of_device"), *_OF_PERSON)
     .order_by(TABLE.c.id).limit(20)
 )  # fmt: skip
 _here = select(PRESENT.c.device).join(schema.presence, schema.presence.c.device == PRESENT.c.device)

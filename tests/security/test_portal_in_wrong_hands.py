@@ -1,4 +1,5 @@
-"""The portal's database and signing keys are an attacker's: no script that no trusted author signed runs on a device.
+"""The portal's database and signing keys are an attacker's: no script that no trusted author signed runs on a device,
+and what people are shown stays plain words.
 
 Comes in: a real portal whose folder the attacker owns, a real agent enrolled under the standard policy before that.
 Goes out: what the agent did, seen by a file that each script would leave. Invariant: every attack reaches the device as
@@ -14,16 +15,19 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from agent import statements
 from agent.identity import load_enrolment
+from storage.control.campaign_definition import CampaignDefinition, Question
+from storage.control.campaign_responses import Addressee, NewRequest
 from storage.control.key_ring import public
 from storage.control.runs import Run
 from storage.control.states import State
 from tests.authors import Signer
-from tests.portal.agents.conftest import AgentProcess, Served, agent, eventually, served
+from tests.portal.agents.conftest import HOUR, AgentProcess, Served, agent, eventually, served
 
 __all__ = ["agent", "served"]
 pytestmark = pytest.mark.slow
@@ -147,6 +151,23 @@ def test_values_that_the_author_did_not_allow(attack: Attack) -> None:
     run = served.ask([device], f'[ "$1" = look ] || {attack.evil}', {"mode": "look"}, inputs=MODES)
     attack.sql("UPDATE runs SET parameters = ? WHERE id = ?", '{"mode":"evil"}', run.id)
     attack.refused(run, "not one that the action allows")
+
+
+def test_a_question_that_leads_somewhere(attack: Attack) -> None:
+    control, now, device = attack.served.portal.control, attack.served.portal.clock(), attack.agent.device
+    question = {"label": "why", "text": "Why?", "kind": "text"}
+    asked = CampaignDefinition("#ask", "Ask", "May we ask?", (msgspec.convert(question, Question),))
+    control.campaigns.save(asked, by="account:admin", now=now)
+    control.people_present.told(device, [f"{device}:0"], now=now)
+    request = NewRequest("#ask", {}, now + HOUR, "admin")
+    [response] = control.campaign_responses.send(request, [Addressee(f"{device}:0", "root")], now=now)
+    assert response is not None
+    content = {"nql_id": "#ask", "title": "Log in at https://evil.example", "questions": [question]}
+    attack.sql("UPDATE campaign_requests SET content = ?", msgspec.json.encode(content).decode())
+    attack.served.nudge(device)
+    why = "a text of the questions holds an address"
+    eventually(lambda: control.campaign_responses.response(response.id).detail == why)
+    assert control.campaign_responses.response(response.id).shown_at is None
 
 
 def test_a_portal_that_is_replaced(attack: Attack) -> None:
