@@ -21,6 +21,7 @@ from storage.control.workflow_definition import ConditionStep
 from storage.control.workflow_rows import WorkflowExecution
 from storage.control.workflows import definition
 
+PIECE = 250  # devices in one question: their names have to fit into a text of NQL
 log = structlog.get_logger("workflows")
 Answers = dict[str, bool | str]
 
@@ -34,14 +35,17 @@ class Conditions:
     async def ask(
         self, asking: Sequence[WorkflowExecution], callers: Mapping[str, Caller | None]
     ) -> tuple[Answers, set[str]]:
-        """The answers by the executions' ids, and the ids of those that cannot be answered now."""
+        """The answers by the executions' ids, and the ids of those that cannot be answered now. The starters see the
+        devices."""
         groups: dict[tuple[str, ...], list[WorkflowExecution]] = {}
         for one in asking:
             key = (one.requested_by, one.workflow, one.version, one.step, to_json(one.parameters))
             groups.setdefault(key, []).append(one)
         answers: Answers = {}
         later: set[str] = set()
-        for some in groups.values():
+        for some in (
+            group[start : start + PIECE] for group in groups.values() for start in range(0, len(group), PIECE)
+        ):
             if (caller := callers[some[0].requested_by]) is None:
                 continue
             try:
@@ -70,8 +74,6 @@ class Conditions:
 
 
 def of_devices(caller: Caller, devices: Sequence[str]) -> Caller:
-    """A caller who sees some devices alone, as far as it sees them anyway."""
+    """A caller who sees, of all that it sees, some devices alone."""
     named = ", ".join(f'"{uid}"' for uid in sorted(set(devices)))
-    own = caller.account.domain
-    domain = f"uid in [{named}]" if own is None else f"({own}\n) and uid in [{named}]"
-    return replace(caller, account=replace(caller.account, domain=domain))
+    return replace(caller, account=replace(caller.account, domain=f"uid in [{named}]"))

@@ -38,7 +38,8 @@ from storage.control.workflows import definition
 
 PAUSE = 1.0  # seconds between ticks
 LATER = 10_000_000  # microseconds until what did not work is tried again
-GROUP = 500  # executions that are moved together
+GROUP = 500  # executions that are looked at together
+PIECE = 50  # moves of one transaction: whoever else writes waits for it
 ROUNDS = 40  # groups in one tick
 log = structlog.get_logger("workflows")
 
@@ -104,7 +105,8 @@ class Going:
     async def _move(self, ready: Sequence[WorkflowExecution], now: int) -> int:
         """Move executions on; how many went."""
         about = await self._round(ready)
-        among, later = await self._conditions.ask([one for one in ready if _asks(one)], about.callers)
+        asking = [one for one in ready if _asks(one) and one.device in about.seen.get(one.requested_by, ())]
+        among, later = await self._conditions.ask(asking, about.callers)
         moves: list[Move] = []
         for one in ready:
             if one.id in later:
@@ -122,11 +124,12 @@ class Going:
         if later:
             postpone = self._control.workflow_executions.postpone
             await self._threads.control(postpone, [one for one in ready if one.id in later], now + LATER)
-        return await self._apply(moves, now)
+        pieces = [moves[start : start + PIECE] for start in range(0, len(moves), PIECE)]
+        return sum([await self._apply(piece, now) for piece in pieces])
 
     async def _apply(self, moves: list[Move], now: int) -> int:
         apply = self._control.workflow_executions.apply
-        moved = await self._threads.control(apply, moves, now=now) if moves else Moved()
+        moved = await self._threads.control(apply, moves, now=now)
         if moved.refused:
             others = [_refused(one, said, now) for one, said in moved.refused]
             more = await self._threads.control(apply, others, now=now)

@@ -7,13 +7,15 @@ from typing import Any
 import pytest
 
 from muster.content import folder
+from portal.workflows.conditions import PIECE
 from storage.control.roles import Rights
 from storage.control.states import State
 from tests.architecture.project import ROOT
-from tests.portal.conftest import API, MANIFEST, SECOND, House, Play
+from tests.portal.conftest import API, HOUR, MANIFEST, SECOND, House, Play
 from tests.portal.workflows.scenes import ACTION, begin, ready, report, stands, tick, uid, workflow
 
 pytestmark = pytest.mark.slow
+MANY = PIECE + 10  # more than one question names
 NOBODY = "00000000-0000-7000-8000-000000000000"
 ROWS = "workflow.executions | list status, outcome, outcome_details, workflow.name, device.name, duration_seconds"
 
@@ -118,17 +120,24 @@ def test_what_is_refused(play: Play) -> None:
 
 def test_many_devices_are_asked_about_at_once_and_each_goes_its_way(play: Play) -> None:
     async def scene(house: House) -> None:
-        ann = await ready(house, steps=[condition(), END, OTHER], devices=5)
+        ann = await ready(house, steps=[condition(), END, OTHER])
+        enrolment, now = house.portal.control.enrolment, house.time.now
+        keys = enrolment.create_enrol_keys(MANY, simulated=True, expires_at=now + HOUR, by="account:ann", now=now)
+        for number, (_, key) in enumerate(keys):
+            own = (number + 10).to_bytes(32, "big")
+            enrolment.consume_enrol_key(key, own, own, f"many-{number}", now=now)
+        await house.settle()
         begun = (await ann.post(f"{API}/workflows/make_room/executions", json={"target": {"nql": "devices"}})).json()
         await tick(house)
-        found = (await ann.get(f"{API}/workflow-executions", params={"request": begun["request"]})).json()["executions"]
+        params: dict[str, Any] = {"request": begun["request"], "limit": 1000}
+        found = (await ann.get(f"{API}/workflow-executions", params=params)).json()["executions"]
         ways = {one["device"]["name"]: one["outcome"] for one in found}
-        assert ways == {"pc-1": "action_taken"} | {f"pc-{number}": "no_action_taken" for number in range(2, 6)}
+        assert ways == {"pc-1": "action_taken"} | {f"many-{number}": "no_action_taken" for number in range(MANY)}
         said = (await ann.get(f"{API}/workflow-requests/{begun['request']}")).json()
-        assert (said["counts"], said["complete"]) == ({"success": 5}, True)
+        assert (said["counts"], said["complete"]) == ({"success": MANY + 1}, True)
         page = (await ann.get(f"{API}/workflow-executions", params={"limit": 2, "workflow": "make_room"})).json()
-        more = {"limit": 9, "before": page["executions"][-1]["id"], "state": "success"}
-        assert len((await ann.get(f"{API}/workflow-executions", params=more)).json()["executions"]) == 3
+        more = {"limit": 1000, "before": page["executions"][-1]["id"], "state": "success"}
+        assert len((await ann.get(f"{API}/workflow-executions", params=more)).json()["executions"]) == MANY - 1
 
     play(scene)
 
