@@ -89,6 +89,9 @@ class Beside:
         if runs and p.nudges.devices:
             waiting = await p.threads.control(p.control.dispatch.waiting_devices, now=p.clock())
             p.nudges.nudge(waiting & p.nudges.devices)
+        if p.nudges.devices and any(entry.subject.startswith("campaign:") for entry in entries):
+            asked = await p.threads.control(p.control.campaign_dispatch.waiting_devices, now=p.clock())
+            p.nudges.nudge(asked & p.nudges.devices)
         for entry in entries:
             uid = entry.subject.removeprefix("device:")
             if entry.action in ("device.revoked", "device.cloned"):

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from portal.beside import LASTS, Beside, Parts
@@ -19,7 +20,9 @@ from portal.nudges import REVOKED, Nudges
 from portal.threads import Threads
 from storage.control.api import Control, open_control
 from storage.control.audit import Entry
-from tests.storage.control.conftest import NOW, ask, enrol, manifest
+from storage.control.campaign_definition import CampaignDefinition
+from storage.control.campaign_responses import Addressee, NewRequest
+from tests.storage.control.conftest import HOUR, NOW, ask, enrol, manifest
 
 
 class Heard:
@@ -92,6 +95,24 @@ def test_a_run_of_another_portal_is_looked_at_and_its_device_here_is_nudged(part
         assert link.told == ["nudge"]
         await beside.look()
         assert said(parts) == []
+        assert link.told == ["nudge"]
+
+    asyncio.run(run())
+
+
+def test_a_person_here_whom_another_portal_asks(parts: Parts, other: Control) -> None:
+    async def run() -> None:
+        device, link = enrol(other), Link()
+        asked = {"nql_id": "#ask", "name": "Ask", "title": "May we?", "questions": [
+            {"label": "why", "text": "Why?", "kind": "text"}]}  # fmt: skip
+        other.campaigns.save(msgspec.convert(asked, CampaignDefinition), by="account:ann", now=NOW)
+        other.people_present.told(device.uid, ["u-1"], now=NOW)
+        parts.nudges.add(device.uid, link)
+        beside = Beside(parts)
+        await beside.look()
+        request = NewRequest("#ask", {}, NOW + HOUR, "ann")
+        other.campaign_responses.send(request, [Addressee("u-1", "ann")], now=NOW)
+        await beside.look()
         assert link.told == ["nudge"]
 
     asyncio.run(run())
