@@ -63,8 +63,9 @@ def _campaign_problems(control: Control, said: Definition) -> Iterator[str]:
             yield f"step {step.id}: {step.campaign} does not allow the trigger {TRIGGER}"
         if wrong := sorted(set(step.parameters) ^ set(campaign.parameters)):
             yield f"step {step.id}: {step.campaign} has the parameters {sorted(campaign.parameters)}; see {wrong[0]}"
-        unknown = said.read.get(step.id, set()) - {question.label for question in campaign.questions}
-        yield from (f"step {step.id}: {step.campaign} has no question {name}" for name in sorted(unknown))
+        chosen = {question.label for question in campaign.questions if question.kind != "text"}
+        for name in sorted(said.read.get(step.id, set()) - chosen):
+            yield f"step {step.id}: {step.campaign} has no question {name} with choices or a rating"
 
 
 def _call_problems(step: ActionStep, action: Action) -> Iterator[str]:

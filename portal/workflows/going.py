@@ -198,14 +198,9 @@ class Going:
 
     def _reply(self, one: WorkflowExecution) -> Reply | None:
         """What became of the question of a step; None while it is open."""
-        response = (
-            None if one.campaign is None else self._control.campaign_responses.named([one.campaign]).get(one.campaign)
-        )
-        return (
-            Reply(response.state, {**response.comments, **response.answers})
-            if response is not None and response.over
-            else None
-        )
+        found = self._control.campaign_responses.named([one.campaign] if one.campaign is not None else [])
+        # What somebody wrote stays with the response, which an erasure of that person takes away.
+        return next((Reply(response.state, response.answers) for response in found.values() if response.over), None)
 
     def _ran(self, one: WorkflowExecution, now: int) -> Ran | None:
         """What became of the run of a step; None while it is not over."""

@@ -130,6 +130,7 @@ async def ran(world: World) -> None:
     alone = asked | {"target": {"devices": [world.device.uid]}}
     assert (await ann.post(f"{API}/runs", json=alone)).is_success
     await told(world)
+    await taken_through(world)
     house.portal.presence.came(world.device.uid)
     house.portal.presence.came(world.other.uid)
     await house.portal.presence.write()
@@ -149,6 +150,24 @@ async def told(world: World) -> None:
             assert ask is not None
             said = Heard("answered", "", {}, {"why": f"her own words at {NAME}"})
             control.campaign_dispatch.take(ask.response, ask.device, ask.attempt, ask.nonce, said, now=now)
+
+
+async def taken_through(world: World) -> None:
+    """A workflow goes on on both devices, and has ended on both before; it was asked for with the person's name."""
+    house, ann = world.house, world.ann
+    steps = [{"kind": "wait", "id": "ear", "listen": ["answer"]}, {"kind": "stop", "id": "end"}]
+    said = {"nql_id": "#listen", "name": "Listen", "steps": steps, "parameters": [{"name": "who"}]}
+    assert (await ann.post(f"{API}/workflows", json=said)).is_success
+    asked = {"target": {"devices": [world.device.uid, world.other.uid]}, "parameters": {"who": USERNAME},
+             "reason": f"{USERNAME} waits at {NAME}"}  # fmt: skip
+    for number in range(2):
+        begun = await ann.post(f"{API}/workflows/listen/executions", json=asked)
+        assert begun.is_success, begun.text
+        await house.portal.workflows.going.tick()
+        for execution in begun.json()["executions"] if number else ():
+            given = {"parameters": {"answer": f"{USERNAME} says yes at {NAME}"}}
+            assert (await ann.post(f"{API}/workflow-executions/{execution}/trigger", json=given)).is_success
+    await house.portal.workflows.going.tick()
 
 
 async def rows_of(world: World, uid: str) -> list[Any]:

@@ -111,11 +111,14 @@ def test_what_cannot_be_asked(play: Play) -> None:
         ann = await coffee(house)
         device = await uid(ann, "pc-1")
         ask = STEPS[0]
-        compare = [{"value": "steps.ask.outputs.tea", "operator": "is", "than": "yes"}]
+        tea, why = (
+            [{"value": f"steps.ask.outputs.{name}", "operator": "is", "than": "yes"}] for name in ("tea", "why")
+        )
         for steps, reason in (
             ([ask | {"campaign": "#tea"}, *STEPS[1:]], "no campaign #tea"),
             ([ask | {"parameters": {}}, *STEPS[1:]], "parameters"),
-            ([ask, STEPS[1] | {"compare": compare}, *STEPS[2:]], "no question tea"),
+            ([ask, STEPS[1] | {"compare": tea}, *STEPS[2:]], "no question tea"),
+            ([ask, STEPS[1] | {"compare": why}, *STEPS[2:]], "no question why with choices"),
         ):
             answer = await ann.post(f"{API}/workflows", json=workflow(nql_id="#bad", steps=steps))
             assert reason in answer.json()["error"]["message"]
