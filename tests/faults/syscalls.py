@@ -136,10 +136,11 @@ def traced(story: Story, folder: Path, notes: mmap.mmap, options: Sequence[str],
     """Run a story under strace to its end, whatever that is."""
     log.unlink(missing_ok=True)
     wait, go = os.pipe()
+    silent = os.open(os.devnull, os.O_WRONLY)  # opened here: in the child that might be the call that fails
     child = os.fork()
     if child == 0:
+        os.dup2(silent, 2)
         os.read(wait, 1)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         _become(lambda: story.run(folder, notes), HANG)
     command = ["strace", "-f", "-qq", *options, "-o", str(log), "-p", str(child)]
     tracer = subprocess.Popen(command, stderr=subprocess.PIPE)
@@ -153,8 +154,8 @@ def traced(story: Story, folder: Path, notes: mmap.mmap, options: Sequence[str],
         child = 0
         tracer.wait(SECONDS)
     finally:
-        os.close(wait)
-        os.close(go)
+        for end in (wait, go, silent):
+            os.close(end)
         if child:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
