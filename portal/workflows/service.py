@@ -106,6 +106,7 @@ class Workflows:
             external_source=ask.external_source,
             external_reference=ask.external_reference,
             idempotency_key=ask.idempotency_key,
+            target_text=None if ask.target.nql is UNSET else ask.target.nql,
         )
         begin = self._control.workflow_executions.begin
         return Begun(*await self._threads.control(begin, request, now=self._clock()))

@@ -57,6 +57,7 @@ class WorkflowRequest:
     external_source: str | None = None
     external_reference: str | None = None
     idempotency_key: str | None = None
+    target_text: str | None = None  # the query that meant the devices: asked again, it may mean others
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,7 +314,8 @@ def _request_values(request: WorkflowRequest, identifier: str, now: int) -> dict
 
 
 def _digest_of(request: WorkflowRequest) -> str:
-    return digest_of_json([request.workflow.nql_id, dict(request.parameters), sorted(set(request.devices))])
+    target = request.target_text or sorted(set(request.devices))
+    return digest_of_json([request.workflow.nql_id, dict(request.parameters), target])
 
 
 def _repeated(connection: Connection, request: WorkflowRequest) -> str | None:
@@ -328,5 +330,6 @@ def _repeated(connection: Connection, request: WorkflowRequest) -> str | None:
 
 def _ids_of(connection: Connection, request: str, devices: Sequence[str]) -> list[str]:
     rows = connection.execute(select(TABLE.c.device, TABLE.c.id).where(TABLE.c.request == request)).all()
-    known = {row.device: row.id for row in rows}
-    return [known[uid] for uid in devices if uid in known]
+    known = {row.device: str(row.id) for row in rows}
+    first = [known.pop(uid) for uid in devices if uid in known]
+    return first + [known[uid] for uid in sorted(known)]

@@ -120,6 +120,8 @@ def test_a_request_is_made_once(control: Control) -> None:
     assert begun(control, "pc-1", "pc-2", idempotency_key="k") == made
     with pytest.raises(ConflictError):
         begun(control, "pc-1", idempotency_key="k")
+    asked = begun(control, "pc-2", "pc-1", idempotency_key="q", target_text="devices")
+    assert begun(control, "pc-1", idempotency_key="q", target_text="devices") == list(reversed(asked))
     with pytest.raises(RefusedError, match="no devices"):
         begun(control)
     with pytest.raises(RefusedError, match=str(MOST_DEVICES)):
