@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 REASONS: Mapping[str, str] = {
-    "q1": "reading the text and planning, then one pass over the devices, which are in memory.",
+    "q1": (
+        "reading the text and planning. Conditions on texts are asked of each different text once, and of the devices "
+        "then by numbers, which takes no longer than taking the rows that stay."
+    ),
     "q2": "reading the text and planning, then one pass over the devices, which are in memory.",
     "q3": (
         "a device has two or three crashes a day, so that all rows go into one hash by device: this is half. The "
@@ -18,15 +21,18 @@ REASONS: Mapping[str, str] = {
     ),
     "q4": (
         "the window begins in the middle of a day: of each device's rows there the last ones are taken, which "
-        "needs a look at the time of each. Sums of runs are half, a hash over one state a device and file a fifth, "
-        "names and order of the rows of all Windows devices the rest."
+        "needs a look at the time of each. Sums of runs are more than half, a hash over one state a device and file a "
+        "fourth, and joining sums to all Windows devices, which lie in the order of the answer, the rest."
     ),
-    "q5": "one hash over the instants of samples, of which there are few; nearly all is reading two columns.",
+    "q5": (
+        "one hash over the instants of samples, of which there are few; nearly all is reading two columns. With "
+        "rollups, which are in memory, all is planning; of large segments they are made when they are wanted again."
+    ),
     "q6": (
         "sums of runs: where devices begin and what the columns' bounds are is known of columns at hand, also in "
         "the first day, which the window cuts, so that each of two columns is read once; a hash over one state a "
-        "device and file is a fifth. With rollups the rows of today and of the first day are still read, as states "
-        "are kept of whole days."
+        "device and file is a fifth. With rollups the rows of the first day are still read, as states of devices are "
+        "kept of whole days: this is half. States of all other days are in memory and added up, a column at a time."
     ),
     "q7": (
         "setting one mark a sample in a table of binaries by devices that is made for as many devices as the cache "
@@ -34,14 +40,14 @@ REASONS: Mapping[str, str] = {
         "counting what is in the table, is the rest. Devices come in order; binaries do not."
     ),
     "q8": (
-        "looking up the platform of each sample's device is a quarter, a hash over platform and duration in one number "
-        "the rest. Durations are few, so that only how often each occurs is kept, but every sample is hashed."
+        "looking up what the platform of each sample's device adds to a number of platform and duration is a quarter, "
+        "a hash over that number the rest. Durations are few, so that only how often each occurs is kept, but every "
+        "sample is hashed."
     ),
     "q9": (
         "most devices are in the newest day; in older ones the lists of devices alone are looked at, and rows of "
-        "those that newer days lack: this is a third. Putting one state a device and file together, names of all "
-        "devices and above all the order of the rows, which is that of the names without regard to case, are the "
-        "rest."
+        "those that newer days lack: this is most of it. The rest is putting one state a device and file together, and "
+        "the order of the rows, which is that of the names: a sort of numbers, as the names' places are known."
     ),
     "h1": "sums of runs of rows with the same device, day by day, are most of it; names and order are as in q3.",
     "h2": (
@@ -50,7 +56,8 @@ REASONS: Mapping[str, str] = {
     ),
     "h3": (
         "rows of a range of devices at a time are hashed by device and binary in one number, which leaves two thirds "
-        "as many groups as rows; names are joined to all of them, because ties of the greatest sums are told by names."
+        "as many groups as rows; the places of names in their order are joined to all of them, because ties of the "
+        "greatest sums are told by names."
     ),
     "h4": "finding the binaries' names is nothing; one hash over hour, entity and device of what is left is the rest.",
     "x1": "a filter over the texts of one column and a small hash.",
