@@ -66,6 +66,7 @@ from portal.modern.enrichment import Part as Enriching
 from portal.modern.enrichment import Parts as EnrichmentParts
 from portal.modern.exports import Exports
 from portal.modern.tokens import AccessTokens
+from portal.modern.ways import Gate
 from portal.nudges import Nudges
 from portal.pages import routes as pages_routes
 from portal.queries import routes as queries_routes
@@ -368,7 +369,8 @@ def _classic(p: Portal, refused: api.Refused) -> classic_routes.Parts:
     fields = EnrichmentParts(p.tables, p.control, p.queries, p.catalogs, p.threads, p.clock)
     asking = Nxql(p.queries, p.serving, Enriching(fields))
     most = p.settings.act_devices
-    return classic_routes.Parts(p.access, p.serving, p.queries, act, asking, p.guard, refused, most, VERSION)
+    gate = Gate(p.control, p.threads, AccessTokens(p.keys), p.clock, refused)
+    return classic_routes.Parts(p.access, gate, p.serving, p.queries, act, asking, p.guard, refused, most, VERSION)
 
 
 def _routes(portal: Portal) -> list[BaseRoute]:

@@ -14,17 +14,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from portal import known
 from portal.access.guard import HeaderGuard
 from portal.access.service import Access
-from portal.caller import Permission
+from portal.caller import Caller, Permission
 from portal.classic import engines, nxql
 from portal.classic.act import Act
-from portal.classic.basic import caller_of
+from portal.classic.basic import CHALLENGE, caller_of
 from portal.classic.call import read
 from portal.classic.errors import ActError, answer, page_of, plain
 from portal.classic.nxql import Nxql
 from portal.endpoints import MIB, Refused, allow, read_body
 from portal.errors import ApiError
+from portal.modern.ways import Gate
 from portal.queries.service import Queries
 from portal.sites.serving import Serving
 
@@ -41,6 +43,7 @@ class Parts:
     """What the classic APIs are made of."""
 
     access: Access
+    gate: Gate
     serving: Serving
     queries: Queries
     act: Act
@@ -79,12 +82,24 @@ class _Surface:
     async def engines(self, request: Request) -> Response:
         p = self._parts
         try:
-            caller = await caller_of(request, p.access)
+            caller = await self._by_any(request)
             allow(caller, Permission.QUERY)
         except ApiError as error:
             return plain(error)
         said = await engines.listed(request, caller, p.serving, zone=p.queries.zone, version=p.version)
         return JSONResponse(said)
+
+    async def _by_any(self, request: Request) -> Caller:
+        """The caller, by name and password or by the token of a credential."""
+        if not request.headers.get("authorization", "").lower().startswith("bearer "):
+            return await caller_of(request, self._parts.access)
+        try:
+            caller, _ = await self._parts.gate.caller(request)
+        except ApiError as error:
+            error.headers.update(CHALLENGE)
+            raise
+        known.note(request, caller)
+        return caller
 
     async def nxql(self, request: Request) -> Response:
         p, caller = self._parts, None

@@ -142,7 +142,7 @@ async def _strangers(house: House, ann: httpx.AsyncClient, apis: list[str]) -> d
     return {
         "own": [*nonsense, *theirs, *over, basic("ann", PASSWORD)],
         "modern": [*nonsense, *over, *theirs, ann.headers["Authorization"], basic("ann", PASSWORD)],
-        "basic": [*nonsense, *theirs, *over, *passwords],
+        "basic": [*nonsense, *theirs, *over, *passwords],  # List Engines takes tokens, but not these
     }
 
 

@@ -12,9 +12,26 @@ import pytest
 from portal.access.service import MOST_WAITING, TURNS
 from tests.portal.classic.conftest import basic, world
 from tests.portal.conftest import API, PASSWORD, SECOND, House, Play
+from tests.portal.modern.scenes import client
 
 pytestmark = pytest.mark.slow
 ENGINES = "/api/configuration/v1/engines"
+
+
+def test_the_engines_by_a_token(play: Play) -> None:
+    async def scene(house: House) -> None:
+        carl = await basic(house)
+        by_token = await client(house, name="itsm")
+        assert (await by_token.get(ENGINES)).json() == (await carl.get(ENGINES)).json()
+        house.account("mia", ("execute",))
+        narrow = await client(house, name="narrow", account="mia")
+        assert (await narrow.get(ENGINES)).status_code == 403
+        ann = await house.program()
+        assert (await ann.get(ENGINES)).status_code == 401  # a token of our own interface is none of these
+        assert (await ann.delete(f"{API}/credentials/itsm")).status_code == 204
+        assert (await by_token.get(ENGINES)).status_code == 401
+
+    play(scene)
 
 
 def test_the_engines(play: Play) -> None:
