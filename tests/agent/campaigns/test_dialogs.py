@@ -66,7 +66,7 @@ def test_a_look_that_hangs_is_no_reason(tmp_path: Path) -> None:
 
 
 def dialogs_of(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, sheet: Sheet = SHEET
 ) -> tuple[Answered | None, list[str]]:
     """What the dialogs answer with a program of this name, and the arguments it got."""
     log = tmp_path / "log"
@@ -75,7 +75,7 @@ def dialogs_of(
     lifeline, ours = os.pipe()
     shown: list[int] = []
     try:
-        found = dialogs.ask(SHEET, lambda: shown.append(1), lifeline)
+        found = dialogs.ask(sheet, lambda: shown.append(1), lifeline)
     finally:
         os.close(lifeline)
         os.close(ours)
@@ -94,6 +94,16 @@ def test_dialogs_of_the_desktop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     assert "--Later <b>" not in given
     assert " --Later <b>" in given
     assert any("When &amp; where?" in item for item in given)
+
+
+@pytest.mark.parametrize(("name", "text", "said"), [("zenity", GTK, "free text"), ("kdialog", KDE, "text")])
+def test_what_is_written_to_the_portal_is_sent_and_that_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str, said: str
+) -> None:
+    sheet = Sheet(CAMPAIGN, "portal.example", "")
+    found, given = dialogs_of(tmp_path, monkeypatch, name, text, sheet)
+    assert found == Answered("fully", FULL, comments={"why": said})
+    assert any("What you write is sent to portal.example." in item for item in given)
 
 
 @pytest.mark.parametrize(

@@ -21,10 +21,10 @@ import msgspec
 import pytest
 
 from agent.campaigns import answer, here, person
-from agent.campaigns.desk import Asking, CannotShowError
+from agent.campaigns.desk import Asking, CannotShowError, Desk
 from agent.campaigns.desktop import Window
 from agent.campaigns.person import Person, UnknownPersonError
-from agent.campaigns.questions import Answered, Campaign, Choice, Question, Reply, Sheet
+from agent.campaigns.questions import Answered, Campaign, Choice, Question, Reply, Sheet, reply
 from agent.campaigns.terminal import MOST_CLIENTS, Terminal, place, printable, tell, waiting
 
 NOW, LATER = Choice("now", "Now"), Choice("later", "--Later <b>")
@@ -164,6 +164,28 @@ def test_typed_refusals(tmp_path: Path, typed: str, status: str) -> None:
     assert answer.answer(tmp_path, io.StringIO(typed), io.StringIO()) == 0
     thread.join()
     assert screen.replies == [Reply(status)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("action", "comments"), [("#test", {}), ("", {"why": "because"})])
+def test_what_is_written_reaches_the_portal_and_no_script(action: str, comments: dict[str, str]) -> None:
+    class Says:
+        def show(self, asking: Asking) -> Reply:
+            return reply(CAMPAIGN, Answered("fully", FULL, comments={"why": "because", "when": "no text"}))
+
+    desk = Desk((Says(),), lambda account: ANNA, "portal.example")
+    heard = desk.ask(Sheet(CAMPAIGN, "portal.example", action), None, 5.0, lambda: False, lambda: None)
+    assert heard == Reply("fully", "", CHOSEN, "anna", comments)
+
+
+def test_who_is_present(tmp_path: Path) -> None:
+    process(tmp_path, 10, "bash", 1000, pts(1))
+    process(tmp_path, 11, "Xorg", 1001, 0, "DISPLAY=:0")
+    process(tmp_path, 12, "bash", 0, pts(2))
+    process(tmp_path, 13, "cron", 1002)
+    assert person.present(tmp_path, 0) == [1000, 1001]
+    assert person.present(tmp_path, 1000) == [1000]
+    assert person.present(tmp_path, 1002) == []
+    assert person.present(tmp_path / "10" / "..", 0, 2000) == [0]
 
 
 def test_hostile_answers_are_not_taken_and_stop_nothing(tmp_path: Path) -> None:

@@ -61,12 +61,12 @@ def display() -> Iterator[str]:
 class Desktop:
     """Somebody at that screen, to whom a question is put."""
 
-    def __init__(self, display: str, seconds: float = 40.0) -> None:
+    def __init__(self, display: str, seconds: float = 40.0, sheet: Sheet = SHEET) -> None:
         self.environment = {"DISPLAY": display, "PATH": os.environ["PATH"]}
         self.shown, self.gone = threading.Event(), threading.Event()
         self.replies: list[Reply | Exception] = []
         whom = Person("anna", os.geteuid(), os.getegid(), (), "/", {"DISPLAY": display})
-        self._asking = Asking(SHEET, whom, time.monotonic() + seconds, self.gone.is_set, self.shown.set)
+        self._asking = Asking(sheet, whom, time.monotonic() + seconds, self.gone.is_set, self.shown.set)
         self.thread = threading.Thread(target=self._show)
         self.thread.start()
 
@@ -89,6 +89,14 @@ def test_the_window_can_be_answered_with_the_keyboard(display: str) -> None:
     anna.press("Return", "2", "Return", "1", "2", "Return", "4", "Return", "x", "y", "Return")
     anna.thread.join(30)
     assert anna.replies == [Reply("fully", "", {"one": ("b",), "some": ("a", "b"), "rate": ("4",)})]
+
+
+def test_what_is_written_to_the_portal_is_sent(display: str) -> None:
+    asked = Campaign("#ask", "A question", (Question("why", "Why?", "text"),))
+    anna = Desktop(display, sheet=Sheet(asked, "portal.example", ""))
+    anna.press("h", "i", "Return")
+    anna.thread.join(30)
+    assert anna.replies == [Reply("fully", comments={"why": "hi"})]
 
 
 @pytest.mark.parametrize(
