@@ -1,4 +1,4 @@
-"""`muster workflows`: workflows of several steps: list and show them, run one on devices, watch and cancel it.
+"""`muster workflows`: workflows of several steps: list and show them, run one on devices, watch, answer and cancel it.
 
 In: a workflow and a target, or the id of a request or of an execution. Out: workflows, executions. Invariant: `watch`
 ends with 0 only if every execution of the request is over, and well.
@@ -24,6 +24,7 @@ examples:
   muster workflows show free_disk_space
   muster workflows run free_disk_space --nql 'devices | where entity == "Lyon"' --param least=5
   muster workflows watch 0193f1c2-...
+  muster workflows trigger 0193f1c2-... --param approved=yes
   muster workflows cancel 0193f1c2-..."""
 LISTED = {
     "nql_id": "workflow",
@@ -62,12 +63,20 @@ def arguments(parser: Parser) -> None:
     shown = verb("show", "one workflow with its steps, or an execution or a request by its id")
     watching = verb("watch", "follow a request to its end")
     cancelling = verb("cancel", "cancel a request, or one execution")
-    for one, what in ((shown, "the id of a workflow, an execution or a request"), (watching, "the request's id"),
-                      (cancelling, "the id of a request or of an execution")):  # fmt: skip
+    giving = verb("trigger", "give an execution what its step listens for")
+    giving.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="a value; may be given again"
+    )
+    for one, what in (
+        (giving, "the execution's id"),
+        (shown, "the id of a workflow, an execution or a request"),
+        (watching, "the request's id"),
+        (cancelling, "the id of a request or of an execution"),
+    ):
         one.add_argument("id", help=what)
     for one in (running, watching):
         one.add_argument("--timeout", type=seconds, metavar="TIME", help="give up waiting after this time")
-    for one in (listing, running, shown, watching, cancelling):
+    for one in (listing, running, shown, watching, giving, cancelling):
         add_portal(one)
         add_json(one)
 
@@ -86,6 +95,10 @@ def run(options: Options) -> None:
             _show(portal, options)
         case "watch":
             _watch(portal, options, options.id)
+        case "trigger":
+            path = f"/workflow-executions/{segment(options.id)}/trigger"
+            said = portal.post(path, {"parameters": parameters(options.param)})["execution"]
+            tell(options, f"{said['workflow']} on {said['device']['name']} goes on: {said['detail']}", said)
         case "cancel":
             said = _cancelled(portal, options.id)
             tell(options, f"{said['cancelled']} cancelled", said)

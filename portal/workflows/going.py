@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -98,7 +99,8 @@ class Going:
         for run in moved.runs:
             self._progress.look_at(run)
         for response in moved.campaigns:
-            await self._campaigns.withdraw(response, by=by)
+            with suppress(NotFoundError):  # an erasure took it
+                await self._campaigns.withdraw(response, by=by)
         if moved.done:
             self._relay.wake()
 

@@ -58,6 +58,13 @@ def test_a_workflow_is_shown_run_watched_and_cancelled(settled: Running, tmp_pat
     assert "is not over on every device" in capsys.readouterr().err
     assert name in said(capsys, "workflows", "show", request)
     assert f"device: {name}" in said(capsys, "workflows", "show", execution)
+    assert main(["workflows", "trigger", execution]) == 1
+    assert "A value for answer is missing" in capsys.readouterr().err
+    third = json_of(capsys, "workflows", "run", "ask_around", "--nql", one)["executions"][0]
+    assert main(["workflows", "watch", json_of(capsys, "workflows", "show", third)["request"], "--timeout", "2s"]) != 0
+    capsys.readouterr()
+    printed = said(capsys, "workflows", "trigger", third, "--param", "answer=yes")
+    assert printed == f"#ask_around on {name} goes on: step end\n"
     assert said(capsys, "workflows", "cancel", execution) == "1 cancelled\n"
     assert json_of(capsys, "workflows", "cancel", request) == {"cancelled": 0}
     assert main(["workflows", "watch", request]) != 0
