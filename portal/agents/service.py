@@ -181,10 +181,9 @@ class Agents:
     # --- many devices at once ------------------------------------------------------------------
     def _find(self, pulls: Sequence[_Pull]) -> list[wire.Work | Exception]:
         control = self._p.control
-        if told := [pull for pull in pulls if pull.people is not None]:
-            control.together(lambda: [tried(self._people, pull) for pull in told])
+        failed = self._told(pulls)
         with control.one_instant():
-            seen = [tried(self._look, pull) for pull in pulls]
+            seen = [failed[place] if place in failed else tried(self._look, pull) for place, pull in enumerate(pulls)]
         busy = {place: item for place, item in enumerate(seen) if isinstance(item, _Seen)}
         busy = {place: item for place, item in busy.items() if item.orders or item.question}
         claimed: dict[int, _Found | Exception] = {}
@@ -207,6 +206,17 @@ class Agents:
         question, gone = self._questions.look(pull.device, pull.held, now=pull.now)
         cancels: list[Cancel | Withdrawn] = [*dispatch.cancellations(uid), *gone]
         return _Seen(orders, question, cancels[:64], self._p.configurations.tag(uid))
+
+    def _told(self, pulls: Sequence[_Pull]) -> dict[int, Exception]:
+        """Note who is logged in where; what could not be noted is told again, so those pulls fail."""
+        telling = {place: pull for place, pull in enumerate(pulls) if pull.people is not None}
+        if not telling:
+            return {}
+        try:
+            done = self._p.control.together(lambda: [tried(self._people, pull) for pull in telling.values()])
+        except UnavailableError as error:
+            return dict.fromkeys(telling, error)
+        return {place: one for place, one in zip(telling, done, strict=True) if isinstance(one, Exception)}
 
     def _people(self, pull: _Pull) -> None:
         self._questions.people(pull.device, pull.people or [], now=pull.now)
