@@ -135,6 +135,8 @@ class RemoteTables(Tables):
     async def _linked(self, deadline: float) -> _Link:
         async with self._linking:
             while self._link is None or self._link.broken:
+                if self._link is not None:  # it broke before anybody asked over it
+                    await self._link.end()
                 self._link, failed = await self._connect()
                 if self._link is None:
                     if self._closed or asyncio.get_running_loop().time() > deadline:

@@ -165,6 +165,22 @@ def test_another_store_takes_over_and_what_was_under_way_is_stored_once(tmp_path
     asyncio.run(run())
 
 
+def test_a_connection_that_broke_while_nobody_asked_is_closed_before_the_next(tmp_path: Path) -> None:
+    async def run() -> None:
+        async with serving(tmp_path) as (_, where), portal(tmp_path, where) as a:
+            await a.snapshot()
+            link = a._link
+            assert link is not None
+            link._reader.feed_eof()  # as if the store had gone
+            while not link.broken:
+                await asyncio.sleep(0)
+            await a.snapshot()
+            assert a._link is not link
+            assert link._writer.is_closing()
+
+    asyncio.run(run())
+
+
 def test_who_does_not_know_the_secret_is_told_nothing(tmp_path: Path) -> None:
     async def run() -> None:
         async with serving(tmp_path) as (_, where):
