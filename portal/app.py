@@ -388,7 +388,7 @@ def _routes(portal: Portal) -> list[BaseRoute]:
         *modern_routes.routes(modern_routes.Parts(*shared, *base)),
         *classic_routes.routes(_classic(p, note)),
         *health_routes.routes(p.control, p.tables, p.threads, p.nudges, p.metrics, p.scrubbing),
-        *pages_routes.routes(p.guard, p.queries, site=p.control.site.name, version=VERSION),
+        *pages_routes.routes(p.guard, p.queries, p.access, site=p.control.site.name, version=VERSION),
     ]
 
 

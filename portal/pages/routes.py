@@ -22,13 +22,18 @@ from starlette.types import Receive, Scope, Send
 
 from portal.access.guard import HeaderGuard
 from portal.access.routes import account_info
+from portal.access.service import Access
 from portal.caller import Caller, Permission
+from portal.classic.basic import caller_of
+from portal.classic.errors import plain
+from portal.endpoints import allow
 from portal.errors import ApiError
 from portal.pages.shell import nowhere, page, policy
 from portal.queries.service import Queries
 
 STATIC = Path(__file__).resolve().parents[1] / "static"
 MACHINES = ("/api/", "/static/", "/agent/", "/healthz", "/metrics")  # where no page is looked for
+NXQL_EDITOR = "/2/editor/nxql_editor.html"
 YEAR = "public, max-age=31536000, immutable"
 
 
@@ -43,12 +48,15 @@ class CachedFiles(StaticFiles):
         return response
 
 
-def routes(guard: HeaderGuard, queries: Queries, *, site: str, version: str, static: Path = STATIC) -> list[BaseRoute]:
-    """The pages and the files they load."""
-    pages = _Pages(guard, queries, site, version, static)
+def routes(
+    guard: HeaderGuard, queries: Queries, access: Access, *, site: str, version: str, static: Path = STATIC
+) -> list[BaseRoute]:
+    """The pages and the files they load. `access` knows names and passwords, by which the NXQL editor is opened."""
+    pages = _Pages(guard, queries, access, site, version, static)
     return [
         Route("/", pages.investigations),
         Route("/sign-in", pages.sign_in),
+        Route(NXQL_EDITOR, pages.nxql),
         Mount("/static", CachedFiles(directory=static, check_dir=False)),
         Nowhere(pages.nowhere),
     ]
@@ -75,8 +83,11 @@ class Nowhere(BaseRoute):
 
 
 class _Pages:
-    def __init__(self, guard: HeaderGuard, queries: Queries, site: str, version: str, static: Path) -> None:
+    def __init__(
+        self, guard: HeaderGuard, queries: Queries, access: Access, site: str, version: str, static: Path
+    ) -> None:
         self._guard = guard
+        self._access = access
         self._queries = queries
         self._site = site
         self._version = version
@@ -91,6 +102,14 @@ class _Pages:
 
     async def sign_in(self, _request: Request) -> Response:
         return self._page("sign_in", "Sign in", None)
+
+    async def nxql(self, request: Request) -> Response:
+        """By name and password, as the interface that it asks: the browser gives that the same."""
+        try:
+            allow(await caller_of(request, self._access), Permission.QUERY)
+        except ApiError as error:
+            return plain(error)
+        return self._page("nxql", "NXQL", None)
 
     async def nowhere(self, request: Request) -> Response:
         html = nowhere(request.url.path, styles=self._styles("nowhere"), version=_bundle(self._static))

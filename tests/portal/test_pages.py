@@ -8,7 +8,7 @@ from pathlib import Path
 
 from portal.pages import routes
 from portal.pages.shell import in_script, page
-from tests.portal.conftest import House, Play
+from tests.portal.conftest import PASSWORD, House, Play
 
 BOOT = re.compile(r'<script type="application/json" id="boot">(.*)</script>')
 
@@ -90,7 +90,8 @@ def test_static_files_are_kept_by_version(play: Play, tmp_path: Path) -> None:
 
     async def scene(house: House) -> None:
         portal = house.portal
-        house.app.router.routes[:] = routes.routes(portal.guard, portal.queries, site="s", version="1", static=files)
+        parts = (portal.guard, portal.queries, portal.access)
+        house.app.router.routes[:] = routes.routes(*parts, site="s", version="1", static=files)
         client = await house.client()
         assert (await client.get("/static/a.js")).headers["cache-control"] == "no-cache"
         assert "immutable" in (await client.get("/static/a.js?v=1")).headers["cache-control"]
@@ -105,5 +106,25 @@ def test_static_files_are_kept_by_version(play: Play, tmp_path: Path) -> None:
             answer = await client.get(path)
             assert answer.status_code == 404, path
             assert "immutable" not in answer.headers["cache-control"]
+
+    play(scene)
+
+
+def test_the_nxql_editor_is_opened_by_name_and_password(play: Play) -> None:
+    async def scene(house: House) -> None:
+        house.account()
+        house.account("mia", ("execute",))
+        client = await house.client()
+        path = "/2/editor/nxql_editor.html"
+        stranger = await client.get(path)
+        assert (stranger.status_code, stranger.headers["www-authenticate"][:6]) == (401, "Basic ")
+        assert (await client.get(path, auth=("mia", PASSWORD))).status_code == 403
+        answer = await client.get(path, auth=("ann", PASSWORD))
+        assert answer.status_code == 200
+        assert "/static/nxql.js" in answer.text
+        assert "script-src 'self'" in answer.headers["content-security-policy"]
+        match = BOOT.search(answer.text)
+        assert match is not None
+        assert set(json.loads(match[1])) == {"version"}
 
     play(scene)
