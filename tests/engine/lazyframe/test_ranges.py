@@ -26,7 +26,7 @@ def of(parts: list[pl.DataFrame], most: int | None = None) -> Ranges:
     return Ranges(frames, "@device", keys, [pl.col("n").sum()], [pl.col("@binary") // 2], bounds, most)
 
 
-@pytest.mark.parametrize("devices", [1, 7, 900])
+@pytest.mark.parametrize("devices", [1, 7, 90])
 @pytest.mark.parametrize("rows", [1, 40, pytest.param(1 << 17, marks=pytest.mark.slow)])
 def test_as_all_rows_together(devices: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ranges, "ROWS", rows)

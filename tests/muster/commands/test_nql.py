@@ -144,6 +144,7 @@ def test_places_count_characters(folder: Path, capsys: Capture) -> None:
     assert check(capsys, "a.nql", code=3)[0].startswith("a.nql:2:16: error NQL202: ")
 
 
+@pytest.mark.slow
 @given(st.binary(max_size=120) | st.text(max_size=60).map(lambda text: f"devices | {text}".encode()))
 def test_any_bytes_are_answered(content: bytes) -> None:
     with TemporaryDirectory() as here, redirect_stdout(io.StringIO()) as out, redirect_stderr(io.StringIO()) as err:

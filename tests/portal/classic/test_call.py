@@ -157,6 +157,7 @@ JSON = st.recursive(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=80)
 @given(st.dictionaries(st.sampled_from([*FINE, "DEVICEUIDS", "x"]), JSON))
 def test_any_body_is_a_call_or_a_code(body: dict[str, Any]) -> None:
