@@ -24,20 +24,23 @@ from muster import healing, serving, signing
 from muster.children import Children
 from muster.clock import now
 from muster.commands.users import PERMISSIONS, new_password
+from muster.content import folder
 from muster.errors import MusterError
-from muster.estate.configured import items
+from muster.estate import configured
 from muster.estate.load import planned, store
 from muster.estate.population import device
-from muster.manifests import manifests
 from nql.catalog.load import builtin
 from portal import logs
 from portal.access.passwords import Passwords
 from portal.app import Portal
+from portal.saved_queries.messages import SavedQueryBody
 from portal.server import bound
 from portal.settings import Settings
 from portal.trust.service import checking
 from storage.control.authors import Offer
+from storage.control.campaign_definition import CampaignDefinition
 from storage.control.manifest import Manifest
+from storage.control.workflow_definition import Workflow
 from storage.tables.api import Closed
 
 ACCOUNT, ACTOR = "admin", "local:demo"
@@ -156,7 +159,7 @@ class Stage:
         plan, known = self._plan, remembered(self._plan)
         password = make_account(portal)
         healing.define(portal, plan.data / "demo-volume", by=ACTOR)
-        count = define_actions(portal)
+        count = define_content(portal)
         sign_actions(portal, author_key(plan.data / AUTHOR_FILE))
         self._say(f"actions     {count} defined, and signed by the demo's own author ({plan.data / AUTHOR_FILE})")
         moved = known.url != address
@@ -214,14 +217,26 @@ def make_account(portal: Portal) -> str | None:
     return password
 
 
-def define_actions(portal: Portal) -> int:
-    """Define the starter actions, and what the history needs configured; how many actions there are."""
-    found = [msgspec.convert(manifest, Manifest) for manifest in manifests(content())]
-    for manifest in found:
-        portal.control.actions.save_action(manifest, by=ACTOR, now=now())
-    portal.control.configured.declare(items(), by=ACTOR, now=now())
+def define_content(portal: Portal) -> int:
+    """Define the starter content, and what the history needs configured; how many actions there are."""
+    control, by, at = portal.control, ACTOR, now()
+    items = folder.read(content())
+    for item in items:
+        match item.kind:
+            case "action":
+                control.actions.save_action(msgspec.convert(item.body, Manifest), by=by, now=at)
+            case "query":
+                body = msgspec.convert(item.body, SavedQueryBody)
+                control.saved_queries.save(item.nql_id, body.name, body.description, body.text, by=by, now=at)
+            case "campaign":
+                control.campaigns.save(msgspec.convert(item.body, CampaignDefinition), by=by, now=at)
+            case "workflow":
+                control.workflows.save(msgspec.convert(item.body, Workflow), by=by, now=at)
+            case "schedule":
+                raise ValueError(f"{item.label}: the demo's schedules are those of healing.py")
+    control.configured.declare(configured.items(), by=by, now=at)
     portal.catalogs.refresh()
-    return len(found)
+    return sum(item.kind == "action" for item in items)
 
 
 def author_key(path: Path) -> Ed25519PrivateKey:
@@ -243,12 +258,10 @@ def sign_actions(portal: Portal, key: Ed25519PrivateKey) -> None:
 
 
 def content() -> Path:
-    """Where the starter actions lie."""
+    """Where the starter content lies."""
     here = Path(__file__).parent
-    return next(
-        (path for place in CONTENT if (path := (here / place / "actions").resolve()).is_dir()),
-        here / "content" / "actions",
-    )
+    places = [(here / place).resolve() for place in CONTENT]
+    return next((place for place in places if (place / "actions").is_dir()), places[0])
 
 
 def keys(portal: Portal, uids: list[str] | None) -> list[str]:

@@ -60,7 +60,9 @@ def run(options: Options) -> None:
         case "list":
             found = portal.get("/campaigns")["campaigns"]
             rows = found if options.json else [_campaign(one) for one in found]
-            print_rows(rows, LISTED, as_json=options.json, empty="There are no campaigns yet.")
+            print_rows(
+                rows, LISTED, as_json=options.json, empty="There are no campaigns yet. `muster apply DIR` defines some."
+            )
         case "send":
             _send(portal, options)
         case "responses":

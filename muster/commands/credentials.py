@@ -81,7 +81,12 @@ def run(options: Options) -> None:
         case "list":
             found = portal.get("/credentials")["credentials"]
             rows = found if options.json else [_row(one) for one in found]
-            print_rows(rows, LISTED, as_json=options.json, empty="There are no credentials yet.")
+            print_rows(
+                rows,
+                LISTED,
+                as_json=options.json,
+                empty="There are no credentials yet. `muster credentials create NAME --allow nql` makes one.",
+            )
         case "rotate":
             _made(options, portal.post(f"/credentials/{segment(options.name)}/rotate", {"keep": options.keep}))
         case "limits":

@@ -50,7 +50,12 @@ def run(options: Options) -> None:
             tell(options, f"saved {said['nql_id']}", said)
         case "list":
             found = portal.get("/saved-queries")["queries"]
-            print_rows(found, LISTED, as_json=options.json, empty="No queries are kept yet.")
+            print_rows(
+                found,
+                LISTED,
+                as_json=options.json,
+                empty="No queries are kept yet. `muster queries save ID TEXT` keeps one.",
+            )
         case "delete":
             portal.delete(f"/saved-queries/{segment(options.id)}")
             tell(options, f"deleted {options.id}", {"nql_id": options.id, "deleted": True})

@@ -88,7 +88,9 @@ def run(options: Options) -> None:
         case "list":
             found = portal.get("/workflows")["workflows"]
             rows = found if options.json else [{**one, "triggers": ", ".join(one["triggers"])} for one in found]
-            print_rows(rows, LISTED, as_json=options.json, empty="There are no workflows yet.")
+            print_rows(
+                rows, LISTED, as_json=options.json, empty="There are no workflows yet. `muster apply DIR` defines some."
+            )
         case "run":
             _run(portal, options)
         case "show":

@@ -158,8 +158,19 @@ def test_what_cannot_be_is_said(given: list[str], tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_the_starter_actions_are_found() -> None:
-    assert (content() / "get_uptime" / "manifest.json").is_file()
+def test_the_starter_content_is_found() -> None:
+    assert (content() / "actions" / "get_uptime" / "manifest.json").is_file()
+
+
+@pytest.mark.slow
+def test_the_starter_content_is_defined(demo: Demo) -> None:
+    with muster.connect(demo.url, demo.token()) as client:
+        workflows = client._api.get("/workflows")["workflows"]
+        campaigns = client._api.get("/campaigns")["campaigns"]
+        saved = {one["nql_id"] for one in client._api.get("/saved-queries")["queries"]}
+    assert {one["nql_id"] for one in workflows} == {f"#{path.stem}" for path in content().glob("workflows/*.json")}
+    assert {f"#{path.stem}" for path in content().glob("campaigns/*.json")} <= {one["definition"]["nql_id"] for one in campaigns}
+    assert {f"#{path.stem}" for path in content().glob("queries/*.nql")} <= saved
 
 
 def test_queries_about_this_machine_come_with_an_agent() -> None:
