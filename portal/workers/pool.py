@@ -100,6 +100,9 @@ class _Worker:
         await self.process.wait()
         if self.process.stdin is not None:
             self.process.stdin.close()
+        if self.process.stdout is not None:  # which is closed at its end, not at the end of the process
+            with suppress(RuntimeError):  # somebody waits for its reply, and comes to the end himself
+                await self.process.stdout.read()
         self.said.unlink(missing_ok=True)
 
     def _last_words(self) -> str:

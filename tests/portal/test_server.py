@@ -72,7 +72,7 @@ def test_start_use_and_stop(tmp_path: Path) -> None:
             assert f"in use by process {server.pid}" in second.stderr
             with client.stream("GET", f"{API}/runs/{run.id}/events") as stream:
                 lines = stream.iter_lines()
-                assert next(lines) == "event: run"
+                assert next(line for line in lines if line.startswith("event: ")) == "event: run"
                 server.send_signal(signal.SIGTERM)
                 assert "event: done" not in list(lines)  # it ends because the portal stops
         _, said = server.communicate(timeout=20)
