@@ -169,7 +169,9 @@ def test_the_starter_content_is_defined(demo: Demo) -> None:
         campaigns = client._api.get("/campaigns")["campaigns"]
         saved = {one["nql_id"] for one in client._api.get("/saved-queries")["queries"]}
     assert {one["nql_id"] for one in workflows} == {f"#{path.stem}" for path in content().glob("workflows/*.json")}
-    assert {f"#{path.stem}" for path in content().glob("campaigns/*.json")} <= {one["definition"]["nql_id"] for one in campaigns}
+    assert {f"#{path.stem}" for path in content().glob("campaigns/*.json")} <= {
+        one["definition"]["nql_id"] for one in campaigns
+    }
     assert {f"#{path.stem}" for path in content().glob("queries/*.nql")} <= saved
 
 
