@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -39,6 +40,7 @@ def object_store(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStore]:
     from pyarrow.fs import S3FileSystem
 
     store = ObjectStore()
+    httpx.post(f"{store.url}/moto-api/reset").raise_for_status()  # what it holds outlives it in its process
     said = {"ENDPOINT_URL": store.url, "ACCESS_KEY_ID": "key", "SECRET_ACCESS_KEY": "secret", "REGION": "us-east-1"}
     for name, value in said.items():
         monkeypatch.setenv(f"AWS_{name}", value)

@@ -39,6 +39,8 @@ async def events(
         while more:
             position, devices, more = await actions.changed_after(run, position, MOST)
             found = await actions.changed(caller, run, devices)
+            if devices and not await still_allowed():  # asked after the reading, so that nothing comes in between
+                return
             for execution in found.executions:
                 yield _event("execution", execution_info(execution, found), position)
             sent += len(found.executions)

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from portal.actions import stream
+from portal.actions.service import Actions
 from storage.control.outcomes import Outcome
 from storage.control.states import State
 from tests.portal.conftest import API, MANIFEST, House, Play, eventually
@@ -105,6 +106,28 @@ def test_who_may_not_see_it_any_more_hears_nothing_further(play: Play) -> None:
         said = events_of((await asyncio.wait_for(following, 20)).text)
         assert [name for _, name, _ in said] == ["run"]
         assert not house.portal.watchers._runs
+
+    play(scene)
+
+
+def test_what_was_read_before_the_right_was_lost_is_not_sent(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    read = Actions.changed_after
+
+    async def scene(house: House) -> None:
+        client = await house.program()
+        run, uids = await begun(house, client, 1)
+        before = house.portal.control.executions.position()
+        house.answer(run, uids[0], DONE)
+        reader = await house.program("rea", ("query",))
+
+        async def read_and_lost(actions: Actions, *about: Any) -> Any:
+            found = await read(actions, *about)
+            house.portal.control.accounts.set_permissions("rea", ("execute",), by="portal", now=house.time.now)
+            return found
+
+        assert [name for _, name, _ in await heard(client, run, before)] == ["run", "execution", "run", "done"]
+        monkeypatch.setattr(Actions, "changed_after", read_and_lost)
+        assert [name for _, name, _ in await heard(reader, run, before)] == ["run"]
 
     play(scene)
 
