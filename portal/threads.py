@@ -20,7 +20,7 @@ from portal.errors import ApiError
 P = ParamSpec("P")
 T = TypeVar("T")
 
-CONTROL_THREADS = 16
+CONTROL_THREADS, DEVICE_THREADS = 16, 4
 SMALL_THREADS, SMALL_WAITING, SMALL_SECONDS = 2, 512, 10.0
 
 
@@ -29,6 +29,7 @@ class Threads:
 
     def __init__(self, *, queries: int = 4, waiting: int = 256, seconds: float = 60.0) -> None:
         self._control = ThreadPoolExecutor(CONTROL_THREADS, "control")
+        self._devices = ThreadPoolExecutor(DEVICE_THREADS, "devices")
         self._small = _Pool("small", SMALL_THREADS, SMALL_WAITING, SMALL_SECONDS)
         self._queries = _Pool("query", queries, waiting, seconds)
 
@@ -36,6 +37,11 @@ class Threads:
         """Run a short blocking function, for the request that is under way."""
         loop, work = asyncio.get_running_loop(), partial(function, *args, **kwargs)
         return await loop.run_in_executor(self._control, copy_context().run, work)
+
+    async def devices(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what devices ask, which does not wait for what people and programs ask."""
+        loop, work = asyncio.get_running_loop(), partial(function, *args, **kwargs)
+        return await loop.run_in_executor(self._devices, copy_context().run, work)
 
     async def small(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run what computes for milliseconds: compiling, completing, looking up devices. Raises ApiError 503, 504."""
@@ -48,6 +54,7 @@ class Threads:
     def close(self) -> None:
         """Let the threads go. What is running ends by itself."""
         self._control.shutdown(wait=True)
+        self._devices.shutdown(wait=True)
         self._small.close()
         self._queries.close()
 

@@ -126,16 +126,26 @@ async def _one(task: Task, number: int, tell: Callable[[Done], None]) -> None:
 
 
 # --- the side of the load ----------------------------------------------------------------------
-async def measured(task: Task) -> list[Done]:
-    """Have the clients work in a process of their own; everything that they did."""
+async def measured(task: Task, begun: asyncio.Event) -> list[Done]:
+    """Have the clients work in a process of their own; everything that they did. `begun` is set once they do."""
     command = [sys.executable, "-m", "muster.fleet.clients"]
     child = await asyncio.create_subprocess_exec(*command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, limit=1 << 20)
+    assert child.stdin is not None
+    assert child.stdout is not None
+    done = list[Done]()
     try:
-        said, _ = await child.communicate(json.dumps(asdict(task)).encode())
+        child.stdin.write(json.dumps(asdict(task)).encode())
+        child.stdin.close()
+        async for line in child.stdout:
+            kind, ms, status = json.loads(line)
+            done.append((kind, ms, status))
+            begun.set()
+        await child.wait()
     finally:
+        begun.set()
         with suppress(ProcessLookupError):
             child.kill()
-    return [(kind, ms, status) for kind, ms, status in map(json.loads, said.splitlines())]
+    return done
 
 
 def figures(done: Iterable[Done], seconds: float) -> dict[str, float]:

@@ -28,7 +28,7 @@ from muster.fleet.wires import Place
 from storage.control.api import Control
 
 PING_SECONDS = 45  # as agents do
-PAUSE = 1.0  # seconds on average between two things that a client does
+PAUSE = 2.0  # seconds on average between two things that a client does
 PATIENCE = 600  # seconds for what has to come to an end
 Figures = dict[str, float]
 T = TypeVar("T")
@@ -164,6 +164,7 @@ class Load:
 
     def _started_after(self, took: list[float], name: str = "") -> None:
         took.sort()
+        self.figures[f"{name}created_to_started_count"] = float(len(took))
         self.figures[f"{name}created_to_started_p50_ms"] = took[len(took) // 2]
         self.figures[f"{name}created_to_started_p99_ms"] = took[min(len(took) - 1, len(took) * 99 // 100)]
 
@@ -175,8 +176,11 @@ class Load:
         )
         took = list[float]()
         async with self._agents(scene) as uids:
-            asking = asyncio.create_task(clients.measured(task))
-            while not asking.done():
+            begun = asyncio.Event()
+            asking = asyncio.create_task(clients.measured(task, begun))
+            await begun.wait()
+            ends = time.monotonic() + wanted.client_seconds  # and not while the last of them end
+            while not asking.done() and (time.monotonic() < ends or not took):
                 took.append(await self._one(scene, uids[len(took) % len(uids)]))
             done = await asking
         self.figures |= clients.figures(done, wanted.client_seconds)

@@ -47,7 +47,7 @@ class Gathering(Generic[A, T]):
     async def _do(self, piece: list[tuple[A, asyncio.Future[T]]]) -> None:
         answers: Sequence[T | Exception]
         try:
-            answers = await self._threads.control(self._work, [asked for asked, _ in piece])
+            answers = await self._threads.devices(self._work, [asked for asked, _ in piece])
         except Exception as error:
             answers = [error] * len(piece)
         except BaseException:  # the loop ends

@@ -102,6 +102,10 @@ class Turns(Threads):
         await self.turn()
         return done
 
+    async def devices(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """As `Threads.devices`."""
+        return await self.control(function, *args, **kwargs)
+
     async def small(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """As `Threads.small`."""
         return await self.control(function, *args, **kwargs)
